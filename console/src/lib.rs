@@ -1,0 +1,1 @@
+//! The web console: view models, live updates, embedded web assets.

@@ -1,0 +1,1 @@
+//! Applications: desired and actual state, KPUs, runners, signals.

@@ -1,0 +1,1 @@
+//! Flink SQL on event time: SQL, state, windows, exchange.

@@ -1,0 +1,2 @@
+//! The `hailstream` binary.
+fn main() {}

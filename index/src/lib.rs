@@ -1,0 +1,1 @@
+//! The result index and its Elasticsearch door.

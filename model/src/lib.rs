@@ -1,0 +1,19 @@
+//! The words that every stage shares: records, shards, positions, event time, limits, kinds of error, signals, and the
+//! environment (clock and randomness) through which everything that is not deterministic enters the platform.
+//!
+//! *Invariant:* this crate knows no runtime, no serialisation, no protocol and no columnar format.
+
+mod env;
+mod error;
+pub mod limits;
+mod record;
+mod shard;
+mod signal;
+mod time;
+
+pub use env::{Clock, Env, ManualClock, Random, SeededRandom};
+pub use error::{Classified, Kind};
+pub use record::{PutRecord, Record};
+pub use shard::{HashKeyRange, Position, ShardIndex};
+pub use signal::Sample;
+pub use time::{EventTime, Watermark};

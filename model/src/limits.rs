@@ -1,0 +1,57 @@
+//! Every hard limit of the platform in one place, with the relations between them asserted at compile time.
+//!
+//! Stream limits are those of the real Kinesis Data Streams service. Units stand last in each name.
+
+/// Bytes that one shard accepts per second (data and partition keys).
+pub const SHARD_WRITE_BYTES_PER_S: u64 = 1024 * 1024;
+/// Records that one shard accepts per second.
+pub const SHARD_WRITE_RECORDS_PER_S: u64 = 1_000;
+/// Bytes that one shard hands to polling readers per second.
+pub const SHARD_READ_BYTES_PER_S: u64 = 2 * 1024 * 1024;
+/// `GetRecords` calls that one shard answers per second.
+pub const SHARD_READ_CALLS_PER_S: u64 = 5;
+
+/// Largest payload plus partition key of one record, in bytes, where a stream has not been given a larger limit.
+pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
+/// Longest partition key, in Unicode characters.
+pub const PARTITION_KEY_CHARS_MAX: usize = 256;
+/// Most records in one put.
+pub const PUT_RECORDS_MAX: usize = 500;
+/// Most bytes (data and partition keys) in one put.
+pub const PUT_BYTES_MAX: usize = 5 * 1024 * 1024;
+/// Most records in one answer to a reader.
+pub const GET_RECORDS_MAX: usize = 10_000;
+/// Most bytes in one answer to a reader.
+pub const GET_BYTES_MAX: usize = 10 * 1024 * 1024;
+
+/// How long a shard iterator stays valid, in milliseconds.
+pub const ITERATOR_AGE_MS_MAX: u64 = 5 * 60 * 1_000;
+/// Shortest retention of a stream, in hours; also the default.
+pub const RETENTION_HOURS_MIN: u32 = 24;
+/// Longest retention of a stream, in hours.
+pub const RETENTION_HOURS_MAX: u32 = 8_760;
+/// Most open shards of one stream.
+pub const SHARDS_PER_STREAM_MAX: u32 = 10_000;
+/// Longest name of a stream, in characters.
+pub const STREAM_NAME_CHARS_MAX: usize = 128;
+
+/// Largest number of parallel subtasks of one operator.
+pub const PARALLELISM_MAX: u32 = 256;
+/// Largest number of subtasks that share one KPU.
+pub const PARALLELISM_PER_KPU_MAX: u32 = 8;
+/// Largest number of KPUs of one application, unless raised.
+pub const KPUS_MAX: u32 = 32;
+
+/// Longest id of a document, in bytes.
+pub const DOCUMENT_ID_BYTES_MAX: usize = 512;
+/// Most buckets in one search answer.
+pub const BUCKETS_MAX: usize = 65_535;
+/// Deepest `from + size` of one search.
+pub const RESULT_WINDOW_MAX: usize = 10_000;
+
+const _: () = assert!(RECORD_BYTES_MAX <= PUT_BYTES_MAX, "one record must fit into a put");
+const _: () = assert!(PUT_BYTES_MAX <= GET_BYTES_MAX, "what was put at once must be readable at once");
+const _: () =
+    assert!(SHARD_WRITE_BYTES_PER_S as usize >= RECORD_BYTES_MAX, "the largest record must pass the throttle");
+const _: () = assert!(SHARD_READ_BYTES_PER_S >= SHARD_WRITE_BYTES_PER_S, "one reader must keep up with a full shard");
+const _: () = assert!(RETENTION_HOURS_MIN <= RETENTION_HOURS_MAX);

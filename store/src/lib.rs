@@ -1,0 +1,1 @@
+//! The durable, sharded stream store and its Kinesis door.
