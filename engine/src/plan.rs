@@ -1,0 +1,178 @@
+//! What is to be run: a checked, typed graph of operators over tables, made by [`crate::sql`], run by [`crate::run`].
+//!
+//! *Invariant:* a node's inputs stand before it, every column index is within its input, every expression is typed;
+//! whoever holds a [`JobPlan`] need not check any of it again.
+
+use crate::expr::Expr;
+use crate::types::Schema;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A table as declared by `CREATE TABLE`.
+#[derive(Debug, Clone)]
+pub struct TableDef {
+    /// The table's name.
+    pub name: String,
+    /// All columns in order, computed ones included.
+    pub schema: Schema,
+    /// For each column the expression that computes it (over the physical columns, by their index in `schema`);
+    /// `None` for a physical column.
+    pub computed: Vec<Option<Expr>>,
+    /// The declared watermark, if any.
+    pub watermark: Option<WatermarkDef>,
+    /// The columns of `PRIMARY KEY (…) NOT ENFORCED`, by index; empty without one.
+    pub primary_key: Vec<usize>,
+    /// The `WITH` options, keys as written by the user.
+    pub options: BTreeMap<String, String>,
+}
+
+/// `WATERMARK FOR column AS expression`.
+#[derive(Debug, Clone)]
+pub struct WatermarkDef {
+    /// The rowtime column, by its index in the table's schema; `TIMESTAMP(p)` or `TIMESTAMP_LTZ(p)` with p ≤ 3.
+    pub column: usize,
+    /// The watermark that a row implies, over the table's schema; null where the row implies none.
+    pub expr: Expr,
+}
+
+/// A node's place in [`JobPlan::nodes`].
+pub type NodeId = usize;
+
+/// One job: everything from its tables to its sinks.
+#[derive(Debug, Clone)]
+pub struct JobPlan {
+    /// The operators, inputs before those that read them. A node read by several others is computed once.
+    pub nodes: Vec<Node>,
+    /// The settings in force (`SET 'key' = 'value'`).
+    pub settings: BTreeMap<String, String>,
+}
+
+/// One operator.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// What it does.
+    pub kind: NodeKind,
+    /// Whose rows it reads.
+    pub inputs: Vec<NodeId>,
+    /// The rows that it gives. A sink gives none.
+    pub schema: Schema,
+}
+
+/// What an operator does.
+#[derive(Debug, Clone)]
+pub enum NodeKind {
+    /// Reads a table. Gives the `columns` of the table (indices into its schema, computed ones allowed), ascending;
+    /// only what these and the watermark need is decoded. Emits the table's watermarks.
+    Scan {
+        /// The table.
+        table: Arc<TableDef>,
+        /// Which of its columns are given.
+        columns: Vec<usize>,
+    },
+    /// Gives constant rows.
+    Values {
+        /// One expression without columns for each field of each row.
+        rows: Vec<Vec<Expr>>,
+    },
+    /// Keeps the rows for which the predicate is true.
+    Filter {
+        /// A `BOOLEAN` over the input.
+        predicate: Expr,
+    },
+    /// Computes each field of the output from the input.
+    Project {
+        /// One expression for each output field.
+        exprs: Vec<Expr>,
+    },
+    /// All rows of all inputs; the watermark is the minimum over them.
+    Union,
+    /// Gives each input row once for each window that it belongs to, with `window_start`, `window_end` and
+    /// `window_time` as three more columns at the end. Late rows pass, as in Flink.
+    WindowAssign {
+        /// The windows.
+        window: WindowSpec,
+    },
+    /// Groups by window and key and gives, when the watermark passes a window's end, one row for each group:
+    /// the keys, the aggregates, then `window_start`, `window_end`, `window_time`.
+    WindowAggregate {
+        /// The windows.
+        window: WindowSource,
+        /// The grouping columns of the input.
+        keys: Vec<usize>,
+        /// The aggregates, in order.
+        aggregates: Vec<Aggregate>,
+    },
+    /// Hands the rows to a table's connector.
+    Sink {
+        /// Where the rows go.
+        target: SinkTarget,
+        /// For each column of the target the column of the input.
+        columns: Vec<usize>,
+        /// The columns of the input whose values name a row, so that writing it again replaces it: the declared
+        /// primary key, else window and grouping key where the query has them. Empty when nothing names a row.
+        key: Vec<usize>,
+    },
+}
+
+/// Where the rows of a sink go.
+#[derive(Debug, Clone)]
+pub enum SinkTarget {
+    /// Into a table.
+    Table(Arc<TableDef>),
+    /// To whoever started the job (the rows of a bare `SELECT`).
+    Collect,
+}
+
+/// Windows over an event-time column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WindowSpec {
+    /// The rowtime column of the input.
+    pub time_column: usize,
+    /// Length of a window in milliseconds, > 0.
+    pub size_ms: i64,
+    /// Distance between the starts of two windows in milliseconds, > 0; equal to `size_ms` for `TUMBLE`.
+    pub slide_ms: i64,
+    /// Shift of all window starts from the epoch in milliseconds, 0 ≤ offset < slide.
+    pub offset_ms: i64,
+}
+
+/// Where the windows of an aggregate come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WindowSource {
+    /// Rows are put into windows by their rowtime.
+    Assigned(WindowSpec),
+    /// The input's rows carry their window already (an aggregate of an aggregate): columns of `window_start` and
+    /// `window_end`.
+    Attached {
+        /// Column of the window's start.
+        start_column: usize,
+        /// Column of the window's end.
+        end_column: usize,
+    },
+}
+
+/// One aggregate of a window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Aggregate {
+    /// What is computed.
+    pub function: AggregateFunction,
+    /// The column of the input that it is computed over; `None` for `COUNT(*)`.
+    pub argument: Option<usize>,
+    /// A `BOOLEAN` column of the input: only rows where it is true count.
+    pub filter: Option<usize>,
+}
+
+/// The aggregate functions. The type of the result stands in the node's schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AggregateFunction {
+    /// Rows (`COUNT(*)`) or values that are not null.
+    Count,
+    /// Sum; integers wrap around in silence, as in Flink.
+    Sum,
+    /// Mean; of integers it is an integer, cut toward zero.
+    Avg,
+    /// Smallest value.
+    Min,
+    /// Largest value.
+    Max,
+}

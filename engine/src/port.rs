@@ -1,0 +1,174 @@
+//! The ports of the engine: where bytes come from, where results go, and how a connector's name becomes either.
+//!
+//! Laws, checked by property tests of every implementation:
+//! - reading a split twice from the same position gives the same payloads in the same order;
+//! - a sink's `flush` returns only when everything written before is durable; writing a row with the same id again
+//!   leaves the same result.
+
+use crate::plan::TableDef;
+use crate::types::Schema;
+use arrow_array::{RecordBatch, StringArray};
+use bytes::Bytes;
+use model::{Classified, Kind, Position};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// One independently ordered part of a source (a shard, a file), numbered by its source and never renumbered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SplitId(pub u32);
+
+/// What a source says of one of its splits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SplitInfo {
+    /// The split.
+    pub id: SplitId,
+    /// Its name as people know it (a shard id, a path).
+    pub name: String,
+    /// The splits that must be read to their end before this one.
+    pub parents: Vec<SplitId>,
+    /// Where a first read begins.
+    pub start: Position,
+}
+
+/// Wakes a worker that waits for news of a source. Calling it more often than needed does no harm.
+pub type Waker = Arc<dyn Fn() + Send + Sync>;
+
+/// Where rows come from.
+pub trait Source: Send + Sync {
+    /// All splits known now, ended ones included as long as they can be read. Asked at the start, whenever a split
+    /// ends, and from time to time.
+    fn splits(&self) -> Result<Vec<SplitInfo>, PortError>;
+
+    /// A reader of `split` that begins at `from`.
+    fn open(&self, split: SplitId, from: Position) -> Result<Box<dyn SplitReader>, PortError>;
+
+    /// Whether every split ends by itself and no split can appear later.
+    fn is_bounded(&self) -> bool;
+
+    /// Asks to be woken when there is something new to read. Dropping the guard ends it. A source that never has
+    /// news (a file) gives an empty guard.
+    fn subscribe(&self, waker: Waker) -> Box<dyn Send>;
+}
+
+/// Reads one split in order.
+pub trait SplitReader: Send {
+    /// The next rows: about `bytes_max` at most, at least one where there is one. Never waits for new data.
+    fn read(&mut self, bytes_max: usize) -> Result<SplitRead, PortError>;
+
+    /// How far behind the newest row of the split the reader is, in milliseconds of arrival time; 0 at the tip,
+    /// `None` where the source cannot tell.
+    fn millis_behind_latest(&self) -> Option<u64>;
+}
+
+/// What a read gave.
+#[derive(Debug)]
+pub enum SplitRead {
+    /// Payloads to be decoded by the table's format.
+    Payloads(PayloadBlock),
+    /// Rows that need no decoding: all physical columns of the table in order.
+    Rows {
+        /// The rows.
+        batch: RecordBatch,
+        /// Where the next read begins.
+        next: Position,
+    },
+    /// Nothing for now; more may come.
+    Tip,
+    /// Nothing will ever come again. New splits may have appeared in the place of this one.
+    End,
+}
+
+/// Payloads that share one buffer.
+#[derive(Debug, Clone)]
+pub struct PayloadBlock {
+    /// The buffer.
+    pub data: Bytes,
+    /// Where each payload stands in it.
+    pub rows: Vec<Range<u32>>,
+    /// The position of the first payload.
+    pub first: Position,
+    /// Where the next read begins.
+    pub next: Position,
+}
+
+/// What a sink is made for.
+#[derive(Debug, Clone)]
+pub struct SinkSpec {
+    /// The job's name; ids of documents are a function of it.
+    pub application: String,
+    /// The table written to.
+    pub table: Arc<TableDef>,
+    /// The rows' columns.
+    pub schema: Schema,
+    /// Which of the parallel writers this is, from 0.
+    pub subtask: u32,
+    /// How many parallel writers there are.
+    pub parallelism: u32,
+}
+
+/// Rows for a sink.
+#[derive(Debug, Clone)]
+pub struct SinkBatch {
+    /// The rows.
+    pub rows: RecordBatch,
+    /// For each row the id under which it is written, a function of application, window and key; `None` where nothing
+    /// names a row, so that each write adds one.
+    pub ids: Option<StringArray>,
+}
+
+/// Where rows go. One writer per subtask; used by one thread at a time.
+pub trait Sink: Send {
+    /// Takes rows. It may keep them back up to a bound that it states, and waits when that bound is reached.
+    fn write(&mut self, batch: &SinkBatch) -> Result<(), PortError>;
+
+    /// Returns when everything taken so far is durable.
+    fn flush(&mut self) -> Result<(), PortError>;
+
+    /// Ends the sink after the last row of a bounded job: what it made becomes visible under its final name.
+    fn close(&mut self) -> Result<(), PortError>;
+}
+
+/// What a table is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// To be read.
+    Source,
+    /// To be written.
+    Sink,
+}
+
+/// Turns the `connector` option of a table into a source or a sink.
+pub trait Connectors: Send + Sync {
+    /// Checks the table's options for `role` without opening anything. Unknown connectors and options are refused by
+    /// name.
+    fn check(&self, table: &TableDef, role: Role) -> Result<(), PortError>;
+
+    /// Opens the table for reading.
+    fn source(&self, table: &TableDef) -> Result<Arc<dyn Source>, PortError>;
+
+    /// Opens the table for writing.
+    fn sink(&self, spec: &SinkSpec) -> Result<Box<dyn Sink>, PortError>;
+}
+
+/// Why a source or a sink could not do what was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct PortError {
+    /// What the caller can do about it.
+    pub kind: Kind,
+    /// What was wrong, where, and what to do.
+    pub message: String,
+}
+
+impl PortError {
+    /// An error of `kind` that says `message`.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+impl Classified for PortError {
+    fn kind(&self) -> Kind {
+        self.kind
+    }
+}

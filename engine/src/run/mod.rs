@@ -1,0 +1,1 @@
+//! Running a plan: subtasks, exchange, event time, windows, connectors of the engine itself.
