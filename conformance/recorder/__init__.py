@@ -1,0 +1,1 @@
+"""The parts of record.py: starting the real systems, asking them, comparing answers."""

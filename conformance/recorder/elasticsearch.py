@@ -1,0 +1,157 @@
+"""A real Elasticsearch 7.10.2 on loopback: started, asked every search case, stopped."""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+from . import answers, cache, layout
+
+START_SECONDS_MAX = 180
+MAIN = "org.codelibs.elasticsearch.runner.ElasticsearchClusterRunner"
+
+
+@contextlib.contextmanager
+def started():
+    """Starts one node in a temporary folder and yields its address; stops it and removes the folder at the end."""
+    jars = cache.elasticsearch_jars()
+    cache.need("java", "to run Elasticsearch")
+    home = tempfile.mkdtemp(prefix="hailstream-elasticsearch-")
+    port = free_port()
+    with open(pathlib.Path(home) / "output.txt", "wb") as output:
+        process = subprocess.Popen(
+            ["java", "-Xms512m", "-Xmx1g", "-cp", f"{jars}/*", MAIN, "-basePath", f"{home}/data", "-numOfNode", "1",
+             "-baseHttpPort", str(port - 1), "-clusterName", "conformance"],
+            cwd=home, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        await_answer(process, address, pathlib.Path(home) / "output.txt")
+        yield address
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def free_port():
+    """A port that is free on loopback now; the runner counts its nodes from 1, so that it is told one less."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def await_answer(process, address, output):
+    """Waits until the node answers, then lets it fill any disk: cases must not depend on the free space."""
+    deadline = time.monotonic() + START_SECONDS_MAX
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(address, timeout=5).read()
+            settings = {"method": "PUT", "path": "/_cluster/settings",
+                        "body": {"transient": {"cluster.routing.allocation.disk.threshold_enabled": False}}}
+            ask(address, settings)
+            return
+        time.sleep(0.5)
+    sys.exit(f"record.py: Elasticsearch did not start:\n{output.read_text(errors='replace')[-3000:]}")
+
+
+def ask(address, do):
+    """Sends one request; the answer as {"status", "body" | "text"}."""
+    headers = {"Content-Type": "application/json"}
+    data = None
+    if "body" in do:
+        data = json.dumps(do["body"], ensure_ascii=False).encode()
+    elif "ndjson" in do:
+        data = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in do["ndjson"]).encode()
+        headers["Content-Type"] = "application/x-ndjson"
+    elif "raw" in do:
+        data = do["raw"].encode()
+    headers.update(do.get("headers", {}))
+    request = urllib.request.Request(address + do["path"], data=data, headers=headers, method=do["method"])
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return parsed(response.status, response.headers.get_content_type(), response.read())
+    except urllib.error.HTTPError as error:
+        return parsed(error.code, error.headers.get_content_type(), error.read())
+
+
+def parsed(status, content_type, payload):
+    """An answer by its content type."""
+    if not payload:
+        return {"status": status}
+    if content_type == "application/json":
+        return {"status": status, "body": json.loads(payload)}
+    return {"status": status, "text": payload.decode()}
+
+
+def filled(value, captured):
+    """`value` with each `${name}` replaced by what was captured under that name."""
+    if isinstance(value, str):
+        return re.sub(r"\$\{(\w+)\}", lambda found: captured[found[1]], value)
+    if isinstance(value, list):
+        return [filled(v, captured) for v in value]
+    if isinstance(value, dict):
+        return {k: filled(v, captured) for k, v in value.items()}
+    return value
+
+
+def pointed(body, pointer):
+    """The value at a JSON pointer."""
+    for name in pointer.split("/")[1:]:
+        body = body[int(name)] if isinstance(body, list) else body[name]
+    return body
+
+
+def run_case(address, case, volatile):
+    """Runs all steps of a case from nothing; the answers, volatile members removed."""
+    for index in case["indices"]:
+        ask(address, {"method": "DELETE", "path": f"/{index}"})
+    got, captured = [], {}
+    for step in case["steps"]:
+        answer = ask(address, filled(step["do"], captured))
+        for name, pointer in step.get("capture", {}).items():
+            captured[name] = pointed(answer["body"], pointer)
+        if "body" in answer:
+            answer["body"] = volatile.strip(f"{step['do']['method']} {step['do']['path']}", answer["body"])
+        got.append(answer)
+    for index in case["indices"]:
+        ask(address, {"method": "DELETE", "path": f"/{index}"})
+    return got
+
+
+def record(paths, root, check, address=None):
+    """Records (or checks) the cases at `paths`; returns how many differ from what was recorded."""
+    volatile = answers.Volatile(root / "volatile.json")
+    with contextlib.nullcontext(address) if address else started() as address:
+        return sum(record_case(address, path, volatile, check) for path in paths)
+
+
+def record_case(address, path, volatile, check):
+    """Records or checks one case; 1 where a check found a difference, else 0."""
+    case = json.loads(path.read_text())
+    got = run_case(address, case, volatile)
+    if check:
+        found = [(i, answers.answer_difference(step, step.get("expect", {}), answer))
+                 for i, (step, answer) in enumerate(zip(case["steps"], got))]
+        found = [f"{path.stem}: step {i}: {line}" for i, line in found if line]
+        print("\n".join(found) if found else f"{path.stem}: holds", flush=True)
+        return 1 if found else 0
+    for step, answer in zip(case["steps"], got):
+        step["expect"] = answer
+    path.write_text(layout.render(case) + "\n")
+    print(f"{path.stem}: recorded", flush=True)
+    return 0
