@@ -1,1 +1,16 @@
-//! Applications: desired and actual state, KPUs, runners, signals.
+//! Applications: what is wanted of them, what they are doing, and the steps that bring the second to the first.
+//!
+//! *Invariant:* nothing here knows how a job runs: that is a [`Runner`]'s business, and there may be several kinds.
+
+mod application;
+mod catalog;
+mod manager;
+mod restart;
+mod runner;
+mod status;
+
+pub use application::{ApplicationSpec, SpecError};
+pub use manager::{ApplicationView, Applications, ControlError};
+pub use restart::RestartPolicy;
+pub use runner::{Resume, RunMetrics, RunState, Runner, RunnerError, Running, RunningStats};
+pub use status::Status;

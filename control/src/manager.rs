@@ -1,0 +1,433 @@
+//! Keeps every application in the state that is wanted of it: starts, stops, rescales, restarts after failures.
+//!
+//! One supervisor thread looks at all runs several times a second; requests and supervisor share one lock, which is
+//! never held while someone waits for a client.
+
+use crate::catalog::{Catalog, Entry};
+use crate::restart::Failures;
+use crate::{
+    ApplicationSpec, RestartPolicy, Resume, RunMetrics, RunState, Runner, RunnerError, Running, SpecError, Status,
+};
+use model::{Classified, Env, Kind, SealedError};
+use parking_lot::{Condvar, Mutex};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How often the supervisor looks, in milliseconds.
+const TICK_MS: u64 = 100;
+/// How often changed resume points are written down, in milliseconds.
+const SAVE_MS: u64 = 1_000;
+
+/// All applications of the platform.
+pub struct Applications {
+    shared: Arc<Shared>,
+    supervisor: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    env: Env,
+    runner: Arc<dyn Runner>,
+    policy: RestartPolicy,
+    catalog: Catalog,
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    applications: BTreeMap<String, Application>,
+    closing: bool,
+}
+
+struct Application {
+    spec: ApplicationSpec,
+    wanted: bool,
+    status: Status,
+    running: Option<Box<dyn Running>>,
+    resume: Option<Resume>,
+    failures: Failures,
+    restarts: u64,
+    started_ms: u64,
+    retry_at_ms: u64,
+}
+
+/// What is to be seen of one application.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ApplicationView {
+    /// Its specification.
+    pub spec: ApplicationSpec,
+    /// What it is doing.
+    pub status: Status,
+    /// Its figures; `None` while it does not run.
+    pub metrics: Option<RunMetrics>,
+    /// Restarts after failures since the platform started.
+    pub restarts: u64,
+    /// Why it last failed.
+    pub last_error: Option<String>,
+}
+
+/// Why something could not be done with an application.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// The specification is out of bounds.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// No application has this name.
+    #[error("there is no application {0:?}")]
+    Unknown(String),
+    /// An application of this name exists already.
+    #[error("an application {0:?} exists already")]
+    Exists(String),
+    /// What was asked does not go with what the application is doing.
+    #[error("application {name} is {status}; {hint}")]
+    Status {
+        /// The application.
+        name: String,
+        /// What it is doing.
+        status: Status,
+        /// What to do about it.
+        hint: &'static str,
+    },
+    /// The runner refused.
+    #[error(transparent)]
+    Runner(#[from] RunnerError),
+    /// The catalog could not be read or written.
+    #[error(transparent)]
+    Sealed(#[from] SealedError),
+    /// The catalog's content makes no sense.
+    #[error("the application catalog cannot be understood: {0}")]
+    Catalog(String),
+    /// The supervisor thread could not be started.
+    #[error("the application supervisor cannot be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+impl Classified for ControlError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Spec(e) => e.kind(),
+            Self::Unknown(_) => Kind::NotFound,
+            Self::Exists(_) | Self::Status { .. } => Kind::Conflict,
+            Self::Runner(e) => e.kind(),
+            Self::Sealed(e) => e.kind(),
+            Self::Catalog(_) => Kind::Corrupt,
+            Self::Thread(_) => Kind::Unavailable,
+        }
+    }
+}
+
+impl Applications {
+    /// Opens the applications kept in `dir` and starts those that shall run.
+    ///
+    /// # Errors
+    /// When the catalog in `dir` cannot be read.
+    pub fn open(dir: &Path, env: Env, runner: Arc<dyn Runner>, policy: RestartPolicy) -> Result<Self, ControlError> {
+        let catalog = Catalog::open(dir);
+        let applications = catalog.read()?.into_iter().map(|e| (e.spec.name.clone(), Application::of(e))).collect();
+        let state = Mutex::new(State { applications, closing: false });
+        let shared = Arc::new(Shared { env, runner, policy, catalog, state, wake: Condvar::new() });
+        let supervised = shared.clone();
+        let thread = std::thread::Builder::new().name("applications".into()).spawn(move || supervised.supervise())?;
+        Ok(Self { shared, supervisor: Mutex::new(Some(thread)) })
+    }
+
+    /// Adds an application; it does not run yet.
+    ///
+    /// # Errors
+    /// When the specification or its script is wrong, or the name is taken.
+    pub fn create(&self, spec: ApplicationSpec) -> Result<(), ControlError> {
+        spec.check()?;
+        self.shared.runner.check(&spec)?;
+        let mut state = self.shared.state.lock();
+        if state.applications.contains_key(&spec.name) {
+            return Err(ControlError::Exists(spec.name));
+        }
+        let name = spec.name.clone();
+        state.applications.insert(name.clone(), Application::of(Entry { spec, wanted: false, resume: None }));
+        let saved = self.shared.save(&state);
+        if saved.is_err() {
+            state.applications.remove(&name);
+        }
+        saved
+    }
+
+    /// Wants the application to run.
+    ///
+    /// # Errors
+    /// When there is none of this name, or it is on its way already.
+    pub fn start(&self, name: &str) -> Result<(), ControlError> {
+        let mut state = self.shared.state.lock();
+        let application = state.get(name)?;
+        application.expect(Status::Ready, "stop it first, or wait until it is READY")?;
+        application.wanted = true;
+        application.failures = Failures::default();
+        application.become_(Status::Starting);
+        application.retry_at_ms = 0;
+        self.shared.save(&state)?;
+        self.shared.wake.notify_all();
+        Ok(())
+    }
+
+    /// Stops the application; its results are durable when this returns.
+    ///
+    /// # Errors
+    /// When there is none of this name, it does not run, or its results could not be made durable.
+    pub fn stop(&self, name: &str) -> Result<(), ControlError> {
+        let running = {
+            let mut state = self.shared.state.lock();
+            let application = state.get(name)?;
+            if !matches!(application.status, Status::Running | Status::Starting) {
+                return Err(application.refused("only a RUNNING application can be stopped"));
+            }
+            application.wanted = false;
+            application.become_(Status::Stopping);
+            application.running.take()
+        };
+        let stopped = running.map(Running::stop).transpose();
+        let mut state = self.shared.state.lock();
+        let application = state.get(name)?;
+        application.become_(Status::Ready);
+        if let Ok(Some(Some(resume))) = &stopped {
+            application.resume = Some(resume.clone());
+        }
+        self.shared.save(&state)?;
+        stopped.map(|_| ()).map_err(ControlError::from)
+    }
+
+    /// Gives a running application another parallelism: it is stopped and goes on from where it was.
+    ///
+    /// # Errors
+    /// When the parallelism is out of bounds or the application does not run.
+    pub fn set_parallelism(&self, name: &str, parallelism: u32) -> Result<(), ControlError> {
+        let running = {
+            let mut state = self.shared.state.lock();
+            let application = state.get(name)?;
+            let changed = ApplicationSpec { parallelism, ..application.spec.clone() };
+            changed.check()?;
+            application.expect(Status::Running, "only a RUNNING application can be rescaled")?;
+            application.become_(Status::Updating);
+            application.spec = changed;
+            application.running.take()
+        };
+        let stopped = running.map(Running::stop).transpose();
+        let mut state = self.shared.state.lock();
+        let application = state.get(name)?;
+        if let Ok(Some(Some(resume))) = &stopped {
+            application.resume = Some(resume.clone());
+        }
+        application.become_(Status::Starting);
+        application.retry_at_ms = 0;
+        self.shared.save(&state)?;
+        self.shared.wake.notify_all();
+        stopped.map(|_| ()).map_err(ControlError::from)
+    }
+
+    /// Removes an application that does not run, and where it would have gone on.
+    ///
+    /// # Errors
+    /// When there is none of this name, or it runs.
+    pub fn delete(&self, name: &str) -> Result<(), ControlError> {
+        let mut state = self.shared.state.lock();
+        let application = state.get(name)?;
+        application.expect(Status::Ready, "stop it first")?;
+        application.become_(Status::Deleting);
+        let removed = state.applications.remove(name);
+        let saved = self.shared.save(&state);
+        if let (Err(_), Some(mut application)) = (&saved, removed) {
+            // It is still in the catalog on disk, so it still exists.
+            application.status = Status::Ready;
+            state.applications.insert(name.to_owned(), application);
+        }
+        saved
+    }
+
+    /// Every application, by name.
+    pub fn views(&self) -> Vec<ApplicationView> {
+        self.shared.state.lock().applications.values().map(Application::view).collect()
+    }
+
+    /// One application.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn view(&self, name: &str) -> Result<ApplicationView, ControlError> {
+        Ok(self.shared.state.lock().get(name)?.view())
+    }
+
+    /// Ends all runs, their results durable, and the supervisor; what shall run starts again at the next open.
+    ///
+    /// # Errors
+    /// The first run that could not be ended cleanly; the others are ended all the same.
+    pub fn close(&self) -> Result<(), ControlError> {
+        self.shared.state.lock().closing = true;
+        self.shared.wake.notify_all();
+        if let Some(thread) = self.supervisor.lock().take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the application supervisor had panicked");
+        }
+        self.shared.stop_all()
+    }
+}
+
+impl Drop for Applications {
+    fn drop(&mut self) {
+        if self.supervisor.lock().is_some()
+            && let Err(error) = self.close()
+        {
+            tracing::error!(%error, "an application did not end cleanly");
+        }
+    }
+}
+
+impl State {
+    fn get(&mut self, name: &str) -> Result<&mut Application, ControlError> {
+        self.applications.get_mut(name).ok_or_else(|| ControlError::Unknown(name.to_owned()))
+    }
+}
+
+impl Shared {
+    fn supervise(&self) {
+        let mut saved_at_ms = self.env.now_ms();
+        let mut state = self.state.lock();
+        while !state.closing {
+            let now_ms = self.env.now_ms();
+            for application in state.applications.values_mut() {
+                application.step(now_ms, &*self.runner, self.policy);
+            }
+            if now_ms.saturating_sub(saved_at_ms) >= SAVE_MS && state.note_resume_points() {
+                saved_at_ms = now_ms;
+                if let Err(error) = self.save(&state) {
+                    tracing::error!(%error, "the resume points of the applications could not be written down");
+                }
+            }
+            self.wake.wait_for(&mut state, Duration::from_millis(TICK_MS));
+        }
+    }
+
+    fn save(&self, state: &State) -> Result<(), ControlError> {
+        let entries: Vec<Entry> = state.applications.values().map(Application::entry).collect();
+        self.catalog.write(&entries)
+    }
+
+    fn stop_all(&self) -> Result<(), ControlError> {
+        let mut first_error = None;
+        let mut state = self.state.lock();
+        for application in state.applications.values_mut() {
+            let Some(running) = application.running.take() else { continue };
+            match running.stop() {
+                Ok(resume) => application.resume = resume.or(application.resume.take()),
+                Err(error) => first_error = first_error.or(Some(error)),
+            }
+        }
+        self.save(&state)?;
+        first_error.map_or(Ok(()), |e| Err(e.into()))
+    }
+}
+
+impl State {
+    /// Takes over the newest resume point of every run; whether any is new.
+    fn note_resume_points(&mut self) -> bool {
+        let mut changed = false;
+        for application in self.applications.values_mut() {
+            let newest = application.running.as_ref().and_then(|r| r.resume());
+            if newest.is_some() && newest != application.resume {
+                application.resume = newest;
+                changed = true;
+            }
+        }
+        changed
+    }
+}
+
+impl Application {
+    fn of(entry: Entry) -> Self {
+        Self {
+            spec: entry.spec,
+            wanted: entry.wanted,
+            status: if entry.wanted { Status::Starting } else { Status::Ready },
+            running: None,
+            resume: entry.resume,
+            failures: Failures::default(),
+            restarts: 0,
+            started_ms: 0,
+            retry_at_ms: 0,
+        }
+    }
+
+    fn entry(&self) -> Entry {
+        Entry { spec: self.spec.clone(), wanted: self.wanted, resume: self.resume.clone() }
+    }
+
+    fn view(&self) -> ApplicationView {
+        ApplicationView {
+            spec: self.spec.clone(),
+            status: self.status,
+            metrics: self.running.as_ref().map(|r| r.metrics()),
+            restarts: self.restarts,
+            last_error: self.failures.told(),
+        }
+    }
+
+    fn become_(&mut self, next: Status) {
+        debug_assert!(self.status.may_become(next), "{} may not become {next}", self.status);
+        self.status = next;
+    }
+
+    fn expect(&self, status: Status, hint: &'static str) -> Result<(), ControlError> {
+        if self.status == status { Ok(()) } else { Err(self.refused(hint)) }
+    }
+
+    fn refused(&self, hint: &'static str) -> ControlError {
+        ControlError::Status { name: self.spec.name.clone(), status: self.status, hint }
+    }
+
+    /// One look at the application: what is due is done.
+    fn step(&mut self, now_ms: u64, runner: &dyn Runner, policy: RestartPolicy) {
+        match self.status {
+            Status::Starting if now_ms >= self.retry_at_ms => self.launch(now_ms, runner, policy),
+            Status::Running => self.look_after(now_ms, policy),
+            _ => {}
+        }
+    }
+
+    fn launch(&mut self, now_ms: u64, runner: &dyn Runner, policy: RestartPolicy) {
+        match runner.start(&self.spec, self.resume.as_ref()) {
+            Ok(running) => {
+                self.running = Some(running);
+                self.started_ms = now_ms;
+                self.become_(Status::Running);
+            }
+            Err(error) => self.failed(error.message, now_ms, 0, policy),
+        }
+    }
+
+    fn look_after(&mut self, now_ms: u64, policy: RestartPolicy) {
+        let Some(running) = &self.running else { return };
+        match running.state() {
+            RunState::Running => {}
+            RunState::Finished => {
+                self.resume = running.resume().or(self.resume.take());
+                self.running = None;
+                self.wanted = false;
+                self.become_(Status::Ready);
+            }
+            RunState::Failed(cause) => {
+                self.resume = running.resume().or(self.resume.take());
+                self.running = None;
+                self.failed(cause, now_ms, now_ms.saturating_sub(self.started_ms), policy);
+            }
+        }
+    }
+
+    fn failed(&mut self, cause: String, now_ms: u64, ran_ms: u64, policy: RestartPolicy) {
+        let pause_ms = self.failures.note(cause.clone(), ran_ms, policy);
+        tracing::warn!(application = self.spec.name, %cause, pause_ms, "the application failed; it is started again");
+        self.restarts += 1;
+        self.retry_at_ms = now_ms + pause_ms;
+        self.become_(Status::Starting);
+    }
+}

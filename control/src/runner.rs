@@ -1,0 +1,100 @@
+//! The seam to whatever runs an application: the embedded engine now, a Flink cluster later.
+
+use crate::ApplicationSpec;
+use model::{Classified, Kind};
+
+/// Where a run is to go on: made by a runner, kept for it, and opaque to everyone else.
+pub type Resume = Vec<u8>;
+
+/// Starts applications.
+pub trait Runner: Send + Sync {
+    /// Checks a specification without starting anything: the script is parsed and bound, its connectors asked.
+    ///
+    /// # Errors
+    /// Says where the script is wrong.
+    fn check(&self, spec: &ApplicationSpec) -> Result<(), RunnerError>;
+
+    /// Starts the application, from `resume` where there is one.
+    ///
+    /// # Errors
+    /// When it cannot be started; nothing of it runs then.
+    fn start(&self, spec: &ApplicationSpec, resume: Option<&Resume>) -> Result<Box<dyn Running>, RunnerError>;
+}
+
+/// An application that was started.
+pub trait Running: Send {
+    /// What has become of it.
+    fn state(&self) -> RunState;
+
+    /// Its figures.
+    fn metrics(&self) -> RunMetrics;
+
+    /// The newest point from which a later run may go on without losing or doubling a result.
+    fn resume(&self) -> Option<Resume>;
+
+    /// Ends it: what it has read is worked off, results are durable when this returns.
+    ///
+    /// # Errors
+    /// When its results could not be made durable; the last resume point then still holds.
+    fn stop(self: Box<Self>) -> Result<Option<Resume>, RunnerError>;
+}
+
+/// What has become of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunState {
+    /// It goes on.
+    Running,
+    /// Its input ended and all of it was worked off.
+    Finished,
+    /// It broke; the text is the first cause.
+    Failed(String),
+}
+
+/// The figures of a run, under the managed service's names where it has one.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RunMetrics {
+    /// Totals since the run began.
+    pub totals: RunningStats,
+    /// The watermark in milliseconds since the Unix epoch; `None` before the first.
+    pub watermark_ms: Option<i64>,
+    /// How far the slowest split is behind the newest record, in milliseconds; `None` where no source can tell.
+    pub millis_behind_latest: Option<u64>,
+    /// The latest bad records: where they stood and what was wrong (a bounded sample).
+    pub bad_samples: Vec<String>,
+}
+
+/// Counters of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RunningStats {
+    /// Records read.
+    pub records_in: u64,
+    /// Rows handed to sinks.
+    pub records_out: u64,
+    /// Records that came after their window had closed.
+    pub late: u64,
+    /// Records that could not be read.
+    pub bad: u64,
+}
+
+/// Why a runner could not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct RunnerError {
+    /// What the caller can do about it.
+    pub kind: Kind,
+    /// What was wrong, where, and what to do.
+    pub message: String,
+}
+
+impl RunnerError {
+    /// An error of `kind` that says `message`.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+impl Classified for RunnerError {
+    fn kind(&self) -> Kind {
+        self.kind
+    }
+}

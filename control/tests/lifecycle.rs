@@ -1,0 +1,171 @@
+//! The life of an application against a runner whose jobs do as the test says.
+#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
+
+use control::{
+    ApplicationSpec, Applications, ControlError, RestartPolicy, Resume, RunMetrics, RunState, Runner, RunnerError,
+    Running, Status,
+};
+use model::{Env, Kind};
+use parking_lot::Mutex;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the jobs of the runner are told to do, and what they were asked.
+#[derive(Default)]
+struct Script {
+    fail_next_starts: u32,
+    state: Option<RunState>,
+    started_from: Vec<(u32, Option<Resume>)>,
+    stopped: u32,
+}
+
+#[derive(Clone, Default)]
+struct Puppet(Arc<Mutex<Script>>);
+
+impl Runner for Puppet {
+    fn check(&self, spec: &ApplicationSpec) -> Result<(), RunnerError> {
+        if spec.script == "wrong" { Err(RunnerError::new(Kind::Invalid, "line 1: wrong")) } else { Ok(()) }
+    }
+
+    fn start(&self, spec: &ApplicationSpec, resume: Option<&Resume>) -> Result<Box<dyn Running>, RunnerError> {
+        let mut script = self.0.lock();
+        if script.fail_next_starts > 0 {
+            script.fail_next_starts -= 1;
+            return Err(RunnerError::new(Kind::Unavailable, format!("no start, {} to go", script.fail_next_starts)));
+        }
+        script.state = Some(RunState::Running);
+        script.started_from.push((spec.parallelism, resume.cloned()));
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Running for Puppet {
+    fn state(&self) -> RunState {
+        self.0.lock().state.clone().unwrap()
+    }
+    fn metrics(&self) -> RunMetrics {
+        RunMetrics::default()
+    }
+    fn resume(&self) -> Option<Resume> {
+        Some(vec![self.0.lock().started_from.len() as u8])
+    }
+    fn stop(self: Box<Self>) -> Result<Option<Resume>, RunnerError> {
+        self.0.lock().stopped += 1;
+        Ok(Some(b"stopped".to_vec()))
+    }
+}
+
+fn spec(script: &str) -> ApplicationSpec {
+    ApplicationSpec { name: "taxi".into(), script: script.into(), parallelism: 2, parallelism_per_kpu: 1 }
+}
+
+fn open(dir: &Path, puppet: &Puppet) -> Applications {
+    let policy = RestartPolicy { pause_ms_min: 1, pause_ms_max: 5, stable_ms: 60_000 };
+    Applications::open(dir, Env::system(), Arc::new(puppet.clone()), policy).unwrap()
+}
+
+/// Waits until the application is in `status`: the supervisor looks ten times a second.
+fn wait_for(applications: &Applications, status: Status) {
+    let (_keep, waiting) = std::sync::mpsc::channel::<()>();
+    for _ in 0..1_000 {
+        if applications.view("taxi").unwrap().status == status {
+            return;
+        }
+        let _elapsed = waiting.recv_timeout(Duration::from_millis(10));
+    }
+    panic!("still {}", applications.view("taxi").unwrap().status);
+}
+
+#[test]
+fn it_is_created_started_rescaled_stopped_and_goes_on_where_it_was() {
+    let (dir, puppet) = (tempfile::tempdir().unwrap(), Puppet::default());
+    let applications = open(dir.path(), &puppet);
+    applications.create(spec("good")).unwrap();
+    assert_eq!(applications.view("taxi").unwrap().status, Status::Ready);
+    applications.start("taxi").unwrap();
+    wait_for(&applications, Status::Running);
+    applications.set_parallelism("taxi", 4).unwrap();
+    wait_for(&applications, Status::Running);
+    applications.stop("taxi").unwrap();
+    assert_eq!(applications.view("taxi").unwrap().status, Status::Ready);
+    applications.start("taxi").unwrap();
+    wait_for(&applications, Status::Running);
+    let stopped = Some(b"stopped".to_vec());
+    assert_eq!(puppet.0.lock().started_from, [(2, None), (4, stopped.clone()), (4, stopped)]);
+}
+
+#[test]
+fn what_ran_when_the_platform_closed_runs_again_when_it_opens() {
+    let (dir, puppet) = (tempfile::tempdir().unwrap(), Puppet::default());
+    let applications = open(dir.path(), &puppet);
+    applications.create(spec("good")).unwrap();
+    applications.start("taxi").unwrap();
+    wait_for(&applications, Status::Running);
+    applications.close().unwrap();
+    assert_eq!(puppet.0.lock().stopped, 1);
+    let applications = open(dir.path(), &puppet);
+    wait_for(&applications, Status::Running);
+    assert_eq!(puppet.0.lock().started_from[1], (2, Some(b"stopped".to_vec())));
+}
+
+#[test]
+fn a_failed_run_is_started_again_from_its_last_resume_point() {
+    let (dir, puppet) = (tempfile::tempdir().unwrap(), Puppet::default());
+    let applications = open(dir.path(), &puppet);
+    applications.create(spec("good")).unwrap();
+    applications.start("taxi").unwrap();
+    wait_for(&applications, Status::Running);
+    puppet.0.lock().state = Some(RunState::Failed("the disk is full".into()));
+    wait_for(&applications, Status::Starting);
+    wait_for(&applications, Status::Running);
+    assert_eq!(puppet.0.lock().started_from[1], (2, Some(vec![1])));
+    let view = applications.view("taxi").unwrap();
+    assert_eq!((view.restarts, view.last_error.as_deref()), (1, Some("the disk is full")));
+}
+
+#[test]
+fn after_the_third_failure_in_a_row_the_first_cause_is_told() {
+    let (dir, puppet) = (tempfile::tempdir().unwrap(), Puppet::default());
+    puppet.0.lock().fail_next_starts = 3;
+    let applications = open(dir.path(), &puppet);
+    applications.create(spec("good")).unwrap();
+    applications.start("taxi").unwrap();
+    wait_for(&applications, Status::Running);
+    let told = applications.view("taxi").unwrap().last_error.unwrap();
+    assert_eq!(told, "3 failures in a row; the first: no start, 2 to go");
+}
+
+#[test]
+fn a_finished_run_is_ready_and_is_not_started_again() {
+    let (dir, puppet) = (tempfile::tempdir().unwrap(), Puppet::default());
+    let applications = open(dir.path(), &puppet);
+    applications.create(spec("good")).unwrap();
+    applications.start("taxi").unwrap();
+    wait_for(&applications, Status::Running);
+    puppet.0.lock().state = Some(RunState::Finished);
+    wait_for(&applications, Status::Ready);
+    applications.close().unwrap();
+    let applications = open(dir.path(), &puppet);
+    assert_eq!(applications.view("taxi").unwrap().status, Status::Ready);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let (dir, puppet) = (tempfile::tempdir().unwrap(), Puppet::default());
+    let applications = open(dir.path(), &puppet);
+    assert!(matches!(applications.create(spec("wrong")), Err(ControlError::Runner(_))));
+    assert!(matches!(applications.start("taxi"), Err(ControlError::Unknown(_))));
+    applications.create(spec("good")).unwrap();
+    assert!(matches!(applications.create(spec("good")), Err(ControlError::Exists(_))));
+    assert!(matches!(applications.stop("taxi"), Err(ControlError::Status { status: Status::Ready, .. })));
+    assert!(matches!(applications.set_parallelism("taxi", 4), Err(ControlError::Status { .. })));
+    applications.start("taxi").unwrap();
+    assert!(matches!(applications.start("taxi"), Err(ControlError::Status { .. })));
+    wait_for(&applications, Status::Running);
+    assert!(matches!(applications.set_parallelism("taxi", 0), Err(ControlError::Spec(_))));
+    assert!(matches!(applications.delete("taxi"), Err(ControlError::Status { .. })));
+    applications.stop("taxi").unwrap();
+    applications.delete("taxi").unwrap();
+    assert!(matches!(applications.view("taxi"), Err(ControlError::Unknown(_))));
+}
