@@ -1,0 +1,61 @@
+# Hailstream's chores. `make` lists them. Each installs what it needs; see CONTRIBUTING.md for what must be there before.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO_TARGET_DIR ?= $(CURDIR)/target
+export CARGO_TARGET_DIR
+BINARY := $(CARGO_TARGET_DIR)/release/hailstream
+PYTHON := .venv/bin/python
+
+.PHONY: help demo test lint bench e2e conformance build web unit clients
+
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+demo: build ## Run the main job: stream, replay, application, index and console; ARGS="…" are handed on
+	exec $(BINARY) demo $(ARGS)
+
+test: unit clients e2e ## Run all tests: Rust, real clients, a real browser
+
+build: web ## Build the release binary
+	cargo build --release --locked --package hailstream
+
+unit: web ## Run the Rust tests, the rules of the workspace and the recorded answers among them
+	cargo test --workspace --locked
+
+clients: build .venv/ready ## Run the tests with real clients (boto3, elasticsearch-py) against the real binary
+	HAILSTREAM_BINARY=$(BINARY) $(PYTHON) -m pytest -q tests
+
+e2e: build ## Run the browser tests against the real page (installs a Chromium where none is found)
+	CHROMIUM="$$(tests/chromium.sh)" HAILSTREAM_BINARY=$(BINARY) npm --prefix web run e2e
+
+lint: web ## Check formatting, lints and the workspace's rules
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo test --quiet --locked --package xtask
+	npm --prefix web run check
+	@if command -v cargo-deny >/dev/null; then cargo deny --locked check; else echo "cargo-deny is not installed: licences and advisories were left out"; fi
+
+bench: build ## Run the benchmarks: one JSON line a figure (QUICK=1 for small ones)
+	cargo bench --locked --package engine --package store --package index --package replay -- $(if $(QUICK),--quick,)
+	$(BINARY) bench $(if $(QUICK),--quick,)
+
+conformance: ## Start the real Flink and Elasticsearch and record the cases' answers anew (needs Java 17 and Maven)
+	python3 conformance/record.py search
+	python3 conformance/record.py sql
+
+web: web/dist/index.html
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json
+	npm --prefix web ci --no-audit --no-fund
+	@touch $@
+
+web/dist/index.html: web/node_modules/.package-lock.json web/index.html $(wildcard web/*.ts web/*.json web/*.js) $(shell find web/src web/public -type f 2>/dev/null)
+	npm --prefix web run build
+	@touch $@
+
+.venv/ready: tests/requirements.txt
+	python3 -m venv .venv
+	.venv/bin/pip install --quiet --requirement $<
+	@touch $@
