@@ -3,7 +3,7 @@
 //! *Invariant:* a node's inputs stand before it, every column index is within its input, every expression is typed;
 //! whoever holds a [`JobPlan`] need not check any of it again.
 
-use crate::expr::Expr;
+use crate::expr::{Expr, Zone};
 use crate::types::Schema;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -134,6 +134,10 @@ pub struct WindowSpec {
     pub slide_ms: i64,
     /// Shift of all window starts from the epoch in milliseconds, 0 ≤ offset < slide.
     pub offset_ms: i64,
+    /// The zone whose wall clock the windows follow: a row's time is read on it ([`Zone::wall_ms`]) before it is put
+    /// into windows, `window_start` and `window_end` are its readings, and a window closes when the watermark passes
+    /// [`Zone::epoch_ms`] of its end. [`Zone::UTC`] for a `TIMESTAMP` rowtime; the session's zone for `TIMESTAMP_LTZ`.
+    pub zone: Zone,
 }
 
 /// Where the windows of an aggregate come from.

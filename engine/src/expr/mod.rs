@@ -1,5 +1,9 @@
 //! Typed expressions and their evaluation over batches of rows.
 
+mod zone;
+
+pub use zone::Zone;
+
 use crate::types::DataType;
 
 /// A typed expression over the columns of one input.
