@@ -59,8 +59,19 @@ pub struct RunMetrics {
     pub watermark_ms: Option<i64>,
     /// How far the slowest split is behind the newest record, in milliseconds; `None` where no source can tell.
     pub millis_behind_latest: Option<u64>,
-    /// The latest bad records: where they stood and what was wrong (a bounded sample).
-    pub bad_samples: Vec<String>,
+    /// The latest bad records, newest first: a bounded sample.
+    pub bad_samples: Vec<BadRecord>,
+}
+
+/// A record that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRecord {
+    /// Where it stands: its split and its position there.
+    pub place: String,
+    /// Why it could not be read.
+    pub reason: String,
+    /// The beginning of its content.
+    pub text: String,
 }
 
 /// Counters of a run.
