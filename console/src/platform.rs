@@ -1,0 +1,56 @@
+//! The port through which the console sees and steers the platform.
+
+use crate::Failure;
+use crate::views::{AirportLine, Cell, CellsRequest, HourCount, Pipeline, TimeRange, Totals};
+use model::Sample;
+
+/// The platform as people see it. The binary implements this; the console knows nothing else of it.
+///
+/// Every method is synchronous and may block for a moment: the console calls it on a thread for blocking work, never on
+/// one that serves requests, and has at most 16 calls under way at a time (more are refused as `Throttled`).
+///
+/// *Laws.* Reading changes nothing. Questions with the same arguments, asked while `pipeline().index.revision` stands
+/// still, have the same answers. What a [`TimeRange`] includes is told there and holds for every question.
+pub trait Platform: Send + Sync + 'static {
+    /// The pipeline as it stands now, with rates over the last second or so. Called once a second however many pages
+    /// are open, and not at all while none is; must answer well within a second.
+    fn pipeline(&self) -> Pipeline;
+
+    /// The smallest range that holds all results, from the start of the first window to the end of the last one;
+    /// `None` while there are no results.
+    fn time_range(&self) -> Result<Option<TimeRange>, Failure>;
+
+    /// The sum of `pickup_count` per geohash cell, in any order; the `cells_max` largest when there are more.
+    fn cells(&self, request: &CellsRequest) -> Result<Vec<Cell>, Failure>;
+
+    /// Per airport and hour the average trip time weighted by trips (`Σ sum / Σ trips`), hours in ascending order.
+    fn airport_lines(&self, range: TimeRange) -> Result<Vec<AirportLine>, Failure>;
+
+    /// Sums over all results of a range.
+    fn totals(&self, range: TimeRange) -> Result<Totals, Failure>;
+
+    /// The `n` cells of the finest precision with the most pickups, largest first; ties in order of geohash.
+    fn top_cells(&self, range: TimeRange, n: usize) -> Result<Vec<Cell>, Failure>;
+
+    /// Pickups by hour in ascending order, hours without any left out; of everything, or of the cell `geohash`
+    /// (1 to 7 characters: every result whose location begins with it).
+    fn pickups_by_hour(&self, range: TimeRange, geohash: Option<&str>) -> Result<Vec<HourCount>, Failure>;
+
+    /// Starts the replay, or lets a stopped one go on where it stopped.
+    fn start_replay(&self) -> Result<(), Failure>;
+
+    /// Stops the replay where it is.
+    fn stop_replay(&self) -> Result<(), Failure>;
+
+    /// Lets the replay run `speedup` times as fast as the events happened; `None` means as fast as possible.
+    fn set_speedup(&self, speedup: Option<f64>) -> Result<(), Failure>;
+
+    /// Begins to change the number of open shards of the stream; progress shows in its status.
+    fn set_shard_count(&self, count: u32) -> Result<(), Failure>;
+
+    /// All readings for `/metrics`.
+    fn samples(&self) -> Vec<Sample>;
+
+    /// Whether the platform serves; a failure says what does not.
+    fn health(&self) -> Result<(), Failure>;
+}

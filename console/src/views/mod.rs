@@ -1,0 +1,25 @@
+//! View models: what the page shows, free of any protocol. They are serialised to the page as they stand here.
+
+mod pipeline;
+mod results;
+
+pub use pipeline::{
+    Application, ApplicationState, BadSample, Index, IndexName, Pipeline, Replay, ReplayState, Shard, Stream,
+    StreamStatus,
+};
+pub use results::{AirportHour, AirportLine, Bbox, Cell, CellsRequest, HourCount, TimeRange, Totals};
+
+/// Most cells in one answer; the largest are kept.
+pub const CELLS_MAX: usize = 16_384;
+/// Most areas in a list of top areas.
+pub const TOP_CELLS_MAX: usize = 50;
+/// Finest precision of a cell, in geohash characters: that of the results themselves.
+pub const PRECISION_MAX: u8 = 7;
+/// Most shards of which single readings travel to the page; the count of open shards is always the true one.
+pub const SHARDS_SHOWN_MAX: usize = 512;
+/// Most samples of bad records that travel to the page.
+pub const BAD_SAMPLES_MAX: usize = 20;
+/// Most indices that are listed one by one.
+pub const INDICES_SHOWN_MAX: usize = 50;
+/// Longest text from data or errors that travels to the page, in characters; the rest is cut off with an ellipsis.
+pub const TEXT_CHARS_MAX: usize = 1_000;
