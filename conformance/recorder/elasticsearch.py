@@ -94,7 +94,10 @@ def parsed(status, content_type, payload):
     if not payload:
         return {"status": status}
     if content_type == "application/json":
-        return {"status": status, "body": json.loads(payload)}
+        # Reasons hold an index's random id, a Java object's address, a scroll's number: taken out, so that recording anew changes nothing.
+        text = re.sub(r"(\[[a-z0-9_-]+)/[\w-]{22}\]", r"\1]", payload.decode())
+        text = re.sub(r"context found for id \[\d+\]", "context found", text)
+        return {"status": status, "body": json.loads(re.sub(r"@[0-9a-f]{4,8}\b", "", text))}
     return {"status": status, "text": payload.decode()}
 
 
