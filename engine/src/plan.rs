@@ -152,6 +152,8 @@ pub enum WindowSource {
         start_column: usize,
         /// Column of the window's end.
         end_column: usize,
+        /// The zone whose wall clock start and end are readings of, as in [`WindowSpec::zone`].
+        zone: Zone,
     },
 }
 

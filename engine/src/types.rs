@@ -49,6 +49,48 @@ impl DataType {
     /// `STRING`
     pub const STRING: Self = Self::Varchar(i32::MAX as u32);
 
+    /// Whether this is an integer type.
+    pub fn is_integer(self) -> bool {
+        matches!(self, Self::TinyInt | Self::SmallInt | Self::Int | Self::BigInt)
+    }
+
+    /// Whether this is a floating-point type.
+    pub fn is_approximate(self) -> bool {
+        matches!(self, Self::Float | Self::Double)
+    }
+
+    /// Whether this is a number.
+    pub fn is_numeric(self) -> bool {
+        self.is_integer() || self.is_approximate() || matches!(self, Self::Decimal(_, _))
+    }
+
+    /// Whether this is text.
+    pub fn is_text(self) -> bool {
+        matches!(self, Self::Char(_) | Self::Varchar(_))
+    }
+
+    /// Whether this is a timestamp, with or without a zone.
+    pub fn is_timestamp(self) -> bool {
+        matches!(self, Self::Timestamp(_) | Self::TimestampLtz(_))
+    }
+
+    /// Whether this is an interval.
+    pub fn is_interval(self) -> bool {
+        matches!(self, Self::IntervalYearMonth | Self::IntervalDayTime)
+    }
+
+    /// The wider of two integer types.
+    #[must_use]
+    pub fn wider_integer(self, other: Self) -> Self {
+        let rank = |t| match t {
+            Self::TinyInt => 0,
+            Self::SmallInt => 1,
+            Self::Int => 2,
+            _ => 3,
+        };
+        if rank(self) >= rank(other) { self } else { other }
+    }
+
     /// The Arrow type that carries values of this type.
     ///
     /// Timestamps are integers in the coarsest unit that holds their precision; a point in time has the zone `UTC`.
