@@ -1,6 +1,6 @@
 //! Rates of reading, generating and putting, each as one line of JSON: the median of several runs.
 //!
-//! `--quick` takes small amounts and one run, to show that the benchmark works.
+//! `--quick` takes small amounts and one run, to show that the benchmark works; so do the tests, which run it too.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark fails loudly and its output is its purpose")]
 
 use model::{Env, PutRecord};
@@ -14,7 +14,9 @@ struct Sizes {
 }
 
 fn main() {
-    let quick = std::env::args().any(|arg| arg == "--quick");
+    let given = |wanted: &str| std::env::args().any(|arg| arg == wanted);
+    // `cargo bench` says `--bench`, `cargo test` does not.
+    let quick = given("--quick") || !given("--bench");
     let sizes = if quick { Sizes { rows: 20_000, runs: 1 } } else { Sizes { rows: 500_000, runs: 5 } };
     let env = Env::system();
 
