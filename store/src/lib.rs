@@ -1,1 +1,42 @@
 //! The durable, sharded stream store and its Kinesis door.
+//!
+//! A stream has shards, each of which owns a part of the key space and an append log. One task owns each shard: it
+//! gathers puts, writes them as one block, makes the block durable and only then answers. Readers share nothing with
+//! writers but the list of what is durable.
+//!
+//! *Invariant:* an acknowledged record is on disk; positions grow by one within a shard, across restarts and clock
+//! jumps; no record is written to a shard after the end that the catalogue gives it.
+
+mod catalog;
+mod config;
+mod error;
+pub mod kinesis;
+mod log;
+mod open;
+mod pool;
+mod put;
+mod read;
+mod reshard;
+mod retention;
+mod shard;
+mod stats;
+mod store;
+mod stream;
+mod streams;
+#[cfg(test)]
+mod tests;
+mod throttle;
+mod topology;
+mod wakers;
+
+pub use catalog::CapacityMode;
+pub use config::{Durability, Limits, StoreConfig};
+pub use error::{CreateError, OpenError, PutError, ReadError, Refusal, ReshardError, StreamError};
+pub use log::{DiskFiles, Files, LogDamage, LogFile, Row, TornTail};
+pub use open::RecoveryReport;
+pub use put::PutOutcome;
+pub use read::{ReadAnswer, RecordBlock, ShardRead, ShardReader, StartAt};
+pub use stats::{Counts, ShardStats, StreamStats};
+pub use store::Store;
+pub use stream::{ChildShard, ShardDescription, ShardState, StreamDescription, StreamStatus};
+pub use wakers::{Subscription, Waker};

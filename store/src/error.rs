@@ -1,0 +1,326 @@
+//! What can go wrong: one enum for each family of operations, each with its kind.
+
+use crate::catalog::CatalogError;
+use crate::log::{AppendError, LogOpenError, LogReadError};
+use crate::stream::StreamStatus;
+use model::{Classified, Kind, Position, ShardIndex, limits};
+use std::io;
+use std::path::PathBuf;
+
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// An option is out of its bounds.
+    #[error("the store's settings are wrong: {0}")]
+    Setting(&'static str),
+    /// There is no tokio runtime around the call.
+    #[error("the store must be opened within a tokio runtime")]
+    NoRuntime,
+    /// Another process uses the data directory.
+    #[error("the data directory {dir} is in use by another process; stop it or choose another directory")]
+    Locked {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// The data directory cannot be used.
+    #[error("cannot use {path}: {source}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The data is not what was written, or was written by a newer program.
+    #[error("{0}")]
+    Corrupt(String),
+}
+
+/// Why a stream was not created.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// A stream of that name exists.
+    #[error("stream {0} exists already")]
+    Exists(String),
+    /// The name is empty, too long or has other characters than letters, digits, `_`, `.` and `-`.
+    #[error("{0:?} is no name for a stream: it takes 1 to 128 letters, digits, '_', '.' and '-'")]
+    Name(String),
+    /// The shard count is 0 or too large.
+    #[error("a stream has 1 to {max} shards, not {0}", max = limits::SHARDS_PER_STREAM_MAX)]
+    Shards(u32),
+    /// The disk refused.
+    #[error("the stream could not be stored: {0}")]
+    Storage(String),
+    /// The store is being shut down.
+    #[error("the store is being shut down")]
+    Closed,
+}
+
+/// Why a stream was not found, or is not in a state for what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    /// There is no such stream.
+    #[error("stream {0} does not exist")]
+    NotFound(String),
+    /// The stream is being created, changed or deleted.
+    #[error("stream {stream} is {status}; wait until it is active")]
+    NotActive {
+        /// The stream's name.
+        stream: String,
+        /// What it is instead of active.
+        status: StreamStatus,
+    },
+    /// The disk refused.
+    #[error("the change could not be stored: {0}")]
+    Storage(String),
+    /// The store is being shut down.
+    #[error("the store is being shut down")]
+    Closed,
+}
+
+/// Why a whole put was refused. Nothing of it was written.
+#[derive(Debug, thiserror::Error)]
+pub enum PutError {
+    /// There is no such stream.
+    #[error("stream {0} does not exist")]
+    NotFound(String),
+    /// The stream is being created or deleted.
+    #[error("stream {stream} is {status} and takes no records")]
+    NotActive {
+        /// The stream's name.
+        stream: String,
+        /// What it is instead of active.
+        status: StreamStatus,
+    },
+    /// Too many records, or none.
+    #[error("a put holds 1 to {max} records, not {0}", max = limits::PUT_RECORDS_MAX)]
+    Count(usize),
+    /// The records are too large together.
+    #[error("a put holds {max} bytes at most, not {0}", max = limits::PUT_BYTES_MAX)]
+    Bytes(usize),
+    /// One record is too large.
+    #[error("a record holds {} bytes at most, not {bytes} (record {index} of the put)", limits::RECORD_BYTES_MAX)]
+    RecordBytes {
+        /// Which record of the put, from 0.
+        index: usize,
+        /// Its size with its partition key.
+        bytes: usize,
+    },
+    /// A partition key is empty or too long.
+    #[error("a partition key has 1 to {} characters (record {index} of the put)", limits::PARTITION_KEY_CHARS_MAX)]
+    PartitionKey {
+        /// Which record of the put, from 0.
+        index: usize,
+    },
+    /// The store is being shut down.
+    #[error("the store is being shut down")]
+    Closed,
+}
+
+/// Why one record of a put was refused. It was not written; send it again later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The shard takes no more this second, or refused an earlier record of the same put.
+    #[error("the shard takes no more for the moment")]
+    Throttled,
+    /// The disk is full.
+    #[error("the disk is full")]
+    StorageFull,
+    /// The disk failed. Whether the record is written is unknown until the store is opened again.
+    #[error("the disk failed")]
+    StorageFailed,
+    /// The stream's shards are being changed and the change does not come to an end.
+    #[error("the stream's shards are being changed")]
+    Resharding,
+}
+
+/// Why a stream's shards are not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReshardError {
+    /// The stream cannot be changed now.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// The platform decides the shard count of this stream.
+    #[error("the shards of stream {0} are counted by the platform (on-demand mode)")]
+    OnDemand(String),
+    /// More than twice the present count.
+    #[error("the shard count can be doubled at most: {current} open shards, {target} wanted")]
+    AboveDouble {
+        /// Open shards now.
+        current: u32,
+        /// Shards wanted.
+        target: u32,
+    },
+    /// Less than half the present count.
+    #[error("the shard count can be halved at most: {current} open shards, {target} wanted")]
+    BelowHalf {
+        /// Open shards now.
+        current: u32,
+        /// Shards wanted.
+        target: u32,
+    },
+    /// 0 or too many.
+    #[error("a stream has 1 to {max} shards, not {0}", max = limits::SHARDS_PER_STREAM_MAX)]
+    Shards(u32),
+}
+
+/// Why records could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// There is no such stream, or it was deleted meanwhile.
+    #[error("stream {0} does not exist")]
+    NotFound(String),
+    /// There is no such shard, or all its records have expired.
+    #[error("stream {stream} has no shard {}", .shard.0)]
+    ShardNotFound {
+        /// The stream's name.
+        stream: String,
+        /// The shard asked for.
+        shard: ShardIndex,
+    },
+    /// The stored bytes are not what was written. Read on behind them, or restore the file from a copy.
+    #[error("record {position} of shard {} of stream {stream} is damaged: {reason}", .shard.0)]
+    Corrupt {
+        /// The stream's name.
+        stream: String,
+        /// The shard.
+        shard: ShardIndex,
+        /// The record that was due.
+        position: Position,
+        /// What is wrong, and where.
+        reason: String,
+    },
+    /// The disk failed.
+    #[error("cannot read shard {} of stream {stream}: {reason}", .shard.0)]
+    Storage {
+        /// The stream's name.
+        stream: String,
+        /// The shard.
+        shard: ShardIndex,
+        /// What the operating system says, and where.
+        reason: String,
+    },
+    /// The shard gives no more to polling readers for the moment.
+    #[error("shard {} of stream {stream} gives no more for the moment", .shard.0)]
+    Throttled {
+        /// The stream's name.
+        stream: String,
+        /// The shard.
+        shard: ShardIndex,
+    },
+    /// The store is being shut down.
+    #[error("the store is being shut down")]
+    Closed,
+}
+
+impl ReadError {
+    pub(crate) fn from_log(stream: &str, shard: ShardIndex, error: LogReadError) -> Self {
+        let reason = error.to_string();
+        let stream = stream.to_owned();
+        match error {
+            LogReadError::Damaged { position, .. } => Self::Corrupt { stream, shard, position, reason },
+            LogReadError::Io { .. } => Self::Storage { stream, shard, reason },
+        }
+    }
+}
+
+impl From<&AppendError> for Refusal {
+    fn from(error: &AppendError) -> Self {
+        if error.is_full() { Self::StorageFull } else { Self::StorageFailed }
+    }
+}
+
+impl From<CatalogError> for OpenError {
+    fn from(error: CatalogError) -> Self {
+        match error {
+            CatalogError::Io { path, source } => Self::Io { path, source },
+            other => Self::Corrupt(other.to_string()),
+        }
+    }
+}
+
+impl From<LogOpenError> for OpenError {
+    fn from(error: LogOpenError) -> Self {
+        match error {
+            LogOpenError::Io { path, source } => Self::Io { path, source },
+            other => Self::Corrupt(other.to_string()),
+        }
+    }
+}
+
+impl From<AppendError> for OpenError {
+    fn from(error: AppendError) -> Self {
+        Self::Io { path: error.path, source: error.source }
+    }
+}
+
+impl Classified for OpenError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Setting(_) => Kind::Invalid,
+            Self::NoRuntime => Kind::Internal,
+            Self::Locked { .. } => Kind::Conflict,
+            Self::Io { .. } => Kind::Unavailable,
+            Self::Corrupt(_) => Kind::Corrupt,
+        }
+    }
+}
+
+impl Classified for CreateError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Exists(_) => Kind::Conflict,
+            Self::Name(_) | Self::Shards(_) => Kind::Invalid,
+            Self::Storage(_) | Self::Closed => Kind::Unavailable,
+        }
+    }
+}
+
+impl Classified for StreamError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NotFound(_) => Kind::NotFound,
+            Self::NotActive { .. } => Kind::Conflict,
+            Self::Storage(_) | Self::Closed => Kind::Unavailable,
+        }
+    }
+}
+
+impl Classified for PutError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NotFound(_) => Kind::NotFound,
+            Self::NotActive { .. } => Kind::Conflict,
+            Self::Count(_) | Self::Bytes(_) | Self::RecordBytes { .. } | Self::PartitionKey { .. } => Kind::Invalid,
+            Self::Closed => Kind::Unavailable,
+        }
+    }
+}
+
+impl Classified for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Throttled => Kind::Throttled,
+            Self::StorageFull | Self::StorageFailed | Self::Resharding => Kind::Unavailable,
+        }
+    }
+}
+
+impl Classified for ReshardError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Stream(error) => error.kind(),
+            Self::OnDemand(_) | Self::AboveDouble { .. } | Self::BelowHalf { .. } | Self::Shards(_) => Kind::Invalid,
+        }
+    }
+}
+
+impl Classified for ReadError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NotFound(_) | Self::ShardNotFound { .. } => Kind::NotFound,
+            Self::Corrupt { .. } => Kind::Corrupt,
+            Self::Throttled { .. } => Kind::Throttled,
+            Self::Storage { .. } | Self::Closed => Kind::Unavailable,
+        }
+    }
+}

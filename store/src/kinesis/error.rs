@@ -1,0 +1,205 @@
+//! The errors of the protocol, and the one place where the store's own become them.
+
+use crate::error::{CreateError, PutError, ReadError, Refusal, ReshardError, StreamError};
+use crate::stream::StreamStatus;
+use axum::http::StatusCode;
+use model::{ShardIndex, limits};
+
+use super::Door;
+use super::sequence::shard_id;
+
+/// An error as clients know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ApiError {
+    pub(super) code: Code,
+    pub(super) message: String,
+}
+
+/// The names of errors in the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Code {
+    ExpiredIterator,
+    ExpiredNextToken,
+    InternalFailure,
+    InvalidArgument,
+    LimitExceeded,
+    ProvisionedThroughputExceeded,
+    RequestTooLarge,
+    ResourceInUse,
+    ResourceNotFound,
+    Serialization,
+    ServiceUnavailable,
+    UnknownOperation,
+    Validation,
+}
+
+impl Code {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::ExpiredIterator => "ExpiredIteratorException",
+            Self::ExpiredNextToken => "ExpiredNextTokenException",
+            Self::InternalFailure => "InternalFailure",
+            Self::InvalidArgument => "InvalidArgumentException",
+            Self::LimitExceeded => "LimitExceededException",
+            Self::ProvisionedThroughputExceeded => "ProvisionedThroughputExceededException",
+            Self::RequestTooLarge => "RequestEntityTooLargeException",
+            Self::ResourceInUse => "ResourceInUseException",
+            Self::ResourceNotFound => "ResourceNotFoundException",
+            Self::Serialization => "SerializationException",
+            Self::ServiceUnavailable => "ServiceUnavailable",
+            Self::UnknownOperation => "UnknownOperationException",
+            Self::Validation => "ValidationException",
+        }
+    }
+
+    pub(super) fn status(self) -> StatusCode {
+        match self {
+            Self::InternalFailure => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+impl ApiError {
+    pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(Code::InvalidArgument, message)
+    }
+}
+
+/// The word of the protocol for a stream's status.
+pub(super) fn status_word(status: StreamStatus) -> &'static str {
+    match status {
+        StreamStatus::Creating => "CREATING",
+        StreamStatus::Active => "ACTIVE",
+        StreamStatus::Updating => "UPDATING",
+        StreamStatus::Deleting => "DELETING",
+    }
+}
+
+fn closing() -> ApiError {
+    ApiError::new(Code::ServiceUnavailable, "The service is shutting down.")
+}
+
+fn storage(message: String) -> ApiError {
+    ApiError::new(Code::InternalFailure, message)
+}
+
+impl Door {
+    pub(super) fn no_stream(&self, name: &str) -> ApiError {
+        let account = &self.account;
+        ApiError::new(Code::ResourceNotFound, format!("Stream {name} under account {account} not found."))
+    }
+
+    pub(super) fn not_active(&self, name: &str, status: StreamStatus) -> ApiError {
+        let (account, state) = (&self.account, status_word(status));
+        let message = format!("Stream {name} under account {account} not ACTIVE, instead in state {state}");
+        ApiError::new(Code::ResourceInUse, message)
+    }
+
+    pub(super) fn no_shard(&self, stream: &str, shard: &str) -> ApiError {
+        let message = format!("Shard {shard} in stream {stream} under account {} does not exist", self.account);
+        ApiError::new(Code::ResourceNotFound, message)
+    }
+
+    pub(super) fn rate_exceeded(&self, stream: &str, shard: ShardIndex) -> String {
+        let (shard, account) = (shard_id(shard), &self.account);
+        format!("Rate exceeded for shard {shard} in stream {stream} under account {account}.")
+    }
+
+    pub(super) fn create_error(&self, name: &str, error: CreateError) -> ApiError {
+        match error {
+            CreateError::Exists(name) => {
+                let account = &self.account;
+                ApiError::new(Code::ResourceInUse, format!("Stream {name} under account {account} already exists."))
+            }
+            CreateError::Name(_) => ApiError::invalid(format!("Invalid stream name {name}")),
+            CreateError::Shards(count) => {
+                let (account, max) = (&self.account, limits::SHARDS_PER_STREAM_MAX);
+                let message = format!(
+                    "This request would exceed the shard limit for the account {account}: {max} shards in a stream, \
+                     {count} requested."
+                );
+                ApiError::new(Code::LimitExceeded, message)
+            }
+            CreateError::Storage(message) => storage(message),
+            CreateError::Closed => closing(),
+        }
+    }
+
+    pub(super) fn stream_error(&self, error: StreamError) -> ApiError {
+        match error {
+            StreamError::NotFound(name) => self.no_stream(&name),
+            StreamError::NotActive { stream, status } => self.not_active(&stream, status),
+            StreamError::Storage(message) => storage(message),
+            StreamError::Closed => closing(),
+        }
+    }
+
+    pub(super) fn put_error(&self, error: PutError) -> ApiError {
+        match error {
+            // The real service has no other word for a stream that takes no records yet, or no more.
+            PutError::NotFound(stream) | PutError::NotActive { stream, .. } => self.no_stream(&stream),
+            PutError::Bytes(_) => {
+                let max = limits::PUT_BYTES_MAX / (1024 * 1024);
+                ApiError::invalid(format!("Records size exceeds {max} MB limit"))
+            }
+            PutError::Count(_) | PutError::RecordBytes { .. } | PutError::PartitionKey { .. } => {
+                ApiError::invalid(error.to_string())
+            }
+            PutError::Closed => closing(),
+        }
+    }
+
+    /// The code and message of one refused record.
+    pub(super) fn refusal(&self, stream: &str, shard: ShardIndex, reason: Refusal) -> ApiError {
+        match reason {
+            Refusal::Throttled => ApiError::new(Code::ProvisionedThroughputExceeded, self.rate_exceeded(stream, shard)),
+            Refusal::StorageFull => ApiError::new(Code::InternalFailure, "Internal service failure: the disk is full."),
+            Refusal::StorageFailed => ApiError::new(Code::InternalFailure, "Internal service failure."),
+            Refusal::Resharding => {
+                ApiError::new(Code::InternalFailure, "Internal service failure: the shards are being changed.")
+            }
+        }
+    }
+
+    pub(super) fn reshard_error(&self, error: ReshardError) -> ApiError {
+        match error {
+            ReshardError::Stream(error) => self.stream_error(error),
+            ReshardError::OnDemand(name) => {
+                let message = format!(
+                    "Stream {name} under account {} is in ON_DEMAND mode. UpdateShardCount is supported for streams in \
+                     PROVISIONED mode only.",
+                    self.account
+                );
+                ApiError::new(Code::Validation, message)
+            }
+            ReshardError::AboveDouble { current, target } => ApiError::invalid(format!(
+                "UpdateShardCount cannot scale over double your current open shard count. Current open shard count: \
+                 {current} Target shard count: {target}"
+            )),
+            ReshardError::BelowHalf { current, target } => ApiError::invalid(format!(
+                "UpdateShardCount cannot scale below half your current open shard count. Current open shard count: \
+                 {current} Target shard count: {target}"
+            )),
+            ReshardError::Shards(_) => ApiError::new(Code::LimitExceeded, error.to_string()),
+        }
+    }
+
+    pub(super) fn read_error(&self, error: ReadError) -> ApiError {
+        match error {
+            ReadError::NotFound(stream) => self.no_stream(&stream),
+            ReadError::ShardNotFound { stream, shard } => self.no_shard(&stream, &shard_id(shard)),
+            ReadError::Corrupt { .. } | ReadError::Storage { .. } => storage(error.to_string()),
+            ReadError::Throttled { stream, shard } => {
+                ApiError::new(Code::ProvisionedThroughputExceeded, self.rate_exceeded(&stream, shard))
+            }
+            ReadError::Closed => closing(),
+        }
+    }
+}

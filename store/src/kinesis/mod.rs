@@ -1,0 +1,203 @@
+//! The Kinesis door: `POST /` with the operation in a header and JSON 1.1 in the body. The only place of this crate that
+//! knows the words of the protocol.
+
+pub mod client;
+mod error;
+mod get;
+mod lists;
+mod put;
+mod sequence;
+mod streams;
+mod time;
+mod token;
+mod validate;
+
+use crate::store::Store;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
+use axum::routing::any;
+use error::{ApiError, Code};
+use http_body_util::{BodyExt, Limited};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use validate::{Check, arn_stream};
+
+const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+const TARGET_PREFIX: &str = "Kinesis_20131202.";
+/// Largest body of a request: a full put in Base64, with keys, names and escapes.
+const BODY_BYTES_MAX: usize = 24 * 1024 * 1024;
+
+/// The account that streams belong to where nothing else is said.
+pub const DEFAULT_ACCOUNT: &str = "000000000000";
+/// The region that streams are in where nothing else is said.
+pub const DEFAULT_REGION: &str = "us-east-1";
+
+/// What the handlers share.
+struct Door {
+    store: Store,
+    account: String,
+    region: String,
+}
+
+/// The operations that the door answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    CreateStream,
+    DeleteStream,
+    DescribeStream,
+    DescribeStreamSummary,
+    GetRecords,
+    GetShardIterator,
+    ListShards,
+    ListStreams,
+    PutRecord,
+    PutRecords,
+    UpdateShardCount,
+}
+
+impl Operation {
+    fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "CreateStream" => Self::CreateStream,
+            "DeleteStream" => Self::DeleteStream,
+            "DescribeStream" => Self::DescribeStream,
+            "DescribeStreamSummary" => Self::DescribeStreamSummary,
+            "GetRecords" => Self::GetRecords,
+            "GetShardIterator" => Self::GetShardIterator,
+            "ListShards" => Self::ListShards,
+            "ListStreams" => Self::ListStreams,
+            "PutRecord" => Self::PutRecord,
+            "PutRecords" => Self::PutRecords,
+            "UpdateShardCount" => Self::UpdateShardCount,
+            _ => return None,
+        })
+    }
+}
+
+/// The door to a store, for the default account and region.
+pub fn router(store: Store) -> Router {
+    router_for(store, DEFAULT_ACCOUNT, DEFAULT_REGION)
+}
+
+/// The door to a store whose streams belong to this account (12 digits) and region.
+pub fn router_for(store: Store, account: &str, region: &str) -> Router {
+    let door = Door { store, account: account.to_owned(), region: region.to_owned() };
+    Router::new().route("/", any(handle)).with_state(Arc::new(door))
+}
+
+async fn handle(State(door): State<Arc<Door>>, request: Request) -> Response {
+    let result = door.answer(request).await;
+    let request_id = door.request_id();
+    let (status, body) = match result {
+        Ok(body) => (axum::http::StatusCode::OK, body),
+        Err(error) => (error.code.status(), error_body(&error)),
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+    // A request id is made of hexadecimal digits and hyphens, which any header takes.
+    if let Ok(id) = HeaderValue::from_str(&request_id) {
+        headers.insert("x-amzn-requestid", id.clone());
+        headers.insert("x-amz-id-2", id);
+    }
+    response
+}
+
+fn error_body(error: &ApiError) -> Vec<u8> {
+    serde_json::json!({ "__type": error.code.name(), "message": error.message }).to_string().into_bytes()
+}
+
+impl Door {
+    fn request_id(&self) -> String {
+        let env = &self.store.config().env;
+        let (a, b) = (env.random_u64(), env.random_u64());
+        let (low, high) = ((a >> 16) & 0xffff, 0x4000 | (a & 0x0fff));
+        format!("{:08x}-{low:04x}-{high:04x}-{:04x}-{:012x}", a >> 32, 0x8000 | (b >> 50), b & 0xffff_ffff_ffff)
+    }
+
+    async fn answer(&self, request: Request) -> Result<Vec<u8>, ApiError> {
+        let operation = operation(request.headers())?;
+        check_content_type(request.headers())?;
+        let body = read_body(request.into_body()).await?;
+        match operation {
+            Operation::CreateStream => self.create_stream(&body).await,
+            Operation::DeleteStream => self.delete_stream(&body).await,
+            Operation::DescribeStream => self.describe_stream(&body),
+            Operation::DescribeStreamSummary => self.describe_stream_summary(&body),
+            Operation::GetRecords => self.get_records(&body).await,
+            Operation::GetShardIterator => self.get_shard_iterator(&body).await,
+            Operation::ListShards => self.list_shards(&body),
+            Operation::ListStreams => self.list_streams(&body),
+            Operation::PutRecord => self.put_record(&body).await,
+            Operation::PutRecords => self.put_records(&body).await,
+            Operation::UpdateShardCount => self.update_shard_count(&body).await,
+        }
+    }
+
+    fn arn(&self, stream: &str) -> String {
+        format!("arn:aws:kinesis:{}:{}:stream/{stream}", self.region, self.account)
+    }
+
+    /// The stream that a request names, by name or by ARN or, as some clients do, by both.
+    fn stream_name<'a>(&self, name: Option<&'a str>, arn: Option<&'a str>) -> Result<&'a str, ApiError> {
+        match (name, arn.and_then(arn_stream)) {
+            (Some(name), Some(other)) if name != other => {
+                Err(ApiError::invalid(format!("StreamName {name} and StreamARN name different streams.")))
+            }
+            (Some(name), _) | (None, Some(name)) => Ok(name),
+            (None, None) => Err(ApiError::invalid("Either StreamName or StreamARN must be provided.")),
+        }
+    }
+}
+
+fn operation(headers: &HeaderMap) -> Result<Operation, ApiError> {
+    let unknown = |message: String| ApiError::new(Code::UnknownOperation, message);
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let Some(name) = target.strip_prefix(TARGET_PREFIX) else {
+        return Err(unknown("The header X-Amz-Target names no operation of Kinesis_20131202.".into()));
+    };
+    Operation::parse(name).ok_or_else(|| unknown(format!("The operation {name} is not known to this endpoint.")))
+}
+
+fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = value.split(';').next().unwrap_or_default().trim();
+    match kind {
+        CONTENT_TYPE | "application/json" => Ok(()),
+        "application/x-amz-cbor-1.1" => {
+            let message = "CBOR is not supported by this endpoint; switch the client to JSON (AWS_CBOR_DISABLE=1).";
+            Err(ApiError::new(Code::Serialization, message))
+        }
+        _ => Err(ApiError::new(Code::Serialization, format!("The content type must be {CONTENT_TYPE}, not {kind:?}."))),
+    }
+}
+
+async fn read_body(body: Body) -> Result<Bytes, ApiError> {
+    match Limited::new(body, BODY_BYTES_MAX).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            let message = format!("The request is larger than {BODY_BYTES_MAX} bytes.");
+            Err(ApiError::new(Code::RequestTooLarge, message))
+        }
+        Err(error) => Err(ApiError::new(Code::Serialization, format!("The request's body is incomplete: {error}"))),
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(|error| ApiError::new(Code::Serialization, error.to_string()))
+}
+
+fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>, ApiError> {
+    serde_json::to_vec(value).map_err(|error| ApiError::new(Code::InternalFailure, error.to_string()))
+}
+
+/// Checks the ways in which a request may name a stream.
+fn check_stream(check: &mut Check, name: Option<&str>, arn: Option<&str>) {
+    check.name("streamName", name);
+    check.arn("streamARN", arn);
+}
