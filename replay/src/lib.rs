@@ -24,7 +24,7 @@ pub use config::{ConfigError, ReplayConfig};
 pub use generate::{Generator, TRIPS_PER_HOUR_MAX};
 pub use handle::{ReplayHandle, StartError};
 pub use pace::{SPEEDUP_DEFAULT, SPEEDUP_MAX, Schedule, Speed};
-pub use read::{BUFFER_BYTES_MAX, BUFFER_ROWS_DEFAULT, FileSource, ReadOptions};
+pub use read::{BUFFER_BYTES_MAX, BUFFER_ROWS_DEFAULT, FileSource, ReadOptions, parse_time};
 pub use run::{Replay, Step};
 pub use source::{BadRow, Findings, Progress, Row, Source, SourceError};
 pub use stats::{State, Stats};

@@ -1,5 +1,7 @@
 //! Event times as they stand in rows: ISO-8601 text or milliseconds since 1970.
 
+use model::EventTime;
+
 const MS_PER_DAY: i64 = 86_400_000;
 
 /// Reads a raw JSON value (text with its quotes, or a whole number of milliseconds) as milliseconds since 1970.
@@ -8,6 +10,11 @@ pub(super) fn event_time(value: &[u8]) -> Option<i64> {
         [b'"', text @ .., b'"'] => iso(text),
         digits => std::str::from_utf8(digits).ok()?.parse().ok(),
     }
+}
+
+/// The event time that an ISO-8601 text such as `2016-01-06T07:00:00Z` names; `None` when it names none.
+pub fn parse_time(text: &str) -> Option<EventTime> {
+    iso(text.as_bytes()).map(EventTime)
 }
 
 /// `YYYY-MM-DDTHH:MM:SS`, up to nine digits of fraction (cut to milliseconds), and `Z`, `+HH:MM` or `-HH:MM`.

@@ -7,6 +7,8 @@ mod list;
 mod order;
 mod scan;
 
+pub use iso::parse_time;
+
 use crate::source::{Findings, Progress, Row, Source, SourceError};
 use bytes::Bytes;
 use format::OpenFile;
