@@ -72,7 +72,8 @@ def objection(outcome, copy):
     kind, *messages = outcome.splitlines()
     messages = [m.partition(": ")[2].replace(f"{copy}/", "").replace(str(copy), "") for m in messages]
     telling = [m for m in messages if m and not m.startswith(WRAPPERS)] or messages
-    return f"{kind}: {telling[-1][:MESSAGE_CHARACTERS_MAX]}\n"
+    objected = re.sub(r" \('\w+'\)", "", telling[-1])  # the name of the user who runs Flink
+    return f"{kind}: {objected[:MESSAGE_CHARACTERS_MAX]}\n"
 
 
 def settle(path, copy, check):

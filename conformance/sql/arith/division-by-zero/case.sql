@@ -1,0 +1,8 @@
+-- A whole number divided by zero fails the job.
+CREATE TABLE t (
+  id INT, a INT
+) WITH ('connector'='filesystem','path'='input/t.ndjson','format'='json','json.timestamp-format.standard'='ISO-8601');
+CREATE TABLE answers (
+  id INT, a INT
+) WITH ('connector'='filesystem','path'='out/answers','format'='json','json.timestamp-format.standard'='ISO-8601');
+INSERT INTO answers SELECT id, 1 / a FROM t;

@@ -1,0 +1,8 @@
+-- A CAST of text that is no TIMESTAMP(3) fails the job.
+CREATE TABLE t (
+  id INT, s STRING
+) WITH ('connector'='filesystem','path'='input/t.ndjson','format'='json','json.timestamp-format.standard'='ISO-8601');
+CREATE TABLE answers (
+  id INT, a TIMESTAMP(3)
+) WITH ('connector'='filesystem','path'='out/answers','format'='json','json.timestamp-format.standard'='ISO-8601');
+INSERT INTO answers SELECT id, CAST(s AS TIMESTAMP(3)) FROM t;

@@ -1,0 +1,8 @@
+-- A row whose value does not fit: int overflow.
+CREATE TABLE t (
+  id INT, a INT
+) WITH ('connector'='filesystem','path'='input/t.ndjson','format'='json','json.timestamp-format.standard'='ISO-8601');
+CREATE TABLE answers (
+  id INT, a INT
+) WITH ('connector'='filesystem','path'='out/answers','format'='json','json.timestamp-format.standard'='ISO-8601');
+INSERT INTO answers SELECT * FROM t;

@@ -1,0 +1,8 @@
+-- A number beside a boolean.
+CREATE TABLE t (
+  id INT, a INT, s STRING
+) WITH ('connector'='filesystem','path'='input/t.ndjson','format'='json','json.timestamp-format.standard'='ISO-8601');
+CREATE TABLE answers (
+  id INT
+) WITH ('connector'='filesystem','path'='out/answers','format'='json','json.timestamp-format.standard'='ISO-8601');
+INSERT INTO answers SELECT id FROM t WHERE a = (s IS NULL);

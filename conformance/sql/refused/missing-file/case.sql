@@ -1,0 +1,8 @@
+-- A path where nothing is.
+CREATE TABLE t (
+  id INT
+) WITH ('connector'='filesystem','path'='input/none.ndjson','format'='json','json.timestamp-format.standard'='ISO-8601');
+CREATE TABLE answers (
+  id INT
+) WITH ('connector'='filesystem','path'='out/answers','format'='json','json.timestamp-format.standard'='ISO-8601');
+INSERT INTO answers SELECT id FROM t;

@@ -1,0 +1,9 @@
+-- The first statement is good and the last is not: Flink runs one after the other.
+CREATE TABLE t (
+  id INT, a INT, s STRING
+) WITH ('connector'='filesystem','path'='input/t.ndjson','format'='json','json.timestamp-format.standard'='ISO-8601');
+CREATE TABLE answers (
+  id INT
+) WITH ('connector'='filesystem','path'='out/answers','format'='json','json.timestamp-format.standard'='ISO-8601');
+INSERT INTO answers SELECT id FROM t WHERE a = 2;
+INSERT INTO answers SELECT zz FROM t;

@@ -1,0 +1,6 @@
+-- A connector that does not exist.
+CREATE TABLE t (id INT) WITH ('connector'='nothing');
+CREATE TABLE answers (
+  id INT
+) WITH ('connector'='filesystem','path'='out/answers','format'='json','json.timestamp-format.standard'='ISO-8601');
+INSERT INTO answers SELECT id FROM t;

@@ -1,0 +1,5 @@
+-- INSERT INTO a table that was not created.
+CREATE TABLE t (
+  id INT, a INT, s STRING
+) WITH ('connector'='filesystem','path'='input/t.ndjson','format'='json','json.timestamp-format.standard'='ISO-8601');
+INSERT INTO nothing SELECT id FROM t;

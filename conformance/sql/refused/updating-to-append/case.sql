@@ -1,0 +1,8 @@
+-- An unbounded GROUP BY into a sink that only appends.
+CREATE TABLE t (
+  id INT, a INT, s STRING
+) WITH ('connector'='filesystem','path'='input/t.ndjson','format'='json','json.timestamp-format.standard'='ISO-8601');
+CREATE TABLE answers (
+  id INT, n BIGINT
+) WITH ('connector'='filesystem','path'='out/answers','format'='json','json.timestamp-format.standard'='ISO-8601');
+INSERT INTO answers SELECT id, COUNT(*) FROM t GROUP BY id;

@@ -1,0 +1,8 @@
+-- A watermark for text.
+CREATE TABLE t (
+  id INT, s STRING, WATERMARK FOR s AS s
+) WITH ('connector'='filesystem','path'='input/t.ndjson','format'='json','json.timestamp-format.standard'='ISO-8601');
+CREATE TABLE answers (
+  id INT
+) WITH ('connector'='filesystem','path'='out/answers','format'='json','json.timestamp-format.standard'='ISO-8601');
+INSERT INTO answers SELECT id FROM t;

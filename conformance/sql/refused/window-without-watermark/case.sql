@@ -1,0 +1,8 @@
+-- A window over a time without a watermark.
+CREATE TABLE t (
+  ts TIMESTAMP(3), v INT
+) WITH ('connector'='filesystem','path'='input/t.ndjson','format'='json','json.timestamp-format.standard'='ISO-8601');
+CREATE TABLE answers (
+  n BIGINT
+) WITH ('connector'='filesystem','path'='out/answers','format'='json','json.timestamp-format.standard'='ISO-8601');
+INSERT INTO answers SELECT COUNT(*) FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' HOUR)) GROUP BY window_start, window_end;

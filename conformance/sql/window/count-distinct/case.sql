@@ -1,0 +1,8 @@
+-- COUNT(DISTINCT x) leaves NULL out; SUM(DISTINCT) counts each value once.
+CREATE TABLE t (
+  ts TIMESTAMP(3), k STRING, v INT, WATERMARK FOR ts AS ts - INTERVAL '1' SECOND
+) WITH ('connector'='filesystem','path'='input/t.ndjson','format'='json','json.timestamp-format.standard'='ISO-8601');
+CREATE TABLE answers (
+  we TIMESTAMP(3), n BIGINT, dk BIGINT, dv BIGINT, sv INT
+) WITH ('connector'='filesystem','path'='out/answers','format'='json','json.timestamp-format.standard'='ISO-8601');
+INSERT INTO answers SELECT window_end, COUNT(*), COUNT(DISTINCT k), COUNT(DISTINCT v), SUM(DISTINCT v) FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' HOUR)) GROUP BY window_start, window_end;

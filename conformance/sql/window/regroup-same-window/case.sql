@@ -1,0 +1,8 @@
+-- Regrouping a window aggregate by its own window, without a second table function: total and greatest per window.
+CREATE TABLE t (
+  ts TIMESTAMP(3), k STRING, v INT, WATERMARK FOR ts AS ts - INTERVAL '1' SECOND
+) WITH ('connector'='filesystem','path'='input/t.ndjson','format'='json','json.timestamp-format.standard'='ISO-8601');
+CREATE TABLE answers (
+  ws TIMESTAMP(3), we TIMESTAMP(3), total BIGINT, most BIGINT, ks BIGINT
+) WITH ('connector'='filesystem','path'='out/answers','format'='json','json.timestamp-format.standard'='ISO-8601');
+INSERT INTO answers SELECT window_start, window_end, SUM(n), MAX(n), COUNT(*) FROM (SELECT window_start, window_end, k, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' HOUR)) GROUP BY window_start, window_end, k) GROUP BY window_start, window_end;
