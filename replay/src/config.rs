@@ -33,8 +33,8 @@ pub struct ReplayConfig {
     /// Longest wait after a put that failed as a whole, in milliseconds: bounds as `backoff_ms_max`, default 5,000.
     pub error_backoff_ms_max: u64,
     /// How long a stop goes on sending what was refused, so that the position is exact, in milliseconds: 0–60,000,
-    /// default 3,000. What is still refused then is before the position of rows that were accepted: a replay that
-    /// continues there sends those again.
+    /// default 3,000. What is refused even then holds the position back: a replay that continues there sends again the
+    /// rows that were accepted beyond it (`Stats::acknowledged_ahead`).
     pub stop_grace_ms: u64,
 }
 
