@@ -40,7 +40,8 @@ fn main() {
 async fn run(folder: &Path, sizes: &Sizes) {
     let env = Env::system();
     let config = StoreConfig { limits: Limits::Unlimited, ..StoreConfig::new(folder.join("store"), env.clone()) };
-    let store = Store::open(StoreConfig { status_delay_ms: 0, ..config }).unwrap();
+    let config = StoreConfig { status_delay_ms: 0, ..config };
+    let store = Store::open(config.clone()).unwrap();
     store.create_stream("bench", SHARDS, CapacityMode::Provisioned).await.unwrap();
     let (mut appended, mut device, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..sizes.runs {
@@ -73,6 +74,20 @@ async fn run(folder: &Path, sizes: &Sizes) {
         rates.push(put_over_http(&store, &env, sizes.run_ns).await);
     }
     figure("store_put_records_http", "records/s", 1.0, &rates);
+    store.shutdown().await;
+    reopen(&config).await;
+}
+
+/// How long opening takes with all that was written.
+async fn reopen(config: &StoreConfig) {
+    let store = Store::open(config.clone()).unwrap();
+    let found = store.recovery();
+    println!(
+        r#"{{"figure":"store_open","value":{},"unit":"ms","better":"lower","segments":{},"bytes":{}}}"#,
+        found.elapsed_us as f64 / 1e3,
+        found.segments,
+        found.bytes
+    );
     store.shutdown().await;
 }
 

@@ -156,13 +156,7 @@ impl Door {
         check_shards_input(&input)?;
         let limit = input.max_results.map_or(SHARDS_DEFAULT, |limit| limit as usize);
         let mut page = self.shards_page(input)?;
-        let description = self.store.describe_stream(&page.stream).map_err(|error| self.stream_error(error))?;
-        if matches!(description.status, StreamStatus::Creating | StreamStatus::Deleting) {
-            return Err(self.not_active(&page.stream, description.status));
-        }
-        if page.created_ms.is_some_and(|created_ms| created_ms / 1_000 != description.created_ms / 1_000) {
-            return Err(self.no_stream(&page.stream));
-        }
+        let description = self.listed_stream(&page)?;
         let wanted = self.wanted(page.filter.as_ref(), &description)?;
         let is_left = |shard: &&ShardDescription| page.after.is_none_or(|after| shard.index.0 > after);
         let mut left = description.shards.iter().filter(is_left).filter(|shard| wanted.takes(shard)).peekable();
@@ -170,10 +164,24 @@ impl Door {
         let more = left.peek().is_some();
         let shards = taken.iter().map(|shard| ShardOutput::new(shard)).collect();
         let last = taken.last().map(|shard| shard.index.0);
-        drop(left);
         page.after = last;
         page.issued_ms = self.store.config().env.now_ms();
         to_json(&ListShardsOutput { shards, next_token: more.then(|| encode_page(&page)) })
+    }
+
+    /// The stream of a page, if it is there, the one that was meant, and in a state to be listed.
+    fn listed_stream(&self, page: &ShardsPage) -> Result<StreamDescription, ApiError> {
+        let description = self.store.describe_stream(&page.stream).map_err(|error| self.stream_error(error))?;
+        if matches!(description.status, StreamStatus::Creating | StreamStatus::Deleting) {
+            return Err(self.not_active(&page.stream, description.status));
+        }
+        // Clients send whole seconds.
+        match page.created_ms {
+            Some(created_ms) if created_ms / 1_000 != description.created_ms / 1_000 => {
+                Err(self.no_stream(&page.stream))
+            }
+            _ => Ok(description),
+        }
     }
 
     /// The page that is asked for: the next one of a token, or the first one of a stream.

@@ -1,129 +1,11 @@
-"""The Kinesis door as boto3 sees it. Set HAILSTREAM_AWS_ENDPOINT to a running door, such as http://127.0.0.1:4566.
-
-The door must run without a status delay or with one of at most a few seconds, and with limits off unless
-HAILSTREAM_AWS_LIMITS=1, which runs the tests of throttles instead of those that need speed.
-"""
+"""The Kinesis door, with limits off, as boto3 sees it. `conftest.py` says where the door is found."""
 
 import hashlib
 import json
-import os
 import time
-import urllib.error
-import urllib.request
 import uuid
 
-import boto3
-import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError
-
-ENDPOINT = os.environ.get("HAILSTREAM_AWS_ENDPOINT")
-LIMITED = os.environ.get("HAILSTREAM_AWS_LIMITS") == "1"
-if not ENDPOINT:
-    raise pytest.UsageError("set HAILSTREAM_AWS_ENDPOINT to the address of a running door")
-
-unlimited_only = pytest.mark.skipif(LIMITED, reason="the door runs with limits")
-limited_only = pytest.mark.skipif(not LIMITED, reason="the door runs without limits")
-
-
-@pytest.fixture(scope="session")
-def kinesis():
-    config = Config(retries={"total_max_attempts": 1}, parameter_validation=False)
-    return boto3.client(
-        "kinesis",
-        endpoint_url=ENDPOINT,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=config,
-    )
-
-
-@pytest.fixture
-def make_stream(kinesis):
-    names = []
-
-    def make(shards=1, **more):
-        name = f"t-{uuid.uuid4().hex[:12]}"
-        if shards is not None:
-            more["ShardCount"] = shards
-        kinesis.create_stream(StreamName=name, **more)
-        names.append(name)
-        return wait_active(kinesis, name)["StreamName"]
-
-    yield make
-    for name in names:
-        wait_active(kinesis, name)
-        kinesis.delete_stream(StreamName=name)
-
-
-def wait_active(kinesis, name):
-    for _ in range(400):
-        summary = kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
-        if summary["StreamStatus"] == "ACTIVE":
-            return summary
-        time.sleep(0.02)
-    raise AssertionError(f"{name} stays {summary['StreamStatus']}")
-
-
-def fails(code, call, **arguments):
-    with pytest.raises(ClientError) as caught:
-        call(**arguments)
-    error = caught.value.response["Error"]
-    assert error["Code"] == code, error
-    assert caught.value.response["ResponseMetadata"]["RequestId"]
-    return error["Message"]
-
-
-def shards_of(kinesis, name):
-    return kinesis.describe_stream(StreamName=name)["StreamDescription"]["Shards"]
-
-
-def iterator(kinesis, name, shard, kind="TRIM_HORIZON", **more):
-    answer = kinesis.get_shard_iterator(StreamName=name, ShardId=shard, ShardIteratorType=kind, **more)
-    return answer["ShardIterator"]
-
-
-def read_shard(kinesis, name, shard, limit=1000):
-    """All records of a shard, and its children if it has ended."""
-    records, at = [], iterator(kinesis, name, shard)
-    while True:
-        answer = kinesis.get_records(ShardIterator=at, Limit=limit)
-        records += answer["Records"]
-        at = answer.get("NextShardIterator")
-        if at is None:
-            return records, answer["ChildShards"]
-        assert "ChildShards" not in answer
-        if not answer["Records"] and answer["MillisBehindLatest"] == 0:
-            return records, []
-
-
-def read_in_order(kinesis, name):
-    """All payloads of each key, parents before children."""
-    keys, ended = {}, set()
-    waiting = [shard["ShardId"] for shard in shards_of(kinesis, name) if "ParentShardId" not in shard]
-    while waiting:
-        shard = waiting.pop()
-        records, children = read_shard(kinesis, name, shard)
-        numbers = [int(record["SequenceNumber"]) for record in records]
-        assert numbers == sorted(set(numbers))
-        for record in records:
-            keys.setdefault(record["PartitionKey"], []).append(record["Data"])
-        ended.add(shard)
-        for child in children:
-            if all(parent in ended for parent in child["ParentShards"]) and child["ShardId"] not in waiting:
-                waiting.append(child["ShardId"])
-    return keys
-
-
-def covers(shards):
-    ranges = sorted(
-        (int(shard["HashKeyRange"]["StartingHashKey"]), int(shard["HashKeyRange"]["EndingHashKey"])) for shard in shards
-    )
-    edges = [edge for pair in ranges for edge in pair]
-    return edges[0] == 0 and edges[-1] == 2**128 - 1 and all(
-        ranges[i][1] + 1 == ranges[i + 1][0] for i in range(len(ranges) - 1)
-    )
+from door import covers, fails, iterator, raw, read_in_order, read_shard, shards_of, wait_active
 
 
 def test_a_stream_is_created_described_and_deleted(kinesis):
@@ -206,7 +88,7 @@ def test_the_hash_of_the_key_decides_the_shard(kinesis, make_stream):
     assert "explicitHashKey" in fails("ValidationException", kinesis.put_record, **arguments)
 
 
-def test_iterators_begin_where_they_say(kinesis, make_stream):
+def test_iterators_begin_where_they_say(endpoint, kinesis, make_stream):
     name, shard = make_stream(), "shardId-000000000000"
     latest = iterator(kinesis, name, shard, "LATEST")
     numbers = []
@@ -216,8 +98,6 @@ def test_iterators_begin_where_they_say(kinesis, make_stream):
         time.sleep(0.005)
 
     def read(at):
-        if LIMITED:
-            time.sleep(0.2)
         answer = kinesis.get_records(ShardIterator=at)
         return b"".join(record["Data"] for record in answer["Records"])
 
@@ -229,13 +109,11 @@ def test_iterators_begin_where_they_say(kinesis, make_stream):
     assert read(iterator(kinesis, name, shard, "AFTER_SEQUENCE_NUMBER", **at)) == b"34"
     first = shards_of(kinesis, name)[0]["SequenceNumberRange"]["StartingSequenceNumber"]
     assert read(iterator(kinesis, name, shard, "AT_SEQUENCE_NUMBER", StartingSequenceNumber=first)) == b"01234"
-    if LIMITED:
-        time.sleep(0.2)
     arrivals = kinesis.get_records(ShardIterator=iterator(kinesis, name, shard))["Records"]
     time_of_third = arrivals[3]["ApproximateArrivalTimestamp"].timestamp()
     # boto3 sends whole seconds; the protocol has milliseconds.
     body = {"StreamName": name, "ShardId": shard, "ShardIteratorType": "AT_TIMESTAMP", "Timestamp": time_of_third}
-    status, answer, _ = raw("Kinesis_20131202.GetShardIterator", body=json.dumps(body).encode())
+    status, answer, _ = raw(endpoint, "Kinesis_20131202.GetShardIterator", body=json.dumps(body).encode())
     assert status == 200 and read(json.loads(answer)["ShardIterator"]) == b"34"
     assert read(iterator(kinesis, name, shard, "AT_TIMESTAMP", Timestamp=0)) == b"01234"
 
@@ -247,8 +125,8 @@ def test_reading_goes_on_page_by_page(kinesis, make_stream):
     at = iterator(kinesis, name, "shardId-000000000000")
     answer = kinesis.get_records(ShardIterator=at, Limit=30)
     assert len(answer["Records"]) == 30 and answer["NextShardIterator"]
-    records, _ = read_shard(kinesis, name, "shardId-000000000000", limit=7) if not LIMITED else (answer["Records"], [])
-    assert [int(record["Data"]) for record in records] == list(range(len(records)))
+    records, _ = read_shard(kinesis, name, "shardId-000000000000", limit=7)
+    assert [int(record["Data"]) for record in records] == list(range(100))
 
 
 def test_wrong_iterators_are_refused(kinesis, make_stream):
@@ -299,7 +177,6 @@ def test_requests_are_validated_in_the_words_of_the_service(kinesis, make_stream
     fails("SerializationException", kinesis.create_stream, StreamName=name, ShardCount="many")
 
 
-@unlimited_only
 def test_resharding_keeps_lineage_and_order(kinesis, make_stream):
     name, expected = make_stream(4), {}
 
@@ -336,7 +213,6 @@ def test_resharding_keeps_lineage_and_order(kinesis, make_stream):
     assert read_in_order(kinesis, name) == expected
 
 
-@unlimited_only
 def test_a_closed_shard_ends_with_its_children(kinesis, make_stream):
     name, shard = make_stream(1), "shardId-000000000000"
     kinesis.put_record(StreamName=name, Data=b"1", PartitionKey="k")
@@ -354,7 +230,6 @@ def test_a_closed_shard_ends_with_its_children(kinesis, make_stream):
     assert answer["ChildShards"][0]["ParentShards"] == ["shardId-000000000001", "shardId-000000000002"]
 
 
-@unlimited_only
 def test_shards_are_listed_page_by_page_and_by_filter(kinesis, make_stream):
     name = make_stream(3)
     kinesis.update_shard_count(StreamName=name, TargetShardCount=6, ScalingType="UNIFORM_SCALING")
@@ -423,82 +298,19 @@ def test_a_stream_may_be_named_by_arn(kinesis, make_stream):
     fails("InvalidArgumentException", kinesis.put_record, StreamName="other", StreamARN=arn, Data=b"", PartitionKey="k")
 
 
-def test_shard_counts_change_by_two_at_most(kinesis, make_stream):
-    if not LIMITED:
-        pytest.skip("the door runs without limits")
-    name = make_stream(3)
-    call = kinesis.update_shard_count
-    arguments = {"StreamName": name, "ScalingType": "UNIFORM_SCALING"}
-    message = fails("InvalidArgumentException", call, TargetShardCount=7, **arguments)
-    assert "over double" in message and "Current open shard count: 3" in message
-    assert "below half" in fails("InvalidArgumentException", call, TargetShardCount=1, **arguments)
-    fails("ValidationException", call, TargetShardCount=0, **arguments)
-    fails("ValidationException", call, StreamName=name, TargetShardCount=4, ScalingType="MAGIC")
-
-
-@limited_only
-def test_writes_above_the_limit_are_refused_record_by_record(kinesis, make_stream):
-    name = make_stream(1)
-    entries = [{"Data": b"x", "PartitionKey": "k"}] * 500
-    results = []
-    for _ in range(4):
-        answer = kinesis.put_records(StreamName=name, Records=entries)
-        codes = [record.get("ErrorCode") for record in answer["Records"]]
-        assert answer["FailedRecordCount"] == len([code for code in codes if code])
-        # Nothing is accepted behind a refused record of the same call.
-        assert codes == sorted(codes, key=lambda code: code is not None)
-        results += answer["Records"]
-    refused = [record for record in results if "ErrorCode" in record]
-    assert 0 < len(refused) < 2000
-    assert {record["ErrorCode"] for record in refused} == {"ProvisionedThroughputExceededException"}
-    assert refused[0]["ErrorMessage"] == (
-        f"Rate exceeded for shard shardId-000000000000 in stream {name} under account 000000000000."
-    )
-    large = {"StreamName": name, "Data": b"x" * 1_000_000, "PartitionKey": "k"}
-    for _ in range(3):
-        try:
-            kinesis.put_record(**large)
-        except ClientError as error:
-            assert error.response["Error"]["Code"] == "ProvisionedThroughputExceededException"
-            break
-    else:
-        raise AssertionError("three megabytes within a second were accepted")
-
-
-@limited_only
-def test_a_shard_answers_five_reads_a_second(kinesis, make_stream):
-    name = make_stream(1)
-    at = iterator(kinesis, name, "shardId-000000000000")
-    began = time.monotonic()
-    for _ in range(5):
-        kinesis.get_records(ShardIterator=at)
-    if time.monotonic() - began < 0.2:
-        fails("ProvisionedThroughputExceededException", kinesis.get_records, ShardIterator=at)
-
-
-def raw(target="Kinesis_20131202.ListStreams", kind="application/x-amz-json-1.1", body=b"{}", method="POST"):
-    headers = {"Content-Type": kind, "X-Amz-Target": target}
-    request = urllib.request.Request(ENDPOINT, data=body, headers=headers, method=method)
-    try:
-        with urllib.request.urlopen(request) as answer:
-            return answer.status, answer.read(), answer.headers
-    except urllib.error.HTTPError as error:
-        return error.code, error.read(), error.headers
-
-
-def test_the_wire_is_spoken_properly():
-    status, body, headers = raw()
+def test_the_wire_is_spoken_properly(endpoint):
+    status, body, headers = raw(endpoint)
     assert status == 200 and headers["Content-Type"] == "application/x-amz-json-1.1" and headers["x-amzn-RequestId"]
     for target in ["Kinesis_20131202.Nonsense", "DynamoDB_20120810.ListTables", ""]:
-        status, body, _ = raw(target)
+        status, body, _ = raw(endpoint, target)
         assert status == 400 and b'"UnknownOperationException"' in body
-    status, body, _ = raw(kind="application/x-amz-cbor-1.1", body=b"\xa0")
+    status, body, _ = raw(endpoint, kind="application/x-amz-cbor-1.1", body=b"\xa0")
     assert status == 400 and b"CBOR is not supported" in body
     for body in [b"{", b"[]", b'{"Limit": "x"}', b"\xff", b"[" * 100_000]:
-        status, answer, _ = raw(body=body)
+        status, answer, _ = raw(endpoint, body=body)
         assert status == 400 and b'"SerializationException"' in answer
     body = b'{"StreamName": "s", "Data": "*", "PartitionKey": "k"}'
-    status, answer, _ = raw("Kinesis_20131202.PutRecord", body=body)
+    status, answer, _ = raw(endpoint, "Kinesis_20131202.PutRecord", body=body)
     assert status == 400 and b'"SerializationException"' in answer
-    status, _, _ = raw("Kinesis_20131202.PutRecord", body=b" " * (25 * 1024 * 1024))
+    status, _, _ = raw(endpoint, "Kinesis_20131202.PutRecord", body=b" " * (25 * 1024 * 1024))
     assert status == 413
