@@ -18,6 +18,8 @@ import urllib.request
 from . import answers, cache, layout
 
 START_SECONDS_MAX = 180
+# The runner refuses ports from 9300 on; below 9250 stand the ones that others would expect.
+PORTS = range(9250, 9299)
 MAIN = "org.codelibs.elasticsearch.runner.ElasticsearchClusterRunner"
 
 
@@ -49,10 +51,12 @@ def started():
 
 
 def free_port():
-    """A port that is free on loopback now; the runner counts its nodes from 1, so that it is told one less."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that is free on loopback now, of those that the runner takes; it counts its nodes from 1, so that it is told one less."""
+    for port in PORTS:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    sys.exit(f"record.py: no port from {PORTS.start} to {PORTS.stop - 1} is free for Elasticsearch; use --elasticsearch with a running one")
 
 
 def await_answer(process, address, output):
