@@ -38,12 +38,12 @@ lint: web ## Check formatting, lints and the workspace's rules
 	@if command -v cargo-deny >/dev/null; then cargo deny --locked check; else echo "cargo-deny is not installed: licences and advisories were left out"; fi
 
 bench: build ## Run the benchmarks: one JSON line a figure (QUICK=1 for small ones)
-	cargo bench --locked --package engine --package store --package index --package replay -- $(if $(QUICK),--quick,)
-	$(BINARY) bench $(if $(QUICK),--quick,)
+	cargo bench --quiet --locked --package replay --package store --package engine --package index --package hailstream -- $(if $(QUICK),--quick,)
+	$(if $(QUICK),,cargo xtask cold-build)
 
-conformance: ## Start the real Flink and Elasticsearch and record the cases' answers anew (needs Java 17 and Maven)
-	python3 conformance/record.py search
-	python3 conformance/record.py sql
+conformance: ## Start the real Flink and Elasticsearch and record the answers anew (CHECK=1: only compare; needs Java 17, Maven)
+	python3 conformance/record.py search $(if $(CHECK),--check,)
+	python3 conformance/record.py sql $(if $(CHECK),--check,)
 
 web: web/dist/index.html
 
