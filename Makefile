@@ -25,7 +25,7 @@ unit: web ## Run the Rust tests, the rules of the workspace and the recorded ans
 	cargo test --workspace --locked
 
 clients: build .venv/ready ## Run the tests with real clients (boto3, elasticsearch-py) against the real binary
-	HAILSTREAM_BINARY=$(BINARY) $(PYTHON) -m pytest -q tests
+	HAILSTREAM_BINARY=$(BINARY) $(PYTHON) tests/run.py
 
 e2e: build ## Run the browser tests against the real page (installs a Chromium where none is found)
 	CHROMIUM="$$(tests/chromium.sh)" HAILSTREAM_BINARY=$(BINARY) npm --prefix web run e2e

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from conftest import BINARY
+from hailstream import BINARY
 
 
 def run(*args, **kwargs):

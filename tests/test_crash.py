@@ -3,7 +3,7 @@
 import signal
 import threading
 
-from conftest import wait_for
+from hailstream import wait_for
 
 
 def put_until_dead(client, stream, writer, acknowledged):

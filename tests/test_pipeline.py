@@ -8,7 +8,7 @@ import sys
 import pytest
 from elasticsearch import helpers
 
-from conftest import BINARY, ROOT, SHARED, wait_for
+from hailstream import BINARY, ROOT, SHARED, wait_for
 
 
 def expected_of(pickups_csv, durations_csv):
