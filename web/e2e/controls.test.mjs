@@ -1,0 +1,80 @@
+// Controls: orders reach the platform, their outcome shows, refusals are told in the platform's words.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { openPage, startBrowser, startConsole } from './fixture.mjs';
+import { byId, platform, says } from './page.mjs';
+
+let served, failing, started, page;
+
+before(async () => {
+  served = await startConsole('known');
+  failing = await startConsole('failing');
+  started = await startBrowser();
+  ({ page } = await openPage(started.browser, served.url));
+});
+after(async () => {
+  await started?.stop();
+  await served?.stop();
+  await failing?.stop();
+});
+
+test('the replay stops and goes on', async () => {
+  await says(page, 'replay-switch', 'Stop');
+  await byId(page, 'replay-switch').click();
+  await says(page, 'replay-state', 'paused');
+  assert.equal((await platform(served.url)).replay.state, 'paused');
+  await says(page, 'announcement', 'The replay stops.');
+  await says(page, 'replay-switch', 'Continue');
+  await byId(page, 'replay-switch').click();
+  await says(page, 'replay-state', 'running');
+});
+
+test('the speed is doubled, typed, and let go', async () => {
+  await byId(page, 'speedup-double').click();
+  await page.waitForFunction(() => document.getElementById('speedup').value === '7,200');
+  assert.equal((await platform(served.url)).replay.speedup, 7200);
+  await byId(page, 'speedup').fill('1000');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => document.getElementById('speedup').value === '1,000');
+  assert.equal((await platform(served.url)).replay.speedup, 1000);
+  await byId(page, 'speedup-max').click();
+  await page.waitForFunction(() => document.getElementById('speedup').value === '');
+  assert.equal((await platform(served.url)).replay.speedup, null);
+});
+
+test('the shard count is doubled, and the control waits until the stream is done', async () => {
+  await byId(page, 'shard-count-double').click();
+  await says(page, 'stream-state', 'resharding');
+  assert.equal(await byId(page, 'shard-count-double').isDisabled(), true);
+  await says(page, 'stream-shards', '8');
+  assert.equal((await platform(served.url)).stream.open_shards, 8);
+  await byId(page, 'shard-count-halve').click();
+  await says(page, 'stream-shards', '4');
+});
+
+test('what the platform refuses is told in its words', async () => {
+  await byId(page, 'shard-count').fill('9');
+  await byId(page, 'shard-count-set').click();
+  await says(page, 'shards-error', '9 shards are more than double the present 4: take several steps');
+  assert.equal((await platform(served.url)).stream.open_shards, 4);
+});
+
+test('a number that is none is not sent', async () => {
+  for (const wrong of ['0', '-3', '1.5', 'many', '99999', '']) {
+    await byId(page, 'shard-count').fill(wrong);
+    assert.equal(await byId(page, 'shard-count-set').isDisabled(), true, wrong);
+  }
+  await page.keyboard.press('Escape');
+  assert.equal(await byId(page, 'shard-count').inputValue(), '4');
+});
+
+test('a failing platform says so everywhere, and the page stays', async () => {
+  await page.close();
+  ({ page } = await openPage(started.browser, failing.url));
+  await says(page, 'replay-state', 'failed');
+  await says(page, 'application-state', 'failed');
+  await says(page, 'application-error', /disk is full/);
+  await says(page, 'trouble', /the index is closed: its disk is full/);
+  await byId(page, 'replay-switch').click();
+  await says(page, 'replay-error', 'the stream is on a full disk and takes no control <b>until</b> there is room');
+});

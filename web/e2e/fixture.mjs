@@ -1,0 +1,91 @@
+// Starts what the browser tests need: a console over made-up data, and a browser.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** How long the fixture may take to start, in milliseconds: it may have to be compiled first. */
+const START_MS_MAX = 600_000;
+
+/**
+ * A console in `mode`, on a free port or the given one: the program named by HAILSTREAM_FIXTURE, else built from the sources.
+ * The known set can also be served by someone else: HAILSTREAM_CONSOLE then names its address.
+ */
+export async function startConsole(mode, port = 0) {
+  if (mode === 'known' && !port && process.env.HAILSTREAM_CONSOLE) return { url: process.env.HAILSTREAM_CONSOLE, stop: async () => {} };
+  const program = process.env.HAILSTREAM_FIXTURE;
+  const options = ['--mode', mode, '--port', String(port)];
+  const build = ['run', '--quiet', '-p', 'console', '--example', 'fixture', '--', ...options];
+  const child = program ? spawn(program, options, { cwd: ROOT }) : spawn('cargo', build, { cwd: ROOT });
+  const said = [];
+  child.stderr.on('data', (chunk) => said.push(chunk));
+  const url = await new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error(`the fixture did not start: ${said.join('')}`)), START_MS_MAX);
+    child.stdout.on('data', (chunk) => {
+      const address = /listening on (\S+)/.exec(String(chunk));
+      if (!address) return;
+      clearTimeout(late);
+      resolve(address[1]);
+    });
+    child.on('error', reject);
+    child.on('exit', (code) => reject(new Error(`the fixture ended with ${code}: ${said.join('')}`)));
+  });
+  const stop = () =>
+    new Promise((resolve) => {
+      if (child.exitCode !== null || child.signalCode !== null) return resolve();
+      child.on('exit', resolve);
+      child.kill('SIGKILL');
+    });
+  return { url, stop };
+}
+
+/** A browser with a profile of its own; CHROMIUM names its program. */
+export async function startBrowser() {
+  const profile = mkdtempSync(join(tmpdir(), 'hailstream-browser-'));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    headless: true,
+    args: [
+      '--no-sandbox',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--use-gl=angle',
+      '--use-angle=swiftshader',
+      '--enable-unsafe-swiftshader',
+    ],
+    viewport: { width: 1600, height: 1000 },
+  });
+  const stop = async () => {
+    await context.close();
+    rmSync(profile, { recursive: true, force: true });
+  };
+  return { browser: context, stop };
+}
+
+/** A page at `url` that remembers everything that went wrong in it, and every origin it asked. */
+export async function openPage(browser, url, { width = 1600, height = 1000, scheme = 'light' } = {}) {
+  const page = await browser.newPage();
+  await page.setViewportSize({ width, height });
+  await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
+  const errors = [];
+  const origins = new Set();
+  page.on('pageerror', (error) => errors.push(String(error)));
+  page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
+  page.on('dialog', (dialog) => {
+    errors.push(`dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  page.on('request', (request) => {
+    const { protocol, origin } = new URL(request.url());
+    if (!['data:', 'blob:'].includes(protocol)) origins.add(origin);
+  });
+  await page.goto(url);
+  return { page, errors, origins };
+}

@@ -1,0 +1,162 @@
+// What the console's server says and takes: its types, its questions, its controls, and how failures reach the page.
+
+export interface Replay {
+  state: 'idle' | 'running' | 'paused' | 'finished' | 'failed';
+  message: string | null;
+  records_per_s: number;
+  speedup: number | null;
+  replay_lag_ms: number | null;
+  sent: number;
+  refused: number;
+  retries: number;
+  position_ms: number | null;
+  progress: number | null;
+}
+
+export interface Shard {
+  id: string;
+  records_per_s: number;
+  bytes_per_s: number;
+  limit_use: number | null;
+  throttled_per_s: number;
+}
+
+export interface Stream {
+  name: string;
+  status: 'creating' | 'active' | 'updating' | 'deleting';
+  open_shards: number;
+  records_per_s: number;
+  bytes_per_s: number;
+  throttled_per_s: number;
+  shards: Shard[];
+}
+
+export interface BadSample {
+  position: string;
+  reason: string;
+  text: string;
+}
+
+export interface Application {
+  name: string;
+  state: 'ready' | 'starting' | 'running' | 'updating' | 'stopping' | 'finished' | 'failed';
+  parallelism: number;
+  kpus: number;
+  records_per_s: number;
+  watermark_ms: number | null;
+  millis_behind_latest: number | null;
+  late: number;
+  bad: number;
+  bad_samples: BadSample[];
+  restarts: number;
+  last_error: string | null;
+}
+
+export interface Index {
+  documents: number;
+  documents_per_s: number;
+  revision: number;
+  indices: { name: string; documents: number }[];
+}
+
+export interface Pipeline {
+  replay: Replay | null;
+  stream: Stream | null;
+  application: Application | null;
+  index: Index;
+}
+
+export interface Tick {
+  sequence: number;
+  at_ms: number;
+  pipeline: Pipeline;
+}
+
+/** Windows that ended after `from_ms` and at or before `to_ms`. */
+export interface TimeRange {
+  from_ms: number;
+  to_ms: number;
+}
+
+export interface Cell {
+  geohash: string;
+  count: number;
+}
+
+export interface Cells {
+  cells: Cell[];
+  truncated: boolean;
+}
+
+export interface HourCount {
+  t: number;
+  count: number;
+}
+
+export interface AirportLine {
+  airport: string;
+  points: { t: number; avg: number; trips: number }[];
+}
+
+export interface Summary {
+  totals: { pickups: number; areas: number; airport_trips: number; hours: number };
+  airports: AirportLine[];
+  top: Cell[];
+  hours: HourCount[];
+}
+
+export interface Bbox {
+  west: number;
+  south: number;
+  east: number;
+  north: number;
+}
+
+/** A failure in words for people. */
+export class Failure extends Error {}
+
+/** How long an answer may take, in milliseconds. */
+const ANSWER_MS_MAX = 15_000;
+
+async function request<T>(path: string, init: RequestInit): Promise<T> {
+  const deadline = AbortSignal.timeout(ANSWER_MS_MAX);
+  const signal = init.signal ? AbortSignal.any([init.signal, deadline]) : deadline;
+  let response: Response;
+  let body: { error?: { message?: string } };
+  try {
+    response = await fetch(path, { ...init, signal });
+    body = await response.json();
+  } catch (cause) {
+    if (init.signal?.aborted) throw cause;
+    throw new Failure(deadline.aborted ? `No answer within ${ANSWER_MS_MAX / 1000} s.` : 'The platform cannot be reached.');
+  }
+  if (!response.ok) throw new Failure(body.error?.message ?? `The platform answered with status ${response.status}.`);
+  return body as T;
+}
+
+function ask<T>(path: string, parameters: Record<string, string | number>, signal: AbortSignal): Promise<T> {
+  const query = new URLSearchParams(Object.entries(parameters).map(([name, value]) => [name, String(value)]));
+  return request<T>(`/api/results/${path}?${query}`, { signal });
+}
+
+export const questions = {
+  range: (signal: AbortSignal) => ask<{ range: TimeRange | null }>('range', {}, signal),
+  cells: (box: Bbox, precision: number, range: TimeRange, signal: AbortSignal) =>
+    ask<Cells>('cells', { ...box, precision, from: range.from_ms, to: range.to_ms }, signal),
+  summary: (range: TimeRange, top: number, signal: AbortSignal) =>
+    ask<Summary>('summary', { from: range.from_ms, to: range.to_ms, top }, signal),
+  history: (cell: string, range: TimeRange, signal: AbortSignal) =>
+    ask<{ hours: HourCount[] }>('history', { cell, from: range.from_ms, to: range.to_ms }, signal),
+};
+
+function order(path: string, body: object): Promise<void> {
+  const headers = { 'content-type': 'application/json' };
+  return request(`/api/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+}
+
+export const orders = {
+  startReplay: () => order('replay/start', {}),
+  stopReplay: () => order('replay/stop', {}),
+  setSpeedup: (speedup: number | null) => order('replay/speed', { speedup }),
+  setShardCount: (count: number) => order('stream/shards', { count }),
+};

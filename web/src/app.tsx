@@ -1,0 +1,36 @@
+// The page: header, pipeline, map, and the numbers beside it.
+import { Airports } from './components/airports';
+import { Banner } from './components/banner';
+import { Header } from './components/header';
+import { Hours } from './components/hours';
+import { MapPanel } from './components/map-panel';
+import { Pipeline } from './components/pipeline';
+import { TopAreas } from './components/top-areas';
+import { Totals } from './components/totals';
+import { announcement } from './controls';
+import { connection } from './live';
+
+export function App() {
+  return (
+    <div class="page" data-connection={connection.value} data-testid="page">
+      <a class="skip" href="#results">
+        Skip to the results
+      </a>
+      <Header />
+      <Banner />
+      <Pipeline />
+      <main class="results" id="results" tabIndex={-1}>
+        <MapPanel />
+        <div class="rail">
+          <Totals />
+          <Airports />
+          <Hours />
+          <TopAreas />
+        </div>
+      </main>
+      <p class="visually-hidden" role="status" aria-live="polite" data-testid="announcement">
+        {announcement.value}
+      </p>
+    </div>
+  );
+}

@@ -1,0 +1,91 @@
+// The application: how fast it reads, how far it is behind, what it could not use, and why it failed.
+import { useRef } from 'preact/hooks';
+import type { Application } from '../api';
+import { count, day, duration, isTime, rate, time } from '../format';
+import { past, pipeline } from '../live';
+import { Sparkline } from './sparkline';
+import { Facts, type Mood, Stage, moodOfLag } from './stage';
+
+const MOODS: Record<Application['state'], Mood> = {
+  ready: 'calm',
+  starting: 'warn',
+  running: 'good',
+  updating: 'warn',
+  stopping: 'warn',
+  finished: 'calm',
+  failed: 'bad',
+};
+
+function BadRecords({ application, dialog }: { application: Application; dialog: { current: HTMLDialogElement | null } }) {
+  return (
+    <dialog class="dialog" ref={dialog} aria-labelledby="bad-title" data-testid="bad-dialog">
+      <div class="dialog-head">
+        <h2 id="bad-title">Records that could not be read</h2>
+        <button type="button" class="button" onClick={() => dialog.current?.close()}>
+          Close
+        </button>
+      </div>
+      <p class="hint">
+        {count(application.bad)} so far; the newest {application.bad_samples.length} are shown.
+      </p>
+      <ol class="bad-samples">
+        {application.bad_samples.map((sample) => (
+          <li key={sample.position}>
+            <p class="bad-reason">{sample.reason}</p>
+            <p class="hint">{sample.position}</p>
+            <pre>{sample.text}</pre>
+          </li>
+        ))}
+      </ol>
+    </dialog>
+  );
+}
+
+/** The time alone while the day is that of the clock in the header, which follows the replay. */
+function watermark(ms: number | null): string {
+  if (!isTime(ms)) return '–';
+  const now = pipeline.value?.replay?.position_ms ?? null;
+  return day(ms) === day(now) || now === null ? time(ms, true) : `${day(ms, {})} ${time(ms, true)}`;
+}
+
+export function ApplicationStage({ application }: { application: Application }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const behind = application.millis_behind_latest;
+  const mood = application.state === 'running' ? (moodOfLag(behind) ?? 'good') : MOODS[application.state];
+  const { bad, late, restarts, parallelism, kpus } = application;
+  return (
+    <Stage
+      id="application"
+      title="Application"
+      name={application.name}
+      state={application.state}
+      mood={mood}
+      value={rate(application.records_per_s)}
+      unit="records/s"
+      spark={<Sparkline series={past.value.application} />}
+    >
+      <Facts
+        facts={[
+          { id: 'application-watermark', label: 'Watermark', value: watermark(application.watermark_ms) },
+          { id: 'application-behind', label: 'Behind latest', value: behind === null ? '–' : duration(behind), mood: moodOfLag(behind) },
+          { id: 'application-late', label: 'Late', value: count(late), mood: late > 0 ? 'warn' : undefined },
+          {
+            id: 'application-bad',
+            label: 'Bad',
+            value: count(bad),
+            mood: bad > 0 ? 'warn' : undefined,
+            onClick: application.bad_samples.length > 0 ? () => dialog.current?.showModal() : undefined,
+          },
+          { id: 'application-parallelism', label: 'Parallelism', value: count(parallelism), unit: `· ${kpus} KPU${kpus === 1 ? '' : 's'}` },
+          ...(restarts > 0 ? [{ id: 'application-restarts', label: 'Restarts', value: count(restarts), mood: 'warn' as const }] : []),
+        ]}
+      />
+      {application.last_error && (
+        <p class="stage-message" data-mood="bad" data-testid="application-error" title={application.last_error}>
+          {application.last_error}
+        </p>
+      )}
+      <BadRecords application={application} dialog={dialog} />
+    </Stage>
+  );
+}

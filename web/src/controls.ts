@@ -1,0 +1,31 @@
+// Controls: what is under way, what was refused, and what is said about it aloud.
+import { type Signal, signal } from '@preact/signals';
+import { Failure } from './api';
+
+export interface ControlState {
+  pending: boolean;
+  error: string | null;
+}
+
+/** The last thing worth saying to someone who does not see the page. */
+export const announcement = signal('');
+
+export type Control = Signal<ControlState>;
+
+export const replayControl: Control = signal({ pending: false, error: null });
+export const shardsControl: Control = signal({ pending: false, error: null });
+
+/** Sends an order; its outcome shows beside the control, and `said` is announced when it was taken. */
+export async function run(control: Control, said: string, order: () => Promise<void>): Promise<void> {
+  if (control.peek().pending) return;
+  control.value = { pending: true, error: null };
+  try {
+    await order();
+    control.value = { pending: false, error: null };
+    announcement.value = said;
+  } catch (error) {
+    const words = error instanceof Failure ? error.message : 'The order could not be sent.';
+    control.value = { pending: false, error: words };
+    announcement.value = words;
+  }
+}

@@ -1,0 +1,15 @@
+// Where the page begins.
+import { render } from 'preact';
+import { App } from './app';
+import { connect } from './live';
+import { loadPlaces } from './map/places';
+import { follow } from './results';
+import { applyTheme } from './theme';
+
+applyTheme();
+follow();
+connect();
+void loadPlaces();
+
+const page = document.getElementById('page');
+if (page) render(<App />, page);
