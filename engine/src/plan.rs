@@ -54,7 +54,7 @@ pub struct Node {
     pub kind: NodeKind,
     /// Whose rows it reads.
     pub inputs: Vec<NodeId>,
-    /// The rows that it gives. A sink gives none.
+    /// The rows that it gives; of a sink, the columns that it writes, with the names that they are written under.
     pub schema: Schema,
 }
 
@@ -106,7 +106,7 @@ pub enum NodeKind {
     Sink {
         /// Where the rows go.
         target: SinkTarget,
-        /// For each column of the target the column of the input.
+        /// For each column of the target (its computed ones aside) the column of the input.
         columns: Vec<usize>,
         /// The columns of the input whose values name a row, so that writing it again replaces it: the declared
         /// primary key, else window and grouping key where the query has them. Empty when nothing names a row.

@@ -1,1 +1,32 @@
-//! From the text of a script to checked plans.
+//! Flink SQL: from the text of a script to checked plans.
+//!
+//! A script passes through here in this order: `script` and `create` (grammar, over the parser's tokens in `dialect`),
+//! `session` (statements against a `catalog`), `query`, `group`, `window` and `sink` (queries to relations, with
+//! expressions bound in `bind`), `rewrite` (relations made cheaper), `lower` (a plan that shares what is common).
+//!
+//! *Invariant:* nothing is handed out before the whole script has been checked.
+
+mod bind;
+mod catalog;
+mod coerce;
+mod create;
+mod dialect;
+mod error;
+mod explain;
+mod fold;
+mod group;
+mod lower;
+mod names;
+mod query;
+mod rel;
+mod rewrite;
+mod scope;
+mod script;
+mod session;
+mod sink;
+mod type_name;
+mod window;
+
+pub use error::SqlError;
+pub use script::Script;
+pub use session::{Planned, Session};

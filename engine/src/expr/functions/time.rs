@@ -1,22 +1,20 @@
 //! Functions of dates and times.
 
-use super::super::EvalError;
-use super::super::calendar::{Moment, months_between};
+use super::super::calendar::{Civil, DAY_MS, Moment, months_between};
 use super::super::function::{CallSite, Kernel, ScalarFunction, Signature};
-use super::super::value::{Value, long_values};
+use super::super::value::{Value, long_values, narrowed, widened};
+use super::super::{EvalError, Zone};
 use super::kernels::Integers;
 use super::{Expr, type_list};
 use crate::types::DataType;
-use arrow_array::types::Int32Type;
-use arrow_array::{ArrayRef, PrimitiveArray};
+use arrow_array::types::{Int32Type, Int64Type};
+use arrow_array::{Array, ArrayRef, PrimitiveArray};
 use std::sync::Arc;
 
-pub(super) const FUNCTIONS: &[ScalarFunction] = &[ScalarFunction {
-    name: "TIMESTAMPDIFF",
-    signature: timestampdiff_types,
-    prepare: timestampdiff,
-    can_fail: false,
-}];
+pub(super) const FUNCTIONS: &[ScalarFunction] = &[
+    ScalarFunction { name: "TIMESTAMPDIFF", signature: timestampdiff_types, prepare: timestampdiff, can_fail: false },
+    ScalarFunction { name: super::TIME_ADD, signature: time_add_types, prepare: time_add, can_fail: false },
+];
 
 /// A unit of time, of a fixed length or of months.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,4 +98,67 @@ fn difference_ms(from: &Value, to: &Value, unit: i64, rows: usize) -> Result<Arr
     let nulls = arrow_buffer::NullBuffer::union(a_nulls.as_ref(), b_nulls.as_ref());
     let values: Vec<i32> = a.iter().zip(&b).map(|(a, b)| (b.wrapping_sub(*a) / unit) as i32).collect();
     Ok(Arc::new(PrimitiveArray::<Int32Type>::new(values.into(), nulls)))
+}
+
+fn time_add_types(args: &[Expr]) -> Result<Signature, String> {
+    let [time, interval] = args else { return Err("a time and an interval are wanted".into()) };
+    let days = interval.as_literal().is_none_or(|v| v.as_integer().is_none_or(|ms| ms % DAY_MS == 0));
+    match (time.data_type, interval.data_type) {
+        (DataType::Date, DataType::IntervalDayTime) if !days => {
+            Err("a DATE can be moved by days, not by hours; CAST it AS TIMESTAMP".into())
+        }
+        (DataType::Time(_), DataType::IntervalYearMonth) => Err("a TIME cannot be moved by months".into()),
+        (t, i) => Ok(Signature { args: vec![t, i], returns: t, nullable: false }),
+    }
+}
+
+/// Carriers of one millisecond of a time type, as a multiple and a divisor.
+fn per_ms(data_type: DataType) -> (i64, i64) {
+    match data_type {
+        DataType::Date => (1, DAY_MS),
+        DataType::Timestamp(4..=6) | DataType::TimestampLtz(4..=6) => (1_000, 1),
+        DataType::Timestamp(7..) | DataType::TimestampLtz(7..) => (1_000_000, 1),
+        _ => (1, 1),
+    }
+}
+
+fn time_add(site: &CallSite<'_>) -> Result<Kernel, EvalError> {
+    let (of, zone) = (site.returns, site.zone);
+    let months = site.arg_type(1) == DataType::IntervalYearMonth;
+    let (times, divided) = per_ms(of);
+    let shift = move |t: i64, by: i64| -> i64 {
+        if months {
+            return add_months(t, by, of, zone);
+        }
+        let sum = t.wrapping_add((by / divided).wrapping_mul(times));
+        if matches!(of, DataType::Time(_)) { sum.rem_euclid(DAY_MS) } else { sum }
+    };
+    Ok(Box::new(move |args: &[Value], rows| {
+        let (t, by) = (widened(&args[0].array)?, widened(&args[1].array)?);
+        let sums: PrimitiveArray<Int64Type> = match (args[0].scalar, args[1].scalar) {
+            (false, true) if by.null_count() == 0 => t.unary(|t| shift(t, by.value(0))),
+            _ => {
+                let (a, b) = (Integers::of(&args[0]), Integers::of(&args[1]));
+                let row = |row| Ok(a.get(row)?.zip(b.get(row)?).map(|(t, by)| shift(t, by)));
+                (0..rows).map(row).collect::<Result<_, EvalError>>()?
+            }
+        };
+        narrowed(sums, of).ok_or_else(|| EvalError::new("internal fault: a time that is no time"))
+    }))
+}
+
+/// A time moved by months on the calendar of its wall clock.
+fn add_months(carrier: i64, months: i64, of: DataType, zone: Zone) -> i64 {
+    let precision = match of {
+        DataType::Date => return Civil::from_days(carrier).plus_months(months).to_days(),
+        DataType::Timestamp(p) | DataType::TimestampLtz(p) => p,
+        _ => return carrier,
+    };
+    let at = Moment::from_carrier(carrier, precision);
+    let local = matches!(of, DataType::TimestampLtz(_));
+    let wall = Moment { ms: if local { zone.wall_ms(at.ms) } else { at.ms }, nanos: at.nanos };
+    let days = Civil::from_days(wall.day()).plus_months(months).to_days();
+    let ms = days * DAY_MS + wall.ms_of_day();
+    let moved = Moment { ms: if local { zone.epoch_ms(ms) } else { ms }, nanos: at.nanos };
+    moved.to_carrier(precision).unwrap_or(carrier)
 }

@@ -1,0 +1,155 @@
+//! Plans as text: one line for each operator, the sinks first, inputs below what reads them.
+
+use crate::expr::Expr;
+use crate::plan::{
+    Aggregate, AggregateFunction, JobPlan, Node, NodeId, NodeKind, SinkTarget, TableDef, WindowSource, WindowSpec,
+};
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+/// The plan as an indented tree. An operator that several others read is written out once and then referred to.
+pub(super) fn text(plan: &JobPlan) -> String {
+    let mut writer = Writer { plan, out: String::new(), written: BTreeSet::new() };
+    for (id, node) in plan.nodes.iter().enumerate() {
+        if matches!(node.kind, NodeKind::Sink { .. }) {
+            writer.node(id, 0);
+        }
+    }
+    writer.out
+}
+
+struct Writer<'a> {
+    plan: &'a JobPlan,
+    out: String,
+    written: BTreeSet<NodeId>,
+}
+
+impl Writer<'_> {
+    fn node(&mut self, id: NodeId, depth: usize) {
+        let node = &self.plan.nodes[id];
+        let readers = self.plan.nodes.iter().flat_map(|n| &n.inputs).filter(|&&i| i == id).count();
+        let indent = "  ".repeat(depth);
+        let tag = if readers > 1 { format!(" #{id}") } else { String::new() };
+        if !self.written.insert(id) {
+            let _ = writeln!(self.out, "{indent}{}{tag} (see above)", self.title(node));
+            return;
+        }
+        let _ = writeln!(self.out, "{indent}{}{tag}{}", self.title(node), self.details(node));
+        for &input in &node.inputs {
+            self.node(input, depth + 1);
+        }
+    }
+
+    fn title(&self, node: &Node) -> &'static str {
+        match node.kind {
+            NodeKind::Scan { .. } => "Scan",
+            NodeKind::Values { .. } => "Values",
+            NodeKind::Filter { .. } => "Filter",
+            NodeKind::Project { .. } => "Project",
+            NodeKind::Union => "Union",
+            NodeKind::WindowAssign { .. } => "WindowAssign",
+            NodeKind::WindowAggregate { .. } => "WindowAggregate",
+            NodeKind::Sink { .. } => "Sink",
+        }
+    }
+
+    /// The name of a column of the first input of a node.
+    fn input_name(&self, node: &Node, column: usize) -> String {
+        let input = node.inputs.first().map(|&i| &self.plan.nodes[i]);
+        input.and_then(|i| i.schema.fields.get(column)).map_or_else(|| format!("${column}"), |f| f.name.clone())
+    }
+
+    fn shown(&self, node: &Node, expr: &Expr) -> String {
+        expr.shown(&|c| self.input_name(node, c)).to_string()
+    }
+
+    fn names(&self, node: &Node, columns: &[usize]) -> String {
+        columns.iter().map(|&c| self.input_name(node, c)).collect::<Vec<_>>().join(", ")
+    }
+
+    fn details(&self, node: &Node) -> String {
+        match &node.kind {
+            NodeKind::Scan { table, .. } => scan(table, node),
+            NodeKind::Values { rows } => format!("(rows=[{}])", rows.len()),
+            NodeKind::Filter { predicate } => format!("(condition=[{}])", self.shown(node, predicate)),
+            NodeKind::Project { exprs } => {
+                let one = |(e, f): (&Expr, &crate::types::Field)| {
+                    let text = self.shown(node, e);
+                    if text == f.name { text } else { format!("{text} AS {}", f.name) }
+                };
+                format!("(select=[{}])", exprs.iter().zip(&node.schema.fields).map(one).collect::<Vec<_>>().join(", "))
+            }
+            NodeKind::Union => String::new(),
+            NodeKind::WindowAssign { window } => format!("(window=[{}])", self.window(node, window)),
+            NodeKind::WindowAggregate { window, keys, aggregates } => self.aggregate(node, window, keys, aggregates),
+            NodeKind::Sink { target, columns, key } => {
+                let name = match target {
+                    SinkTarget::Table(table) => &table.name,
+                    SinkTarget::Collect => "collect",
+                };
+                let key = if key.is_empty() { String::new() } else { format!(", key=[{}]", self.names(node, key)) };
+                format!("(table=[{name}], columns=[{}]{key})", self.names(node, columns))
+            }
+        }
+    }
+
+    fn window(&self, node: &Node, window: &WindowSpec) -> String {
+        let time = self.input_name(node, window.time_column);
+        let offset = if window.offset_ms == 0 { String::new() } else { format!(", offset {}", span(window.offset_ms)) };
+        let zone = if window.zone.is_utc() { String::new() } else { format!(", zone {}", window.zone) };
+        if window.size_ms == window.slide_ms {
+            return format!("TUMBLE {time}, size {}{offset}{zone}", span(window.size_ms));
+        }
+        format!("HOP {time}, size {}, slide {}{offset}{zone}", span(window.size_ms), span(window.slide_ms))
+    }
+
+    fn aggregate(&self, node: &Node, window: &WindowSource, keys: &[usize], aggregates: &[Aggregate]) -> String {
+        let window = match window {
+            WindowSource::Assigned(spec) => self.window(node, spec),
+            WindowSource::Attached { start_column, end_column, .. } => {
+                format!("attached {} to {}", self.input_name(node, *start_column), self.input_name(node, *end_column))
+            }
+        };
+        let calls: Vec<String> = aggregates.iter().map(|a| self.call(node, a)).collect();
+        // Rows of one key and window meet in one subtask.
+        let exchange =
+            if keys.is_empty() { "window".to_owned() } else { format!("window, {}", self.names(node, keys)) };
+        format!(
+            "(window=[{window}], keys=[{}], aggregates=[{}], exchange=[hash({exchange})])",
+            self.names(node, keys),
+            calls.join(", ")
+        )
+    }
+
+    fn call(&self, node: &Node, aggregate: &Aggregate) -> String {
+        let name = match aggregate.function {
+            AggregateFunction::Count => "COUNT",
+            AggregateFunction::Sum => "SUM",
+            AggregateFunction::Avg => "AVG",
+            AggregateFunction::Min => "MIN",
+            AggregateFunction::Max => "MAX",
+        };
+        let argument = aggregate.argument.map_or_else(|| "*".to_owned(), |a| self.input_name(node, a));
+        let filter = aggregate.filter.map_or_else(String::new, |f| format!(" FILTER ({})", self.input_name(node, f)));
+        format!("{name}({argument}){filter}")
+    }
+}
+
+fn scan(table: &TableDef, node: &Node) -> String {
+    let columns: Vec<&str> = node.schema.fields.iter().map(|f| f.name.as_str()).collect();
+    let names = |c: usize| table.schema.fields[c].name.clone();
+    let watermark =
+        table.watermark.as_ref().map_or_else(String::new, |w| format!(", watermark=[{}]", w.expr.shown(&names)));
+    let connector = table.options.get("connector").map_or_else(String::new, |c| format!(", connector=[{c}]"));
+    format!("(table=[{}]{connector}, columns=[{}]{watermark})", table.name, columns.join(", "))
+}
+
+/// Milliseconds in the largest unit that holds them exactly.
+fn span(ms: i64) -> String {
+    for (unit, name) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")] {
+        if ms % unit == 0 {
+            return format!("{} {name}", ms / unit);
+        }
+    }
+    format!("{ms} ms")
+}

@@ -1,0 +1,185 @@
+//! GROUP BY over windows: which columns are keys, what is computed before and after the aggregate.
+
+use super::bind::{AGGREGATE_BASE, Binder, place_of};
+use super::error::{Place, SqlError};
+use super::query::Grouped;
+use super::rel::{Grouping, Part, Rel, RelRef, Role, Shape};
+use crate::expr::{Expr, Zone};
+use crate::plan::Aggregate;
+use crate::types::Field;
+use sqlparser::ast;
+
+/// What GROUP BY lists, sorted out.
+struct Keys {
+    /// Every expression of the clause, over the input.
+    group: Vec<Expr>,
+    /// For each of them its place in the aggregate's output.
+    output: Vec<usize>,
+    /// Those that are no part of the window.
+    keys: Vec<Expr>,
+    start: usize,
+    end: usize,
+    shape: Shape,
+}
+
+/// A SELECT with aggregates or GROUP BY.
+pub(super) fn group_by(
+    input: RelRef,
+    group: &[ast::Expr],
+    grouped: Grouped<'_>,
+    zone: Zone,
+) -> Result<RelRef, SqlError> {
+    let Grouped { select, columns, having, calls, places, scope } = grouped;
+    let mut binder = Binder::new(scope, zone, "GROUP BY");
+    let place = group.first().map_or_else(|| first_place(select), place_of);
+    for expr in group {
+        refuse_grouping(expr)?;
+    }
+    let bound = binder.bind_all(group)?;
+    let keys = sort_out(&input, bound, calls.len(), place)?;
+    let output_keys = keys.keys.len();
+
+    // Before the aggregate: keys, arguments, filters, and the window.
+    let mut before: Vec<(Expr, String)> = keys.keys.iter().map(|e| (e.clone(), key_name(e, &input))).collect();
+    let mut add = |e: &Expr, name: &str| {
+        let known = before.iter().position(|(b, _)| b == e);
+        known.unwrap_or_else(|| {
+            before.push((e.clone(), name.to_owned()));
+            before.len() - 1
+        })
+    };
+    let mut aggregates = Vec::with_capacity(calls.len());
+    let mut results = Vec::with_capacity(calls.len());
+    for (i, call) in calls.iter().enumerate() {
+        let argument = call.argument.as_ref().map(|e| add(e, &format!("$arg{i}")));
+        let filter = call.filter.as_ref().map(|e| add(e, &format!("$filter{i}")));
+        aggregates.push(Aggregate { function: call.function, argument, filter });
+        results.push(Field { name: format!("$agg{i}"), data_type: call.data_type, nullable: call.nullable });
+    }
+    let (start, end) = (before.len(), before.len() + 1);
+    before.push((input.column(keys.start), "window_start".to_owned()));
+    before.push((input.column(keys.end), "window_end".to_owned()));
+    let before = Rel::project(input, before);
+    let window = Grouping::Attached { start, end, shape: keys.shape };
+    let mut rel = Rel::aggregate(before, window, (0..output_keys).collect(), aggregates, results);
+
+    // After it: columns and conditions over its output.
+    let after = |e: &Expr| regrouped(e, &keys, output_keys, &rel, &places, scope);
+    let columns =
+        columns.iter().map(|(e, name)| Ok((after(e)?, name.clone()))).collect::<Result<Vec<_>, SqlError>>()?;
+    if let Some(having) = &having {
+        rel = Rel::filter(rel.clone(), after(having)?);
+    }
+    Ok(Rel::project(rel, columns))
+}
+
+/// SELECT DISTINCT: grouping by all columns, which must hold the window.
+pub(super) fn distinct(input: RelRef, place: Place) -> Result<RelRef, SqlError> {
+    let count = input.schema.fields.len();
+    let group: Vec<Expr> = (0..count).map(|i| input.column(i)).collect();
+    let names: Vec<String> = input.schema.fields.iter().map(|f| f.name.clone()).collect();
+    if input.window_part(Part::Start).is_none() || input.window_part(Part::End).is_none() {
+        return Err(SqlError::unsupported(place, "SELECT DISTINCT without window_start and window_end"));
+    }
+    let keys = sort_out(&input, group, 0, place)?;
+    let mut before: Vec<(Expr, String)> = keys.keys.iter().map(|e| (e.clone(), key_name(e, &input))).collect();
+    let (start, end) = (before.len(), before.len() + 1);
+    before.push((input.column(keys.start), "window_start".to_owned()));
+    before.push((input.column(keys.end), "window_end".to_owned()));
+    let window = Grouping::Attached { start, end, shape: keys.shape };
+    let before = Rel::project(input, before);
+    let rel = Rel::aggregate(before, window, (0..keys.keys.len()).collect(), Vec::new(), Vec::new());
+    let columns = keys.output.iter().zip(names).map(|(&o, name)| (rel.column(o), name)).collect();
+    Ok(Rel::project(rel, columns))
+}
+
+fn refuse_grouping(expr: &ast::Expr) -> Result<(), SqlError> {
+    match expr {
+        ast::Expr::GroupingSets(_) | ast::Expr::Cube(_) | ast::Expr::Rollup(_) => {
+            Err(SqlError::unsupported(place_of(expr), "GROUPING SETS, CUBE and ROLLUP"))
+        }
+        ast::Expr::Function(f) if is_legacy_window(f) => {
+            let name = f.name.to_string().to_uppercase();
+            Err(SqlError::unsupported(place_of(expr), format!("{name} in GROUP BY")).hint(
+                "write FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(time), INTERVAL …)) GROUP BY window_start, window_end",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_legacy_window(f: &ast::Function) -> bool {
+    let name = f.name.to_string().to_ascii_uppercase();
+    matches!(name.as_str(), "TUMBLE" | "HOP" | "SESSION")
+}
+
+fn first_place(select: &ast::Select) -> Place {
+    use ast::Spanned;
+    select.span().into()
+}
+
+/// Separates the window from the keys and finds where each stands in the aggregate's output.
+fn sort_out(input: &RelRef, group: Vec<Expr>, aggregates: usize, place: Place) -> Result<Keys, SqlError> {
+    let role = |e: &Expr| e.as_column().map_or(Role::Plain, |c| input.roles[c]);
+    let part = |wanted: Part| {
+        group.iter().find_map(|e| match role(e) {
+            Role::Window(p, shape) if p == wanted => e.as_column().map(|c| (c, shape)),
+            _ => None,
+        })
+    };
+    let (Some((start, shape)), Some((end, _))) = (part(Part::Start), part(Part::End)) else {
+        let what = if group.is_empty() { "an aggregate without GROUP BY" } else { "GROUP BY without a whole window" };
+        return Err(SqlError::unsupported(place, what)
+            .hint("group by window_start and window_end of TABLE(TUMBLE(…)) or TABLE(HOP(…))"));
+    };
+    if shape.size_ms % shape.slide_ms != 0 {
+        let what =
+            format!("the size of a HOP ({} ms) must be a multiple of its slide ({} ms)", shape.size_ms, shape.slide_ms);
+        return Err(SqlError::at(place, what));
+    }
+    let is_window = |e: &Expr| matches!(role(e), Role::Window(_, s) if s == shape);
+    let mut keys: Vec<Expr> = Vec::new();
+    for e in group.iter().filter(|e| !is_window(e)) {
+        if !keys.contains(e) {
+            keys.push(e.clone());
+        }
+    }
+    let place_in_output = |e: &Expr| match role(e) {
+        Role::Window(Part::Start, s) if s == shape => keys.len() + aggregates,
+        Role::Window(Part::End, s) if s == shape => keys.len() + aggregates + 1,
+        Role::Window(Part::Time, s) if s == shape => keys.len() + aggregates + 2,
+        _ => keys.iter().position(|k| k == e).unwrap_or_default(),
+    };
+    let output = group.iter().map(place_in_output).collect();
+    Ok(Keys { output, group, keys, start, end, shape })
+}
+
+/// The name of a key's column.
+fn key_name(key: &Expr, input: &RelRef) -> String {
+    key.as_column().map_or_else(|| "$key".to_owned(), |c| input.schema.fields[c].name.clone())
+}
+
+/// An expression over the input, aggregates in it, as one over the aggregate's output.
+fn regrouped(
+    e: &Expr,
+    keys: &Keys,
+    aggregates_from: usize,
+    rel: &Rel,
+    places: &[(usize, sqlparser::tokenizer::Span)],
+    scope: &super::scope::Scope,
+) -> Result<Expr, SqlError> {
+    if let Some(i) = keys.group.iter().position(|g| g == e) {
+        return Ok(rel.column(keys.output[i]));
+    }
+    if let Some(column) = e.as_column() {
+        if column >= AGGREGATE_BASE {
+            return Ok(rel.column(aggregates_from + column - AGGREGATE_BASE));
+        }
+        let place = places.iter().find(|(c, _)| *c == column).map_or(Place::NONE, |(_, span)| (*span).into());
+        let name = scope.schema.fields.get(column).map_or("", |f| f.name.as_str());
+        return Err(SqlError::at(place, format!("column \"{name}\" is neither grouped nor aggregated"))
+            .hint("add it to GROUP BY or aggregate it"));
+    }
+    let children = e.children().into_iter().map(|c| regrouped(c, keys, aggregates_from, rel, places, scope));
+    Ok(e.with_children(children.collect::<Result<_, _>>()?))
+}

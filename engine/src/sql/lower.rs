@@ -1,0 +1,300 @@
+//! From relations to a plan: what several outputs share is one chain of operators, and every operator gives only the
+//! columns that someone reads.
+
+use super::rel::{Grouping, Rel, RelKind, RelRef};
+use crate::expr::{Expr, ExprKind};
+use crate::plan::{Aggregate, JobPlan, Node, NodeKind, SinkTarget, TableDef, WindowSource, WindowSpec};
+use crate::types::Schema;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Rows on their way out of a job.
+pub(super) struct Root {
+    pub(super) rel: RelRef,
+    pub(super) target: SinkTarget,
+    pub(super) columns: Vec<usize>,
+    pub(super) key: Vec<usize>,
+}
+
+/// An operator of the graph before its columns are pruned.
+#[derive(Debug, Clone)]
+enum Op {
+    Scan(Arc<TableDef>),
+    Values(Vec<Vec<Expr>>),
+    Filter(Expr),
+    Project(Vec<Expr>),
+    Union,
+    Assign(WindowSpec),
+    Aggregate { window: WindowSource, keys: Vec<usize>, aggregates: Vec<Aggregate> },
+}
+
+impl PartialEq for Op {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Scan(a), Self::Scan(b)) => Arc::ptr_eq(a, b),
+            (Self::Values(a), Self::Values(b)) => a == b,
+            (Self::Filter(a), Self::Filter(b)) => a == b,
+            (Self::Project(a), Self::Project(b)) => a == b,
+            (Self::Union, Self::Union) => true,
+            (Self::Assign(a), Self::Assign(b)) => a == b,
+            (
+                Self::Aggregate { window: a, keys: b, aggregates: c },
+                Self::Aggregate { window: x, keys: y, aggregates: z },
+            ) => a == x && b == y && c == z,
+            _ => false,
+        }
+    }
+}
+
+/// A node of the graph before its columns are pruned.
+struct Draft {
+    op: Op,
+    inputs: Vec<usize>,
+    schema: Schema,
+    /// The columns that someone reads.
+    wanted: BTreeSet<usize>,
+}
+
+/// The plan that writes all `roots`.
+pub(super) fn lower(roots: &[Root], settings: BTreeMap<String, String>) -> JobPlan {
+    let mut graph = Graph { drafts: Vec::new() };
+    let tops: Vec<usize> = roots.iter().map(|root| graph.add(&root.rel)).collect();
+    for (root, &top) in roots.iter().zip(&tops) {
+        graph.drafts[top].wanted.extend(root.columns.iter().chain(&root.key));
+    }
+    for id in (0..graph.drafts.len()).rev() {
+        graph.ask_inputs(id);
+    }
+    let mut build = Build { graph: &graph, nodes: Vec::new(), done: Vec::new() };
+    for id in 0..graph.drafts.len() {
+        let built = build.node(id);
+        build.done.push(built);
+    }
+    for (root, &top) in roots.iter().zip(&tops) {
+        build.sink(root, top);
+    }
+    JobPlan { nodes: build.nodes, settings }
+}
+
+struct Graph {
+    drafts: Vec<Draft>,
+}
+
+impl Graph {
+    /// The node of a relation; the same one for the same relation.
+    fn add(&mut self, rel: &Rel) -> usize {
+        let inputs: Vec<usize> = rel.inputs().iter().map(|i| self.add(i)).collect();
+        let op = match &rel.kind {
+            RelKind::Scan(table) => Op::Scan(Arc::clone(table)),
+            RelKind::Values(rows) => Op::Values(rows.clone()),
+            RelKind::Filter { predicate, .. } => Op::Filter(predicate.clone()),
+            RelKind::Project { input, exprs } => {
+                // Handing on all columns as they are is doing nothing.
+                let same = exprs.iter().enumerate().all(|(i, e)| e.as_column() == Some(i));
+                if same && exprs.len() == input.schema.fields.len() {
+                    return inputs[0];
+                }
+                Op::Project(exprs.clone())
+            }
+            RelKind::Union(_) => Op::Union,
+            RelKind::Assign { window, .. } => Op::Assign(window.clone()),
+            RelKind::Aggregate { window, keys, aggregates, .. } => {
+                let window = match window {
+                    Grouping::Assigned(spec, _) => WindowSource::Assigned(spec.clone()),
+                    Grouping::Attached { start, end, shape } => {
+                        WindowSource::Attached { start_column: *start, end_column: *end, zone: shape.zone }
+                    }
+                };
+                Op::Aggregate { window, keys: keys.clone(), aggregates: aggregates.clone() }
+            }
+        };
+        let known = self.drafts.iter().position(|d| d.inputs == inputs && d.op == op);
+        known.unwrap_or_else(|| {
+            self.drafts.push(Draft { op, inputs, schema: rel.schema.clone(), wanted: BTreeSet::new() });
+            self.drafts.len() - 1
+        })
+    }
+
+    /// Tells the inputs of a node which columns it reads. All readers of the node have been asked before.
+    fn ask_inputs(&mut self, id: usize) {
+        let draft = &self.drafts[id];
+        let (inputs, wanted) = (draft.inputs.clone(), draft.wanted.clone());
+        let mut asked = BTreeSet::new();
+        match &draft.op {
+            Op::Scan(_) | Op::Values(_) => {}
+            Op::Filter(predicate) => {
+                asked = wanted;
+                predicate.each_column(&mut |c| asked.extend([c]));
+            }
+            Op::Project(exprs) => {
+                wanted.iter().for_each(|&w| exprs[w].each_column(&mut |c| asked.extend([c])));
+            }
+            Op::Union => asked = wanted,
+            Op::Assign(window) => {
+                let own = self.drafts[inputs[0]].schema.fields.len();
+                asked = wanted.into_iter().filter(|&c| c < own).collect();
+                asked.insert(window.time_column);
+            }
+            Op::Aggregate { window, keys, aggregates } => {
+                asked.extend(keys);
+                asked.extend(aggregates.iter().flat_map(|a| [a.argument, a.filter]).flatten());
+                match window {
+                    WindowSource::Assigned(spec) => asked.extend([spec.time_column]),
+                    WindowSource::Attached { start_column, end_column, .. } => {
+                        asked.extend([*start_column, *end_column]);
+                    }
+                }
+            }
+        }
+        for input in inputs {
+            self.drafts[input].wanted.extend(&asked);
+        }
+    }
+}
+
+/// A node as built, and where each column of the draft stands in its output.
+#[derive(Clone)]
+struct Built {
+    id: usize,
+    columns: BTreeMap<usize, usize>,
+}
+
+struct Build<'a> {
+    graph: &'a Graph,
+    nodes: Vec<Node>,
+    done: Vec<Built>,
+}
+
+/// `expr` over the columns as they stand now.
+fn moved(expr: &Expr, columns: &BTreeMap<usize, usize>) -> Expr {
+    expr.map_columns(&mut |c, e| Expr { kind: ExprKind::Column(columns[&c]), ..e.clone() })
+}
+
+impl Build<'_> {
+    fn push(&mut self, kind: NodeKind, inputs: Vec<usize>, schema: Schema) -> usize {
+        self.nodes.push(Node { kind, inputs, schema });
+        self.nodes.len() - 1
+    }
+
+    fn input(&self, id: usize, nth: usize) -> Built {
+        self.done[self.graph.drafts[id].inputs[nth]].clone()
+    }
+
+    fn node(&mut self, id: usize) -> Built {
+        let draft = &self.graph.drafts[id];
+        let pick =
+            |columns: &[usize]| Schema { fields: columns.iter().map(|&c| draft.schema.fields[c].clone()).collect() };
+        match &draft.op {
+            Op::Scan(table) => {
+                let mut columns: Vec<usize> = draft.wanted.iter().copied().collect();
+                if columns.is_empty() {
+                    // Rows are counted by some column.
+                    columns.push(table.watermark.as_ref().map_or(0, |w| w.column));
+                }
+                let kind = NodeKind::Scan { table: Arc::clone(table), columns: columns.clone() };
+                let id = self.push(kind, Vec::new(), pick(&columns));
+                Built { id, columns: places(&columns) }
+            }
+            Op::Values(rows) => {
+                let columns: Vec<usize> = draft.wanted.iter().copied().collect();
+                let pruned = rows.iter().map(|row| columns.iter().map(|&c| row[c].clone()).collect()).collect();
+                let id = self.push(NodeKind::Values { rows: pruned }, Vec::new(), pick(&columns));
+                Built { id, columns: places(&columns) }
+            }
+            Op::Filter(predicate) => {
+                let input = self.input(id, 0);
+                let predicate = moved(predicate, &input.columns);
+                let schema = self.nodes[input.id].schema.clone();
+                let id = self.push(NodeKind::Filter { predicate }, vec![input.id], schema);
+                Built { id, columns: input.columns }
+            }
+            Op::Project(exprs) => {
+                let input = self.input(id, 0);
+                let columns: Vec<usize> = draft.wanted.iter().copied().collect();
+                let exprs: Vec<Expr> = columns.iter().map(|&c| moved(&exprs[c], &input.columns)).collect();
+                self.project(input.id, exprs, pick(&columns), &columns)
+            }
+            Op::Union => self.union(id),
+            Op::Assign(window) => {
+                let input = self.input(id, 0);
+                let own = self.graph.drafts[draft.inputs[0]].schema.fields.len();
+                let width = self.nodes[input.id].schema.fields.len();
+                let mut schema = self.nodes[input.id].schema.clone();
+                schema.fields.extend(draft.schema.fields[own..].iter().cloned());
+                let window = WindowSpec { time_column: input.columns[&window.time_column], ..window.clone() };
+                let id = self.push(NodeKind::WindowAssign { window }, vec![input.id], schema);
+                let mut columns = input.columns;
+                columns.extend((0..3).map(|i| (own + i, width + i)));
+                Built { id, columns }
+            }
+            Op::Aggregate { window, keys, aggregates } => self.aggregate(id, window, keys, aggregates),
+        }
+    }
+
+    /// A projection, unless it hands on all columns as they are.
+    fn project(&mut self, input: usize, exprs: Vec<Expr>, schema: Schema, columns: &[usize]) -> Built {
+        let same = exprs.iter().enumerate().all(|(i, e)| e.as_column() == Some(i));
+        let id = if same && exprs.len() == self.nodes[input].schema.fields.len() {
+            input
+        } else {
+            self.push(NodeKind::Project { exprs }, vec![input], schema)
+        };
+        Built { id, columns: places(columns) }
+    }
+
+    /// All inputs are brought to the same columns.
+    fn union(&mut self, id: usize) -> Built {
+        let draft = &self.graph.drafts[id];
+        let columns: Vec<usize> = draft.wanted.iter().copied().collect();
+        let fields = columns.iter().map(|&c| draft.schema.fields[c].clone()).collect();
+        let schema = Schema { fields };
+        let mut inputs = Vec::with_capacity(draft.inputs.len());
+        for &input in &draft.inputs {
+            let built = self.done[input].clone();
+            let of = |c: &usize| Expr::column(built.columns[c], &self.graph.drafts[input].schema.fields[*c]);
+            let exprs = columns.iter().map(of).collect();
+            inputs.push(self.project(built.id, exprs, schema.clone(), &columns).id);
+        }
+        let id = self.push(NodeKind::Union, inputs, schema);
+        Built { id, columns: places(&columns) }
+    }
+
+    fn aggregate(&mut self, id: usize, window: &WindowSource, keys: &[usize], aggregates: &[Aggregate]) -> Built {
+        let input = self.input(id, 0);
+        let at = |c: usize| input.columns[&c];
+        let window = match window {
+            WindowSource::Assigned(spec) => {
+                WindowSource::Assigned(WindowSpec { time_column: at(spec.time_column), ..spec.clone() })
+            }
+            WindowSource::Attached { start_column, end_column, zone } => {
+                WindowSource::Attached { start_column: at(*start_column), end_column: at(*end_column), zone: *zone }
+            }
+        };
+        let moved =
+            |a: &Aggregate| Aggregate { function: a.function, argument: a.argument.map(at), filter: a.filter.map(at) };
+        let kind = NodeKind::WindowAggregate {
+            window,
+            keys: keys.iter().map(|&k| at(k)).collect(),
+            aggregates: aggregates.iter().map(moved).collect(),
+        };
+        let schema = self.graph.drafts[id].schema.clone();
+        let all: Vec<usize> = (0..schema.fields.len()).collect();
+        let id = self.push(kind, vec![input.id], schema);
+        Built { id, columns: places(&all) }
+    }
+
+    fn sink(&mut self, root: &Root, top: usize) {
+        let built = self.done[top].clone();
+        let at = |columns: &[usize]| columns.iter().map(|c| built.columns[c]).collect();
+        let (columns, key): (Vec<usize>, Vec<usize>) = (at(&root.columns), at(&root.key));
+        let kind = NodeKind::Sink { target: root.target.clone(), columns, key };
+        // The names are those of the root: operators in between may have merged others.
+        let fields = root.columns.iter().map(|&c| root.rel.schema.fields[c].clone()).collect();
+        self.push(kind, vec![built.id], Schema { fields });
+    }
+}
+
+/// Where each of these columns stands, when they stand one after the other.
+fn places(columns: &[usize]) -> BTreeMap<usize, usize> {
+    columns.iter().enumerate().map(|(place, &c)| (c, place)).collect()
+}

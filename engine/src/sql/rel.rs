@@ -1,0 +1,217 @@
+//! Relations: what a query means, as a tree of operators over typed columns, before it becomes a plan.
+
+use crate::expr::{Expr, Zone};
+use crate::plan::{Aggregate, TableDef, WindowSpec};
+use crate::types::{DataType, Field, Schema};
+use std::sync::Arc;
+
+/// A relation, shared where a view is read more than once.
+pub(super) type RelRef = Arc<Rel>;
+
+/// Rows with typed columns, some of which tell time.
+#[derive(Debug, Clone)]
+pub(super) struct Rel {
+    pub(super) kind: RelKind,
+    pub(super) schema: Schema,
+    /// What each column is beside its type.
+    pub(super) roles: Vec<Role>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum RelKind {
+    /// All columns of a table.
+    Scan(Arc<TableDef>),
+    /// Constant rows.
+    Values(Vec<Vec<Expr>>),
+    Filter {
+        input: RelRef,
+        predicate: Expr,
+    },
+    Project {
+        input: RelRef,
+        exprs: Vec<Expr>,
+    },
+    Union(Vec<RelRef>),
+    /// Adds `window_start`, `window_end` and `window_time`.
+    Assign {
+        input: RelRef,
+        window: WindowSpec,
+    },
+    /// Groups by window and key; gives keys, aggregates, `window_start`, `window_end`, `window_time`.
+    Aggregate {
+        input: RelRef,
+        window: Grouping,
+        keys: Vec<usize>,
+        aggregates: Vec<Aggregate>,
+    },
+}
+
+/// What a column is beside its type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Nothing special.
+    Plain,
+    /// An event-time attribute: watermarks speak of it.
+    Rowtime,
+    /// A part of the window that the row is in.
+    Window(Part, Shape),
+}
+
+/// Which part of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Start,
+    End,
+    Time,
+}
+
+/// What windows look like, wherever their rows come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub(super) size_ms: i64,
+    pub(super) slide_ms: i64,
+    pub(super) offset_ms: i64,
+    pub(super) zone: Zone,
+    /// The type of `window_time`.
+    pub(super) time: DataType,
+}
+
+/// How rows come to their window in an aggregate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Grouping {
+    Assigned(WindowSpec, Shape),
+    Attached { start: usize, end: usize, shape: Shape },
+}
+
+impl Role {
+    /// Whether windows can be made over the column.
+    pub(super) fn is_rowtime(self) -> bool {
+        matches!(self, Self::Rowtime | Self::Window(Part::Time, _))
+    }
+
+    /// What is left of it once other windows are made over the row.
+    fn outside_window(self) -> Self {
+        match self {
+            Self::Window(Part::Time, _) => Self::Rowtime,
+            Self::Window(_, _) => Self::Plain,
+            other => other,
+        }
+    }
+}
+
+/// The fields that windows add to a row.
+fn window_fields(shape: Shape) -> [Field; 3] {
+    let field = |name: &str, data_type| Field { name: name.to_owned(), data_type, nullable: false };
+    [
+        field("window_start", DataType::Timestamp(3)),
+        field("window_end", DataType::Timestamp(3)),
+        field("window_time", shape.time),
+    ]
+}
+
+/// The roles of the columns that windows add to a row.
+fn window_roles(shape: Shape) -> [Role; 3] {
+    [Part::Start, Part::End, Part::Time].map(|part| Role::Window(part, shape))
+}
+
+impl Rel {
+    pub(super) fn scan(table: Arc<TableDef>) -> RelRef {
+        let rowtime = table.watermark.as_ref().map(|w| w.column);
+        let role = |i| if Some(i) == rowtime { Role::Rowtime } else { Role::Plain };
+        let roles = (0..table.schema.fields.len()).map(role).collect();
+        Arc::new(Self { schema: table.schema.clone(), roles, kind: RelKind::Scan(table) })
+    }
+
+    pub(super) fn values(rows: Vec<Vec<Expr>>, schema: Schema) -> RelRef {
+        let roles = vec![Role::Plain; schema.fields.len()];
+        Arc::new(Self { kind: RelKind::Values(rows), schema, roles })
+    }
+
+    pub(super) fn filter(input: RelRef, predicate: Expr) -> RelRef {
+        let (schema, roles) = (input.schema.clone(), input.roles.clone());
+        Arc::new(Self { kind: RelKind::Filter { input, predicate }, schema, roles })
+    }
+
+    /// Columns that are taken over as they are keep their roles.
+    pub(super) fn project(input: RelRef, columns: Vec<(Expr, String)>) -> RelRef {
+        let role = |e: &Expr| e.as_column().map_or(Role::Plain, |c| input.roles[c]);
+        let roles = columns.iter().map(|(e, _)| role(e)).collect();
+        let field =
+            |(e, name): &(Expr, String)| Field { name: name.clone(), data_type: e.data_type, nullable: e.nullable };
+        let schema = Schema { fields: columns.iter().map(field).collect() };
+        let exprs = columns.into_iter().map(|(e, _)| e).collect();
+        Arc::new(Self { kind: RelKind::Project { input, exprs }, schema, roles })
+    }
+
+    /// All inputs have columns of the same types; the first gives the names.
+    pub(super) fn union(inputs: Vec<RelRef>) -> RelRef {
+        let mut schema = inputs[0].schema.clone();
+        let mut roles = inputs[0].roles.clone();
+        for input in &inputs[1..] {
+            for (i, field) in input.schema.fields.iter().enumerate() {
+                schema.fields[i].nullable |= field.nullable;
+                if input.roles[i] != roles[i] {
+                    let times = input.roles[i].is_rowtime() && roles[i].is_rowtime();
+                    roles[i] = if times { Role::Rowtime } else { Role::Plain };
+                }
+            }
+        }
+        Arc::new(Self { kind: RelKind::Union(inputs), schema, roles })
+    }
+
+    pub(super) fn assign(input: RelRef, window: WindowSpec) -> RelRef {
+        let shape = Shape {
+            size_ms: window.size_ms,
+            slide_ms: window.slide_ms,
+            offset_ms: window.offset_ms,
+            zone: window.zone,
+            time: input.schema.fields[window.time_column].data_type,
+        };
+        let mut schema = input.schema.clone();
+        schema.fields.extend(window_fields(shape));
+        let roles = input.roles.iter().map(|r| r.outside_window()).chain(window_roles(shape)).collect();
+        Arc::new(Self { kind: RelKind::Assign { input, window }, schema, roles })
+    }
+
+    /// `results` are the fields of the aggregates.
+    pub(super) fn aggregate(
+        input: RelRef,
+        window: Grouping,
+        keys: Vec<usize>,
+        aggregates: Vec<Aggregate>,
+        results: Vec<Field>,
+    ) -> RelRef {
+        let shape = window.shape();
+        let mut fields: Vec<Field> = keys.iter().map(|&k| input.schema.fields[k].clone()).collect();
+        fields.extend(results);
+        let mut roles = vec![Role::Plain; fields.len()];
+        fields.extend(window_fields(shape));
+        roles.extend(window_roles(shape));
+        Arc::new(Self {
+            kind: RelKind::Aggregate { input, window, keys, aggregates },
+            schema: Schema { fields },
+            roles,
+        })
+    }
+
+    /// The column at `index` as an expression.
+    pub(super) fn column(&self, index: usize) -> Expr {
+        Expr::column(index, &self.schema.fields[index])
+    }
+
+    /// The column that is this part of the rows' window, and the window's shape.
+    pub(super) fn window_part(&self, wanted: Part) -> Option<(usize, Shape)> {
+        self.roles.iter().enumerate().find_map(|(i, role)| match role {
+            Role::Window(part, shape) if *part == wanted => Some((i, *shape)),
+            _ => None,
+        })
+    }
+}
+
+impl Grouping {
+    pub(super) fn shape(&self) -> Shape {
+        match self {
+            Self::Assigned(_, shape) | Self::Attached { shape, .. } => *shape,
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Window table functions: TUMBLE and HOP.
+
+use super::bind::{Binder, place_of};
+use super::dialect::TABLE_ARGUMENT;
+use super::error::{Place, SqlError, did_you_mean};
+use super::query::Planner;
+use super::rel::{Rel, RelRef};
+use super::scope::Scope;
+use crate::expr::{Expr, Scalar, Zone};
+use crate::plan::WindowSpec;
+use crate::types::DataType;
+use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments, Ident};
+
+/// The names of a window function's arguments, in order; the last one may be left out.
+const TUMBLE: [&str; 4] = ["DATA", "TIMECOL", "SIZE", "OFFSET"];
+const HOP: [&str; 5] = ["DATA", "TIMECOL", "SLIDE", "SIZE", "OFFSET"];
+
+/// The relation that `TABLE(expr)` gives.
+pub(super) fn table_function(planner: &Planner<'_>, expr: &ast::Expr) -> Result<RelRef, SqlError> {
+    let place = place_of(expr);
+    let ast::Expr::Function(call) = expr else {
+        return Err(SqlError::at(place, "a table function is wanted in TABLE(…)").hint("like TUMBLE"));
+    };
+    let name = call.name.to_string().to_ascii_uppercase();
+    let names: &[&str] = match name.as_str() {
+        "TUMBLE" => &TUMBLE,
+        "HOP" => &HOP,
+        "CUMULATE" | "SESSION" => return Err(SqlError::unsupported(place, name).hint("TUMBLE and HOP are")),
+        _ => {
+            return Err(SqlError::at(place, format!("unknown table function {name}"))
+                .maybe_hint(did_you_mean(&name, ["TUMBLE", "HOP"])));
+        }
+    };
+    let args = arguments(call, names, place)?;
+    let input = data(planner, args[0])?;
+    let time_column = descriptor(args[1], &input)?;
+    let mut spans = args[2..].iter().map(|arg| span(arg));
+    let mut next = || spans.next().transpose();
+    let first = next()?.unwrap_or(0);
+    let (size_ms, slide_ms) = if name == "HOP" { (next()?.unwrap_or(0), first) } else { (first, first) };
+    let offset = next()?.unwrap_or(0);
+    if size_ms <= 0 || slide_ms <= 0 {
+        return Err(SqlError::at(place, format!("the size and the slide of {name} must be greater than zero")));
+    }
+    if offset.abs() >= slide_ms {
+        return Err(SqlError::at(place_of(args[args.len() - 1]), "the offset must be less than the windows' distance"));
+    }
+    let zone = match input.schema.fields[time_column].data_type {
+        DataType::TimestampLtz(_) => planner.catalog.zone(),
+        _ => Zone::UTC,
+    };
+    let window = WindowSpec { time_column, size_ms, slide_ms, offset_ms: offset.rem_euclid(slide_ms), zone };
+    Ok(Rel::assign(input, window))
+}
+
+/// The arguments in the order of `names`, whether they were named or not.
+fn arguments<'a>(call: &'a ast::Function, names: &[&str], place: Place) -> Result<Vec<&'a ast::Expr>, SqlError> {
+    let FunctionArguments::List(list) = &call.args else {
+        return Err(SqlError::at(place, format!("{} takes {}", call.name, names.join(", "))));
+    };
+    let mut found: Vec<Option<&ast::Expr>> = vec![None; names.len()];
+    for (i, arg) in list.args.iter().enumerate() {
+        let (index, expr) = match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => (i, e),
+            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(e), .. } => (named(name, names)?, e),
+            _ => return Err(SqlError::at(place, format!("this argument of {} is not possible", call.name))),
+        };
+        match found.get_mut(index) {
+            Some(slot @ None) => *slot = Some(expr),
+            Some(_) => return Err(SqlError::at(place_of(expr), format!("{} is given twice", names[index]))),
+            None => {
+                return Err(SqlError::at(
+                    place_of(expr),
+                    format!("{} takes at most {} arguments", call.name, names.len()),
+                )
+                .hint(names.join(", ")));
+            }
+        }
+    }
+    let given = found.iter().filter(|f| f.is_some()).count();
+    let found: Vec<&ast::Expr> = found.into_iter().map_while(|f| f).collect();
+    if found.len() != given || found.len() + 1 < names.len() {
+        let missing = names[found.len()];
+        return Err(SqlError::at(place, format!("{} lacks the argument {missing}", call.name)).hint(names.join(", ")));
+    }
+    Ok(found)
+}
+
+fn named(name: &Ident, names: &[&str]) -> Result<usize, SqlError> {
+    let wanted = name.value.to_ascii_uppercase();
+    names.iter().position(|n| *n == wanted).ok_or_else(|| {
+        SqlError::at(name.span, format!("unknown argument {}", name.value))
+            .maybe_hint(did_you_mean(&wanted, names.iter().copied()))
+    })
+}
+
+/// `TABLE t`, or a subquery.
+fn data(planner: &Planner<'_>, arg: &ast::Expr) -> Result<RelRef, SqlError> {
+    let name = match arg {
+        ast::Expr::Prefixed { prefix, value } if prefix.value == TABLE_ARGUMENT => match &**value {
+            ast::Expr::Identifier(name) => name.clone(),
+            ast::Expr::CompoundIdentifier(path) => {
+                let name = ast::ObjectName::from(path.clone());
+                super::names::single(&name, place_of(arg))?
+            }
+            _ => return Err(SqlError::at(place_of(arg), "a table is wanted behind TABLE")),
+        },
+        ast::Expr::Subquery(query) => return planner.query(query),
+        ast::Expr::Identifier(name) => {
+            return Err(SqlError::at(name.span, "a table is wanted here").hint(format!("write TABLE {name}")));
+        }
+        _ => return Err(SqlError::at(place_of(arg), "a table is wanted here").hint("write TABLE and its name")),
+    };
+    planner.named(&name)
+}
+
+/// The rowtime column that `DESCRIPTOR(column)` names.
+fn descriptor(arg: &ast::Expr, input: &RelRef) -> Result<usize, SqlError> {
+    let place = place_of(arg);
+    let wrong = || SqlError::at(place, "the time column is wanted here").hint("write DESCRIPTOR(column)");
+    let ast::Expr::Function(call) = arg else { return Err(wrong()) };
+    let FunctionArguments::List(list) = &call.args else { return Err(wrong()) };
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(ast::Expr::Identifier(name)))] = list.args.as_slice() else {
+        return Err(wrong());
+    };
+    if !call.name.to_string().eq_ignore_ascii_case("DESCRIPTOR") {
+        return Err(wrong());
+    }
+    let (index, column) = Scope { alias: None, schema: input.schema.clone() }.column(name)?;
+    if !input.roles[index].is_rowtime() {
+        let what = format!("windows need a time attribute, \"{}\" is a plain {}", name.value, column.data_type);
+        return Err(SqlError::at(name.span, what)
+            .hint("declare WATERMARK FOR it, and take it over as it is in views and subqueries"));
+    }
+    Ok(index)
+}
+
+/// A constant interval of days to seconds, in milliseconds.
+fn span(arg: &ast::Expr) -> Result<i64, SqlError> {
+    let place = place_of(arg);
+    let bound: Expr = Binder::new(&Scope::empty(), Zone::UTC, "a window function").bind(arg)?;
+    match (bound.data_type, bound.as_literal()) {
+        (DataType::IntervalDayTime, Some(Scalar::Integer(ms))) => Ok(*ms),
+        (DataType::IntervalYearMonth, _) => {
+            Err(SqlError::at(place, "windows of months are not possible").hint("use days"))
+        }
+        _ => Err(SqlError::at(place, "a constant interval is wanted here").hint("like INTERVAL '1' HOUR")),
+    }
+}
