@@ -11,7 +11,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::sse::Sse;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use model::{Env, Kind};
 use std::sync::Arc;
@@ -89,7 +89,7 @@ pub fn router(platform: Arc<dyn Platform>, options: Options) -> Router {
         .route("/replay/stop", post(controls::stop_replay))
         .route("/replay/speed", post(controls::set_speedup))
         .route("/stream/shards", post(controls::set_shard_count))
-        .fallback(unknown)
+        .route("/{*rest}", any(unknown))
         .layer(DefaultBodyLimit::max(CONTROL_BYTES_MAX))
         .layer(from_fn(uncached));
     Router::new()

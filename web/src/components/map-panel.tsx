@@ -151,7 +151,13 @@ function Overlay() {
       </div>
     );
   }
-  if (answer.failure) return <div class="map-note"><Trouble words={answer.failure} stale={answer.value !== null} /></div>;
+  if (answer.failure) {
+    return (
+      <div class="map-trouble">
+        <Trouble words={answer.failure} stale={answer.value !== null} />
+      </div>
+    );
+  }
   if (range.value && answer.value && answer.value.cells.length === 0) {
     return <div class="map-note" data-testid="map-empty">No pickups in this range and part of the map.</div>;
   }

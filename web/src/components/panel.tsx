@@ -2,6 +2,7 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Answer } from '../question';
+import { connection } from '../live';
 import { standing } from '../results';
 
 interface Props<T> {
@@ -23,8 +24,9 @@ function content<T>({ answer, empty, children }: Props<T>): ComponentChildren {
   return empty(answer.value) ? <p class="panel-none">Nothing in this range.</p> : children(answer.value);
 }
 
-/** The words of a failed answer. */
+/** The words of a failed answer; none while the banner says that nothing answers at all. */
 export function Trouble({ words, stale }: { words: string; stale: boolean }) {
+  if (connection.value === 'lost') return null;
   return (
     <p class="trouble" role="alert" data-testid="trouble">
       {words} {stale && <span class="hint">Older numbers are shown.</span>}

@@ -89,7 +89,7 @@ export function RangePicker() {
         ref={menu}
         role="dialog"
         aria-label="Range of event time"
-        onToggle={(event) => event.newState === 'open' && setOpenings(openings + 1)}
+        onBeforeToggle={(event) => event.newState === 'open' && setOpenings(openings + 1)}
       >
         <h3>Follow the newest results</h3>
         <div class="range-presets">

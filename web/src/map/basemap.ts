@@ -8,8 +8,10 @@ import { colour } from '../theme';
 
 export { boroughsUrl };
 
-/** Where the map begins. */
-export const HOME = { center: [-73.898, 40.745] as [number, number], zoom: 11 };
+/** Where the map begins; a narrow one further out, so that Manhattan and both airports are on it. */
+export function home(width: number): { center: [number, number]; zoom: number } {
+  return { center: [-73.898, 40.745], zoom: width < 560 ? 10 : 11 };
+}
 /** How far the layers reach: beyond it there is nothing to see. */
 export const REACH: [number, number, number, number] = [-74.75, 40.35, -73.35, 41.15];
 

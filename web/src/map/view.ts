@@ -6,7 +6,7 @@ import type { Feature, FeatureCollection, Polygon } from 'geojson';
 import type { Bbox, Cell } from '../api';
 import { bounds, centre } from '../geohash';
 import { classOf, colourOf } from '../scale';
-import { HOME, NAMES, REACH, paints, style } from './basemap';
+import { NAMES, REACH, home, paints, style } from './basemap';
 
 /** What the map tells. */
 export interface Listener {
@@ -51,7 +51,7 @@ export class MapView {
     this.map = new MapLibre({
       container,
       style: style(),
-      ...HOME,
+      ...home(container.clientWidth),
       minZoom: 8,
       maxZoom: 16,
       maxBounds: REACH,

@@ -1,0 +1,336 @@
+//! The routes over a real socket: the page, the API, live updates, controls, metrics, and what keeps other pages out.
+#![allow(clippy::unwrap_used, reason = "a test ends with what goes wrong")]
+
+use console::views::{AirportHour, AirportLine, Cell, CellsRequest, HourCount, Pipeline, TimeRange, Totals};
+use console::{Failure, Options, Platform, router};
+use model::{Env, Kind, Sample};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Answers with what it was asked, and writes down every order.
+#[derive(Default)]
+struct Recording {
+    orders: Mutex<Vec<String>>,
+    asked: Mutex<Vec<String>>,
+}
+
+impl Recording {
+    fn order(&self, order: String) -> Result<(), Failure> {
+        self.orders.lock().unwrap().push(order);
+        Ok(())
+    }
+}
+
+impl Platform for Recording {
+    fn pipeline(&self) -> Pipeline {
+        let mut pipeline = Pipeline::default();
+        pipeline.index.documents = 42;
+        pipeline
+    }
+    fn time_range(&self) -> Result<Option<TimeRange>, Failure> {
+        Ok(Some(TimeRange { from_ms: 0, to_ms: 7_200_000 }))
+    }
+    fn cells(&self, request: &CellsRequest) -> Result<Vec<Cell>, Failure> {
+        self.asked.lock().unwrap().push(format!("{request:?}"));
+        Ok(vec![Cell { geohash: "dr5ru6".into(), count: 7 }])
+    }
+    fn airport_lines(&self, _: TimeRange) -> Result<Vec<AirportLine>, Failure> {
+        let point = AirportHour { t: 3_600_000, avg: 42.5, trips: 8 };
+        Ok(vec![AirportLine { airport: "JFK".into(), points: vec![point] }])
+    }
+    fn totals(&self, range: TimeRange) -> Result<Totals, Failure> {
+        if range.to_ms == 13 {
+            return Err(Failure::new(Kind::Unavailable, "the index is closed"));
+        }
+        if range.to_ms == 14 {
+            panic!("a fault of the platform");
+        }
+        Ok(Totals { pickups: 100, areas: 6, airport_trips: 8, hours: 2 })
+    }
+    fn top_cells(&self, _: TimeRange, n: usize) -> Result<Vec<Cell>, Failure> {
+        Ok(vec![Cell { geohash: "dr5ru6j".into(), count: n as u64 }])
+    }
+    fn pickups_by_hour(&self, _: TimeRange, geohash: Option<&str>) -> Result<Vec<HourCount>, Failure> {
+        Ok(vec![HourCount { t: 3_600_000, count: geohash.map_or(0, str::len) as u64 }])
+    }
+    fn start_replay(&self) -> Result<(), Failure> {
+        self.order("start".into())
+    }
+    fn stop_replay(&self) -> Result<(), Failure> {
+        self.order("stop".into())
+    }
+    fn set_speedup(&self, speedup: Option<f64>) -> Result<(), Failure> {
+        self.order(format!("speed {speedup:?}"))
+    }
+    fn set_shard_count(&self, count: u32) -> Result<(), Failure> {
+        if count > 100 {
+            return Err(Failure::new(Kind::Conflict, "the stream is UPDATING"));
+        }
+        self.order(format!("shards {count}"))
+    }
+    fn samples(&self) -> Vec<Sample> {
+        vec![Sample::new("index_documents", 42.0)]
+    }
+    fn health(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+/// A console on a free port.
+struct Served {
+    platform: Arc<Recording>,
+    host: String,
+}
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+}
+
+impl Served {
+    async fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let platform = Arc::new(Recording::default());
+        let options = Options { tick: Duration::from_millis(20), ..Options::new(Env::manual(1_700, 1).0) };
+        let router = router(platform.clone(), options);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { platform, host }
+    }
+
+    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut stream = TcpStream::connect(&self.host).await.unwrap();
+        let mut request =
+            format!("{method} {path} HTTP/1.1\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+        for (name, value) in headers {
+            request += &format!("{name}: {value}\r\n");
+        }
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            request += &format!("host: {}\r\n", self.host);
+        }
+        stream.write_all(format!("{request}\r\n{body}").as_bytes()).await.unwrap();
+        let mut bytes = vec![];
+        stream.read_to_end(&mut bytes).await.unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Answer { status, head: head.into(), body: body.into() }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], "").await
+    }
+
+    /// A control as the page sends it.
+    async fn post(&self, path: &str, body: &str) -> Answer {
+        let origin = format!("http://{}", self.host);
+        self.send("POST", path, &[("origin", &origin), ("content-type", "application/json")], body).await
+    }
+
+    fn orders(&self) -> Vec<String> {
+        self.platform.orders.lock().unwrap().clone()
+    }
+}
+
+#[tokio::test]
+async fn the_page_is_served_under_a_strict_policy() {
+    let served = Served::new().await;
+    for path in ["/", "/api/pipeline", "/metrics", "/nothing", "/api/nothing"] {
+        let answer = served.get(path).await;
+        let policy = answer.header("content-security-policy").unwrap_or_else(|| panic!("{path} has no policy"));
+        assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{path}: {policy}");
+        for forbidden in ["unsafe", "http:", "https:", "*"] {
+            assert!(!policy.contains(forbidden), "{path}: {policy}");
+        }
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
+        assert_eq!(answer.header("x-frame-options"), Some("DENY"), "{path}");
+        assert_eq!(answer.header("access-control-allow-origin"), None, "{path}");
+        assert_eq!(answer.header("set-cookie"), None, "{path}");
+    }
+    assert_eq!(served.get("/").await.status, 200);
+    assert_eq!(served.get("/nothing").await.status, 404);
+    let nothing = served.get("/api/nothing").await;
+    assert_eq!((nothing.status, nothing.json()["error"]["kind"].clone()), (404, json!("NotFound")));
+}
+
+#[tokio::test]
+async fn results_are_asked_for_as_the_page_asks() {
+    let served = Served::new().await;
+    assert_eq!(served.get("/api/results/range").await.json(), json!({"range": {"from_ms": 0, "to_ms": 7_200_000}}));
+    let cells =
+        served.get("/api/results/cells?west=-74&south=40.5&east=-73.7&north=40.9&precision=6&from=0&to=3600000").await;
+    assert_eq!(cells.json(), json!({"cells": [{"geohash": "dr5ru6", "count": 7}], "truncated": false}));
+    assert_eq!(cells.header("cache-control"), Some("no-store"));
+    assert_eq!(
+        *served.platform.asked.lock().unwrap(),
+        ["CellsRequest { bbox: Bbox { west: -74.0, south: 40.5, east: -73.7, north: 40.9 }, precision: 6, \
+          range: TimeRange { from_ms: 0, to_ms: 3600000 }, cells_max: 16384 }"]
+    );
+    let summary = served.get("/api/results/summary?from=0&to=7200000&top=3").await.json();
+    assert_eq!(summary["totals"], json!({"pickups": 100, "areas": 6, "airport_trips": 8, "hours": 2}));
+    assert_eq!(
+        summary["airports"][0],
+        json!({"airport": "JFK", "points": [{"t": 3_600_000, "avg": 42.5, "trips": 8}]})
+    );
+    assert_eq!(summary["top"], json!([{"geohash": "dr5ru6j", "count": 3}]));
+    assert_eq!(summary["hours"], json!([{"t": 3_600_000, "count": 0}]));
+    let history = served.get("/api/results/history?from=0&to=7200000&cell=dr5ru6j").await.json();
+    assert_eq!(history, json!({"hours": [{"t": 3_600_000, "count": 7}]}));
+}
+
+#[tokio::test]
+async fn wrong_questions_are_refused_with_words() {
+    let served = Served::new().await;
+    let box_of = |west: &str, north: &str, precision: &str, to: &str| {
+        format!("cells?west={west}&south=40&east=-73&north={north}&precision={precision}&from=0&to={to}")
+    };
+    let cases = [
+        ("cells".to_string(), "missing field"),
+        (box_of("-72", "41", "6", "1"), "not a part of the map"),
+        (box_of("NaN", "41", "6", "1"), "not a part of the map"),
+        (box_of("-74", "inf", "6", "1"), "not a part of the map"),
+        (box_of("-74", "41", "0", "1"), "precision 0 is not within"),
+        (box_of("-74", "41", "8", "1"), "precision 8 is not within"),
+        (box_of("-74", "41", "6", "0"), "from must be before to"),
+        ("summary?from=5&to=4".into(), "from must be before to"),
+        ("summary?from=0&to=4&top=51".into(), "top 51 is not within"),
+        ("summary?from=x&to=4".into(), "invalid digit"),
+        ("history?from=0&to=4&cell=".into(), "not a geohash"),
+        ("history?from=0&to=4&cell=DR5RU".into(), "not a geohash"),
+        ("history?from=0&to=4&cell=dr5ru6j0".into(), "not a geohash"),
+        ("history?from=0&to=4&cell=%3Cimg%3E".into(), "not a geohash"),
+    ];
+    for (path, words) in cases {
+        let answer = served.get(&format!("/api/results/{path}")).await;
+        let error = answer.json()["error"].clone();
+        assert_eq!((answer.status, error["kind"].as_str()), (400, Some("Invalid")), "{path}");
+        assert!(error["message"].as_str().unwrap().contains(words), "{path}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn failures_of_the_platform_keep_their_kind_and_a_fault_stops_nothing() {
+    let served = Served::new().await;
+    let closed = served.get("/api/results/summary?from=0&to=13").await;
+    assert_eq!(closed.status, 503);
+    assert_eq!(closed.json()["error"], json!({"kind": "Unavailable", "message": "the index is closed"}));
+    let fault = served.get("/api/results/summary?from=0&to=14").await;
+    assert_eq!((fault.status, fault.json()["error"]["kind"].clone()), (500, json!("Internal")));
+    for _ in 0..40 {
+        served.get("/api/results/summary?from=0&to=14").await;
+    }
+    assert_eq!(served.get("/api/results/summary?from=0&to=15").await.status, 200, "places for questions were lost");
+}
+
+#[tokio::test]
+async fn controls_reach_the_platform() {
+    let served = Served::new().await;
+    for (path, body) in [
+        ("/api/replay/start", "{}"),
+        ("/api/replay/stop", "{}"),
+        ("/api/replay/speed", r#"{"speedup":3600}"#),
+        ("/api/replay/speed", r#"{"speedup":null}"#),
+        ("/api/stream/shards", r#"{"count":16}"#),
+    ] {
+        let answer = served.post(path, body).await;
+        assert_eq!((answer.status, answer.json()), (200, json!({"taken": true})), "{path} {body}");
+    }
+    assert_eq!(served.orders(), ["start", "stop", "speed Some(3600.0)", "speed None", "shards 16"]);
+    let refused = served.post("/api/stream/shards", r#"{"count":101}"#).await;
+    assert_eq!((refused.status, refused.json()["error"]["message"].clone()), (409, json!("the stream is UPDATING")));
+}
+
+#[tokio::test]
+async fn wrong_controls_do_not_reach_the_platform() {
+    let served = Served::new().await;
+    let long = format!("{{\"count\":{}8}}", " ".repeat(10_000));
+    for (path, body, status) in [
+        ("/api/replay/start", "", 400),
+        ("/api/replay/start", r#"{"now":true}"#, 422),
+        ("/api/replay/speed", "{}", 422),
+        ("/api/replay/speed", r#"{"speedup":0}"#, 400),
+        ("/api/replay/speed", r#"{"speedup":-1}"#, 400),
+        ("/api/replay/speed", r#"{"speedup":1e300}"#, 400),
+        ("/api/replay/speed", r#"{"speedup":"fast"}"#, 422),
+        ("/api/stream/shards", r#"{"count":0}"#, 400),
+        ("/api/stream/shards", r#"{"count":10001}"#, 400),
+        ("/api/stream/shards", r#"{"count":-1}"#, 422),
+        ("/api/stream/shards", &long, 413),
+    ] {
+        let answer = served.post(path, body).await;
+        assert_eq!(answer.status, status, "{path} {body}: {}", answer.body);
+        assert!(answer.json()["error"]["message"].is_string(), "{path} {body}");
+    }
+    assert_eq!(served.get("/api/stream/shards").await.status, 405);
+    assert_eq!(served.orders(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn other_origins_and_forms_do_not_control() {
+    let served = Served::new().await;
+    let own = format!("http://{}", served.host);
+    let json = ("content-type", "application/json");
+    let cases: [(&[(&str, &str)], u16); 7] = [
+        (&[json], 400),
+        (&[json, ("origin", "http://evil.example")], 400),
+        (&[json, ("origin", "null")], 400),
+        (&[json, ("origin", &own), ("sec-fetch-site", "cross-site")], 400),
+        (&[json, ("origin", "http://evil.example"), ("host", "evil.example")], 400),
+        (&[("origin", &own), ("content-type", "text/plain")], 415),
+        (&[("origin", &own), ("content-type", "application/x-www-form-urlencoded")], 415),
+    ];
+    for (headers, status) in cases {
+        let answer = served.send("POST", "/api/replay/start", headers, "{}").await;
+        assert_eq!(answer.status, status, "{headers:?}: {}", answer.body);
+    }
+    assert_eq!(served.orders(), Vec::<String>::new());
+    let rebound = served.send("GET", "/api/pipeline", &[("host", "evil.example:8080")], "").await;
+    assert_eq!(rebound.status, 400, "a foreign name was resolved to this machine, and the console answered to it");
+}
+
+#[tokio::test]
+async fn live_ticks_arrive_in_order() {
+    let served = Served::new().await;
+    let mut stream = TcpStream::connect(&served.host).await.unwrap();
+    stream.write_all(format!("GET /api/live HTTP/1.1\r\nhost: {}\r\n\r\n", served.host).as_bytes()).await.unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    let (mut head, mut ticks): (Vec<String>, Vec<Value>) = (vec![], vec![]);
+    while ticks.len() < 3 {
+        let line = lines.next_line().await.unwrap().unwrap();
+        match line.strip_prefix("data: ") {
+            Some(json) => ticks.push(serde_json::from_str(json).unwrap()),
+            None => head.push(line),
+        }
+    }
+    assert!(head.iter().any(|line| line == "content-type: text/event-stream"), "{head:?}");
+    assert!(head.iter().any(|line| line == "event: tick"), "{head:?}");
+    let sequences: Vec<u64> = ticks.iter().map(|tick| tick["sequence"].as_u64().unwrap()).collect();
+    assert!(sequences.windows(2).all(|pair| pair[0] < pair[1]), "{sequences:?}");
+    assert_eq!(ticks[0]["at_ms"], 1_700);
+    assert_eq!(ticks[0]["pipeline"]["index"]["documents"], 42);
+    assert_eq!(ticks[0]["pipeline"]["replay"], Value::Null);
+}
+
+#[tokio::test]
+async fn metrics_and_health_answer() {
+    let served = Served::new().await;
+    let metrics = served.get("/metrics").await;
+    assert_eq!(metrics.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert_eq!(metrics.body, "# TYPE hailstream_index_documents gauge\nhailstream_index_documents 42\n");
+    assert_eq!(served.get("/health").await.json(), json!({"status": "ok"}));
+    assert_eq!(served.send("HEAD", "/health", &[], "").await.status, 200);
+}
