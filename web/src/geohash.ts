@@ -38,7 +38,7 @@ export function cellSize(precision: number): { width: number; height: number } {
   return { width: 360 / 2 ** Math.ceil(bits / 2), height: 180 / 2 ** Math.floor(bits / 2) };
 }
 
-/** The precision whose cells are 15 to 90 pixels wide at a zoom of the map. */
+/** The precision whose cells are about 10 to 130 pixels wide at a zoom of the map. */
 export function precisionForZoom(zoom: number): number {
   if (zoom < 9.6) return 5;
   return zoom < 12.4 ? 6 : 7;
