@@ -7,7 +7,8 @@ use model::Sample;
 /// The platform as people see it. The binary implements this; the console knows nothing else of it.
 ///
 /// Every method is synchronous and may block for a moment: the console calls it on a thread for blocking work, never on
-/// one that serves requests, and has at most 16 calls under way at a time (more are refused as `Throttled`).
+/// one that serves requests, and has at most 17 calls under way: one for live updates, and 16 questions or orders (more
+/// are refused as `Throttled`).
 ///
 /// *Laws.* Reading changes nothing. Questions with the same arguments, asked while `pipeline().index.revision` stands
 /// still, have the same answers. What a [`TimeRange`] includes is told there and holds for every question.
