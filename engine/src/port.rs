@@ -58,6 +58,12 @@ pub trait SplitReader: Send {
     /// How far behind the newest row of the split the reader is, in milliseconds of arrival time; 0 at the tip,
     /// `None` where the source cannot tell.
     fn millis_behind_latest(&self) -> Option<u64>;
+
+    /// After a read that gave [`SplitRead::Tip`]: in how many milliseconds to ask again, where the source knows that
+    /// without waking anybody; `None` where it wakes its subscribers.
+    fn next_read_in_ms(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// What a read gave.

@@ -1,4 +1,37 @@
 //! Running a plan: subtasks, exchange, event time, windows, connectors of the engine itself.
+//!
+//! [`Job::start`] turns a plan into subtasks on worker threads and gives a [`JobHandle`]. Everything that travels
+//! between subtasks is one closed set of messages; `docs/decisions/0003-sql-engine.md` tells how watermarks, barriers
+//! and resume points work.
 
+mod aggregate;
+mod analysis;
+mod channel;
+pub mod connectors;
 pub mod decode;
 pub mod encode;
+mod error;
+mod graph;
+mod ids;
+mod inputs;
+mod job;
+mod meter;
+mod resume;
+mod script;
+mod task;
+mod time;
+mod wake;
+mod worker;
+
+pub use error::JobError;
+pub use job::{Job, JobHandle, JobOptions, JobState};
+pub use meter::{JobMetrics, Rejection, SAMPLE_BYTES_MAX, SAMPLES_MAX, SplitMetrics, SubtaskMetrics};
+pub use resume::{ResumePoint, SourcePoint};
+pub use script::{JobReport, ScriptError, ScriptEvent, ScriptReport, run_script};
+
+use crate::types::Field;
+
+/// A field that admits null: what a plan says of nulls is a promise about results, not about what a record may lack.
+fn nullable_field(field: &Field) -> Field {
+    Field { nullable: true, ..field.clone() }
+}

@@ -300,11 +300,7 @@ fn parse<T: FromStr>(text: &str) -> Result<T, &'static str> {
 
 /// An integer: a number cut toward zero, or text that is one.
 #[inline]
-fn integer<T: TryFrom<i64> + FromStr>(
-    value: &Value,
-    data: &[u8],
-    scratch: &mut Vec<u8>,
-) -> Result<T, &'static str> {
+fn integer<T: TryFrom<i64> + FromStr>(value: &Value, data: &[u8], scratch: &mut Vec<u8>) -> Result<T, &'static str> {
     const ERROR: &str = "not an integer of the column's size";
     let wide = match value.shape {
         Shape::Integer if value.exponent == 0 && value.mantissa <= i64::MAX as u64 => {

@@ -114,11 +114,8 @@ pub struct JsonDecoder {
 impl JsonDecoder {
     /// A decoder that gives `fields`, each read from the JSON member of the same name.
     pub fn new(fields: &[Field], options: JsonOptions) -> Self {
-        let context = Context {
-            format: options.timestamp_format,
-            moments: moment::MomentReader::default(),
-            scratch: Vec::new(),
-        };
+        let context =
+            Context { format: options.timestamp_format, moments: moment::MomentReader::default(), scratch: Vec::new() };
         // A record may always lack a member, whatever the column's declaration says of nulls.
         let nullable = fields.iter().map(|f| Field { nullable: true, ..f.clone() }).collect();
         Self {

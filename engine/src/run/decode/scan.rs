@@ -231,9 +231,8 @@ fn string_end(data: &[u8], mut p: usize) -> Result<(usize, bool), Malformed> {
     let mut escaped = false;
     loop {
         while let Some(chunk) = data.get(p..p + 8) {
-            let word = u64::from_le_bytes([
-                chunk[0], chunk[1], chunk[2], chunk[3], chunk[4], chunk[5], chunk[6], chunk[7],
-            ]);
+            let word =
+                u64::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3], chunk[4], chunk[5], chunk[6], chunk[7]]);
             let found = equal(word, b'"') | equal(word, b'\\');
             if found != 0 {
                 p += (found.trailing_zeros() / 8) as usize;
@@ -435,9 +434,29 @@ mod tests {
     #[test]
     fn what_is_no_object_is_refused() {
         for text in [
-            "", "{", "[1]", "{}x", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{\"a\":01}", "{\"a\":1.}", "{\"a\":-}",
-            "{\"a\":1e}", "{\"a\":tru}", "{\"a\":\"x}", "{\"a\":\"\\x\"}", "{\"a\":\"\\u12\"}", "{\"a\":[1,]}",
-            "{\"a\":{\"b\"}}", "{\"a\":[}", "{\"a\":[1 2]}", "{a:1}", "{\"a\":+1}", "{\"a\":.5}", "null",
+            "",
+            "{",
+            "[1]",
+            "{}x",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{\"a\":01}",
+            "{\"a\":1.}",
+            "{\"a\":-}",
+            "{\"a\":1e}",
+            "{\"a\":tru}",
+            "{\"a\":\"x}",
+            "{\"a\":\"\\x\"}",
+            "{\"a\":\"\\u12\"}",
+            "{\"a\":[1,]}",
+            "{\"a\":{\"b\"}}",
+            "{\"a\":[}",
+            "{\"a\":[1 2]}",
+            "{a:1}",
+            "{\"a\":+1}",
+            "{\"a\":.5}",
+            "null",
         ] {
             assert!(scan(text, &["a"]).is_err(), "{text}");
             assert!(scan(text, &["z"]).is_err(), "{text} with the key unwanted");

@@ -58,7 +58,8 @@ pub(super) fn minify(raw: &[u8], out: &mut Vec<u8>) {
                 p = end;
             }
             b'-' | b'0'..=b'9' => {
-                let length = raw[p..].iter().take_while(|c| matches!(c, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'));
+                let length =
+                    raw[p..].iter().take_while(|c| matches!(c, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'));
                 let end = p + length.count();
                 write_number(&raw[p..end], out);
                 p = end;

@@ -9,6 +9,8 @@ pub(crate) enum TimeStyle {
     Json,
     /// Java's `LocalDateTime.toString`: seconds only if not zero, the fraction in 3, 6 or 9 digits.
     Java,
+    /// Java's `Instant.toString`, without its `Z`: seconds always, the fraction in 3, 6 or 9 digits.
+    Instant,
 }
 
 /// Appends `date<separator>time` of a reading given in nanoseconds and seconds since 1970.
@@ -66,7 +68,7 @@ pub(crate) fn write_time(second_of_day: u32, nanos: u32, style: TimeStyle, out: 
         out.push(b'.');
         let digits = format!("{nanos:09}");
         let needed = digits.trim_end_matches('0').len();
-        let length = if style == TimeStyle::Java { needed.div_ceil(3) * 3 } else { needed };
+        let length = if style == TimeStyle::Json { needed } else { needed.div_ceil(3) * 3 };
         out.extend_from_slice(&digits.as_bytes()[..length]);
     }
 }

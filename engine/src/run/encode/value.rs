@@ -43,7 +43,8 @@ impl<'a> Cell<'a> {
     /// Binds the column `array` of type `field`.
     pub(crate) fn bind(field: &Field, array: &'a dyn Array) -> Result<Self, PortError> {
         let values = Self::values(field.data_type, array).ok_or_else(|| {
-            let message = format!("column {} is {} where {} was planned", field.name, array.data_type(), field.data_type);
+            let message =
+                format!("column {} is {} where {} was planned", field.name, array.data_type(), field.data_type);
             PortError::new(Kind::Internal, message)
         })?;
         Ok(Self { array, values })
@@ -123,6 +124,18 @@ impl<'a> Cell<'a> {
             Values::Millis(..) | Values::Micros(..) | Values::Nanos(..) => {
                 self.write_moment(row, b'T', TimeStyle::Java, out);
             }
+        }
+    }
+
+    /// Appends the value in `row`, which is not null, as Flink prints it: as [`Cell::write_plain`], but a point in time
+    /// as `Instant` shows it.
+    pub(crate) fn write_shown(&self, row: usize, out: &mut Vec<u8>) {
+        match &self.values {
+            Values::Millis(_, true) | Values::Micros(_, true) | Values::Nanos(_, true) => {
+                self.write_moment(row, b'T', TimeStyle::Instant, out);
+                out.push(b'Z');
+            }
+            _ => self.write_plain(row, out),
         }
     }
 

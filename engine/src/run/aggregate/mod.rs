@@ -1,0 +1,12 @@
+//! Windowed aggregation: compact keys, columns of intermediate results, slices that overlapping windows share.
+
+mod accumulate;
+mod keys;
+mod state;
+mod table;
+mod window;
+
+pub(crate) use keys::retype;
+pub(crate) use state::{Aggregation, Emission, Partials, Rejected};
+pub(crate) use table::Shape;
+pub(crate) use window::{Slice, Windows, slice_of};

@@ -1,0 +1,343 @@
+//! The state of a windowed aggregation: rows go into slices, the watermark takes windows out.
+
+use super::table::{GroupTable, Groups, Shape};
+use super::window::{Slice, Sliced, Windows, slice_of};
+use crate::plan::WindowSource;
+use crate::types::{DataType, Field, Schema};
+use arrow_array::builder::PrimitiveBuilder;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampMillisecondType};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::{ArrowError, SchemaRef};
+use model::Watermark;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Most rows of one batch of results.
+const RESULT_ROWS_MAX: usize = 8_192;
+
+/// Why rows were not taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rejected {
+    /// The last window that they belong to has closed.
+    Late,
+    /// That window had closed before the job was resumed: they were counted then.
+    Replayed,
+    /// They have no time.
+    Timeless,
+}
+
+/// Groups on their way to where they are merged.
+#[derive(Debug, Clone)]
+pub(crate) struct Partials {
+    pub(crate) parts: Vec<(Slice, Groups)>,
+}
+
+impl Partials {
+    /// Bytes of memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.parts.iter().map(|(_, g)| g.bytes() + size_of::<Slice>()).sum()
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.parts.iter().map(|(_, g)| g.len()).sum()
+    }
+}
+
+/// Groups of all open windows.
+pub(crate) struct Aggregation {
+    shape: Shape,
+    windows: Windows,
+    source: WindowSource,
+    slices: BTreeMap<Slice, SliceState>,
+    watermark: i64,
+    /// Windows that close at or before it were finished before the job was resumed.
+    floor: i64,
+    output: SchemaRef,
+    window_fields: Vec<Field>,
+    /// Bytes of memory as of the last call that changed a slice.
+    bytes: usize,
+}
+
+struct SliceState {
+    table: GroupTable,
+    /// Changed since its windows were last given out early.
+    changed: bool,
+}
+
+/// Results on their way out, so that a large window leaves in pieces.
+#[derive(Debug, Default)]
+pub(crate) struct Emission {
+    windows: VecDeque<Slice>,
+    current: Option<Current>,
+    /// The windows stay open; what leaves now is replaced later.
+    early: bool,
+}
+
+#[derive(Debug)]
+struct Current {
+    window: Slice,
+    /// `None`: the groups still stand in the slice that is the window.
+    table: Option<GroupTable>,
+    next: usize,
+}
+
+impl Emission {
+    /// Whether nothing is left to give.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.windows.is_empty() && self.current.is_none()
+    }
+}
+
+impl Aggregation {
+    /// An aggregation without groups. `output` is the schema of the results, whose last three columns are the window's.
+    pub(crate) fn new(shape: Shape, windows: Windows, source: WindowSource, output: &Schema, floor: Watermark) -> Self {
+        let fields = &output.fields;
+        Self {
+            shape,
+            windows,
+            source,
+            slices: BTreeMap::new(),
+            watermark: floor.0,
+            floor: floor.0,
+            output: output.arrow(),
+            window_fields: fields[fields.len().saturating_sub(3)..].to_vec(),
+            bytes: 0,
+        }
+    }
+
+    /// Bytes of memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn measure(&mut self) {
+        self.bytes = self.slices.values().map(|s| s.table.bytes()).sum();
+    }
+
+    /// Takes the rows of `batch` in; those that cannot be are handed to `reject`.
+    pub(crate) fn update(
+        &mut self,
+        batch: &RecordBatch,
+        reject: &mut dyn FnMut(Rejected, &[u32]),
+    ) -> Result<(), ArrowError> {
+        let mut timeless = Vec::new();
+        let sliced = self.slice(batch, &mut timeless)?;
+        if !timeless.is_empty() {
+            reject(Rejected::Timeless, &timeless);
+        }
+        if sliced.parts.is_empty() {
+            return Ok(());
+        }
+        let keys = self.shape.keys.encode(batch);
+        for (slice, rows) in sliced.parts {
+            // With gaps between windows a row may belong to none.
+            let Some(last) = self.windows.last_window_of(slice) else { continue };
+            let closes = self.windows.closes_at(last.end);
+            if closes <= self.watermark {
+                reject(if closes <= self.floor { Rejected::Replayed } else { Rejected::Late }, &rows);
+                continue;
+            }
+            let shape = &self.shape;
+            let state = self.slices.entry(slice).or_insert_with(|| SliceState::new(shape));
+            state.changed = true;
+            let before = state.table.bytes();
+            state.table.update(shape, batch, &keys, &rows)?;
+            self.bytes = (self.bytes + state.table.bytes()).saturating_sub(before);
+        }
+        Ok(())
+    }
+
+    fn slice(&self, batch: &RecordBatch, timeless: &mut Vec<u32>) -> Result<Sliced, ArrowError> {
+        let mut none = |row: usize| {
+            timeless.push(row as u32);
+            None
+        };
+        match (&self.source, &self.windows) {
+            (WindowSource::Assigned(spec), Windows::Assigned { slice_ms, .. }) => {
+                let times = millis(batch, spec.time_column)?;
+                let (utc, nulls) = (spec.zone.is_utc(), times.nulls());
+                let mut current = Slice { start: 0, end: 0 };
+                Ok(Sliced::new(batch.num_rows(), |row| {
+                    if nulls.is_some_and(|n| n.is_null(row)) {
+                        return none(row);
+                    }
+                    let at = times.value(row);
+                    let wall = if utc { at } else { spec.zone.wall_ms(at) };
+                    if !(current.start..current.end).contains(&wall) {
+                        current = slice_of(spec, *slice_ms, wall);
+                    }
+                    Some(current)
+                }))
+            }
+            (WindowSource::Attached { start_column, end_column, .. }, _) => {
+                let (starts, ends) = (millis(batch, *start_column)?, millis(batch, *end_column)?);
+                Ok(Sliced::new(batch.num_rows(), |row| {
+                    if starts.is_null(row) || ends.is_null(row) {
+                        return none(row);
+                    }
+                    Some(Slice { start: starts.value(row), end: ends.value(row) })
+                }))
+            }
+            _ => Err(ArrowError::InvalidArgumentError("windows and their source do not fit".into())),
+        }
+    }
+
+    /// Takes groups in that another part of the aggregation has made.
+    pub(crate) fn merge(&mut self, partials: &Partials) {
+        for (slice, groups) in &partials.parts {
+            let state = self.slices.entry(*slice).or_insert_with(|| SliceState::new(&self.shape));
+            state.changed = true;
+            state.table.merge(groups);
+        }
+        self.measure();
+    }
+
+    /// Takes out the groups of slices that end at or before `watermark`, to be merged elsewhere.
+    pub(crate) fn take_passed(&mut self, watermark: Watermark) -> Partials {
+        self.watermark = self.watermark.max(watermark.0);
+        let mut parts = Vec::new();
+        while let Some(entry) = self.slices.first_entry() {
+            if self.windows.closes_at(entry.key().end) > self.watermark {
+                break;
+            }
+            let (slice, state) = entry.remove_entry();
+            parts.push((slice, state.table.into_groups()));
+        }
+        self.measure();
+        Partials { parts }
+    }
+
+    /// Takes all groups out, to be merged elsewhere.
+    pub(crate) fn take_all(&mut self) -> Partials {
+        self.bytes = 0;
+        let slices = std::mem::take(&mut self.slices);
+        Partials { parts: slices.into_iter().map(|(slice, state)| (slice, state.table.into_groups())).collect() }
+    }
+
+    /// Moves the watermark; gives the windows that close by it. All of them must be given out by
+    /// [`Aggregation::next_batch`] before anything else is done.
+    pub(crate) fn advance(&mut self, watermark: Watermark) -> Emission {
+        let before = self.watermark;
+        self.watermark = before.max(watermark.0);
+        let mut windows = VecDeque::new();
+        if self.windows.is_slice_window() {
+            let closed = |slice: &&Slice| self.windows.closes_at(slice.end) <= self.watermark;
+            windows.extend(self.slices.keys().take_while(closed));
+        } else {
+            let mut after = i64::MIN;
+            while let Some(window) = self.first_window_after(before, after) {
+                if self.windows.closes_at(window.end) > self.watermark {
+                    break;
+                }
+                after = window.end;
+                windows.push_back(window);
+            }
+        }
+        Emission { windows, current: None, early: false }
+    }
+
+    /// The earliest window with rows that closes after the watermark `closed` and ends after `end`.
+    fn first_window_after(&self, closed: i64, end: i64) -> Option<Slice> {
+        self.slices.keys().find_map(|slice| {
+            let last = self.windows.last_window_of(*slice)?;
+            if last.end <= end || self.windows.closes_at(last.end) <= closed {
+                return None;
+            }
+            self.windows.windows_of(*slice).into_iter().find(|w| w.end > end && self.windows.closes_at(w.end) > closed)
+        })
+    }
+
+    /// The open windows that have changed since they were last given out early. They stay open.
+    pub(crate) fn early(&mut self) -> Emission {
+        let open = |w: &Slice| self.windows.closes_at(w.end) > self.watermark;
+        let changed = self.slices.iter().filter(|(_, state)| state.changed);
+        let windows: BTreeSet<Slice> = changed.flat_map(|(s, _)| self.windows.windows_of(*s)).filter(open).collect();
+        self.slices.values_mut().for_each(|s| s.changed = false);
+        Emission { windows: windows.into_iter().collect(), current: None, early: true }
+    }
+
+    /// The next rows of an emission; `None` when all have been given.
+    pub(crate) fn next_batch(&mut self, emission: &mut Emission) -> Result<Option<RecordBatch>, ArrowError> {
+        loop {
+            if emission.current.is_none() {
+                let Some(window) = emission.windows.pop_front() else {
+                    self.forget_closed();
+                    return Ok(None);
+                };
+                let table = self.table_of(window, emission.early);
+                emission.current = Some(Current { window, table, next: 0 });
+            }
+            let Some(current) = &mut emission.current else { continue };
+            let standing = self.slices.get(&current.window).map(|s| &s.table);
+            let Some(groups) = current.table.as_ref().or(standing).map(GroupTable::groups) else {
+                emission.current = None;
+                continue;
+            };
+            let range = current.next..groups.len().min(current.next + RESULT_ROWS_MAX);
+            if range.is_empty() {
+                emission.current = None;
+                continue;
+            }
+            current.next = range.end;
+            let mut columns = groups.columns(&self.shape, range.clone())?;
+            for field in 0..self.window_fields.len() {
+                columns.push(self.window_column(field, current.window, range.len())?);
+            }
+            return RecordBatch::try_new(self.output.clone(), columns).map(Some);
+        }
+    }
+
+    /// The groups of a window, taken out or put together; `None` when they stay where they are.
+    fn table_of(&mut self, window: Slice, early: bool) -> Option<GroupTable> {
+        if self.windows.is_slice_window() {
+            return if early { None } else { self.slices.remove(&window).map(|s| s.table) };
+        }
+        let mut table = GroupTable::new(&self.shape);
+        let first = Slice { end: window.start, start: i64::MAX };
+        for (slice, state) in self.slices.range(first..) {
+            if slice.end > window.end {
+                break;
+            }
+            if slice.start >= window.start {
+                table.merge(state.table.groups());
+            }
+        }
+        Some(table)
+    }
+
+    fn forget_closed(&mut self) {
+        let (windows, watermark) = (&self.windows, self.watermark);
+        self.slices
+            .retain(|slice, _| windows.last_window_of(*slice).is_some_and(|w| windows.closes_at(w.end) > watermark));
+        self.measure();
+    }
+
+    /// `window_start`, `window_end` or `window_time`, the same for `rows` rows.
+    fn window_column(&self, which: usize, window: Slice, rows: usize) -> Result<ArrayRef, ArrowError> {
+        let field = &self.window_fields[which];
+        let wall = match which {
+            0 => window.start,
+            1 => window.end,
+            _ => window.end.saturating_sub(1),
+        };
+        let zoned = matches!(field.data_type, DataType::TimestampLtz(_));
+        let value = if zoned { self.windows.zone().epoch_ms(wall) } else { wall };
+        let mut builder = PrimitiveBuilder::<Int64Type>::with_capacity(rows);
+        builder.append_value_n(value, rows);
+        super::retype(builder, field.data_type)
+    }
+}
+
+impl SliceState {
+    fn new(shape: &Shape) -> Self {
+        Self { table: GroupTable::new(shape), changed: true }
+    }
+}
+
+/// A time column, which is in milliseconds wherever it may be a rowtime.
+fn millis(batch: &RecordBatch, column: usize) -> Result<&arrow_array::TimestampMillisecondArray, ArrowError> {
+    let array = batch.column(column);
+    array.as_primitive_opt::<TimestampMillisecondType>().ok_or_else(|| {
+        ArrowError::SchemaError(format!("the time column is {}, which is no rowtime", array.data_type()))
+    })
+}

@@ -1,0 +1,145 @@
+//! What a plan implies for running it: who reads whom, which windows a source's rows go through, and whose results may
+//! be shown before they are final.
+
+use super::time::Release;
+use crate::expr::{Comparison, Expr, ExprKind};
+use crate::plan::{AggregateFunction, JobPlan, NodeId, NodeKind, WindowSource, WindowSpec};
+use std::collections::BTreeSet;
+
+/// The edges of a plan from inputs to readers.
+pub(crate) struct Readers(Vec<Vec<NodeId>>);
+
+impl Readers {
+    pub(crate) fn of(plan: &JobPlan) -> Self {
+        let mut readers = vec![Vec::new(); plan.nodes.len()];
+        for (id, node) in plan.nodes.iter().enumerate() {
+            node.inputs.iter().for_each(|input| readers[*input].push(id));
+        }
+        Self(readers)
+    }
+
+    /// Who reads `node`; twice who reads it twice.
+    pub(crate) fn of_node(&self, node: NodeId) -> &[NodeId] {
+        &self.0[node]
+    }
+}
+
+/// The windows on all paths from `source` to the sinks.
+pub(crate) fn release(plan: &JobPlan, readers: &Readers, source: NodeId) -> Release {
+    let mut release = Release::default();
+    walk(plan, readers, source, Vec::new(), None, &mut release);
+    release
+}
+
+/// `assigned` is the window that rows were given without being aggregated yet.
+fn walk(
+    plan: &JobPlan,
+    readers: &Readers,
+    node: NodeId,
+    path: Vec<WindowSpec>,
+    assigned: Option<WindowSpec>,
+    release: &mut Release,
+) {
+    for reader in readers.of_node(node) {
+        let (mut path, mut assigned) = (path.clone(), assigned.clone());
+        match &plan.nodes[*reader].kind {
+            NodeKind::Sink { .. } if path.is_empty() => release.direct = true,
+            NodeKind::Sink { .. } => {
+                if !release.paths.contains(&path) {
+                    release.paths.push(path.clone());
+                }
+            }
+            NodeKind::WindowAssign { window } => assigned = Some(window.clone()),
+            NodeKind::WindowAggregate { window: WindowSource::Assigned(spec), .. } => path.push(spec.clone()),
+            NodeKind::WindowAggregate { window: WindowSource::Attached { .. }, .. } => path.extend(assigned.take()),
+            _ => {}
+        }
+        walk(plan, readers, *reader, path, assigned, release);
+    }
+}
+
+/// For each source the number of its group: sources share one when an aggregation reads both.
+pub(crate) fn groups(plan: &JobPlan, sources: &[NodeId]) -> Vec<usize> {
+    let mut upstream: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); plan.nodes.len()];
+    let mut group: Vec<usize> = (0..sources.len()).collect();
+    for (id, node) in plan.nodes.iter().enumerate() {
+        let mut of: BTreeSet<usize> = sources.iter().position(|s| *s == id).into_iter().collect();
+        node.inputs.iter().for_each(|input| of.extend(upstream[*input].iter()));
+        if matches!(node.kind, NodeKind::WindowAggregate { .. }) {
+            let joined: BTreeSet<usize> = of.iter().map(|s| group[*s]).collect();
+            if let Some(first) = joined.first() {
+                group.iter_mut().filter(|g| joined.contains(g)).for_each(|g| *g = *first);
+            }
+        }
+        upstream[id] = of;
+    }
+    group
+}
+
+/// The sources (by their place in `sources`) whose rows come to each node.
+pub(crate) fn sources_of(plan: &JobPlan, sources: &[NodeId], node: NodeId) -> BTreeSet<usize> {
+    let mut of: BTreeSet<usize> = sources.iter().position(|s| *s == node).into_iter().collect();
+    plan.nodes[node].inputs.iter().for_each(|input| of.extend(sources_of(plan, sources, *input)));
+    of
+}
+
+/// How a column of a window's result changes while the window is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Course {
+    /// Never: a key or the window itself.
+    Fixed,
+    /// It only grows: a count.
+    Grows,
+    /// It may do anything.
+    Free,
+}
+
+/// Whether results of `aggregate` may be given before its windows close: every row given early is replaced by a final
+/// one under the same id, so that nothing untrue stays behind.
+pub(crate) fn may_be_early(plan: &JobPlan, readers: &Readers, aggregate: NodeId) -> bool {
+    let NodeKind::WindowAggregate { keys, aggregates, .. } = &plan.nodes[aggregate].kind else { return false };
+    let grows = |f: AggregateFunction| if f == AggregateFunction::Count { Course::Grows } else { Course::Free };
+    let mut courses = vec![Course::Fixed; keys.len()];
+    courses.extend(aggregates.iter().map(|a| grows(a.function)));
+    courses.resize(plan.nodes[aggregate].schema.fields.len(), Course::Fixed);
+    below(plan, readers, aggregate, &courses)
+}
+
+fn below(plan: &JobPlan, readers: &Readers, node: NodeId, courses: &[Course]) -> bool {
+    readers.of_node(node).iter().all(|reader| match &plan.nodes[*reader].kind {
+        NodeKind::Filter { predicate } => stays_true(predicate, courses) && below(plan, readers, *reader, courses),
+        NodeKind::Project { exprs } => {
+            let projected: Vec<Course> = exprs.iter().map(|e| course(e, courses)).collect();
+            below(plan, readers, *reader, &projected)
+        }
+        NodeKind::Union => below(plan, readers, *reader, courses),
+        NodeKind::Sink { key, .. } => !key.is_empty() && key.iter().all(|k| courses[*k] == Course::Fixed),
+        _ => false,
+    })
+}
+
+fn course(expr: &Expr, courses: &[Course]) -> Course {
+    if let Some(column) = expr.as_column() {
+        return courses[column];
+    }
+    let mut fixed = true;
+    expr.each_column(&mut |c| fixed &= courses[c] == Course::Fixed);
+    if fixed { Course::Fixed } else { Course::Free }
+}
+
+/// Whether a condition that is true of a result stays true of all later ones.
+fn stays_true(predicate: &Expr, courses: &[Course]) -> bool {
+    let constant = |e: &Expr| course(e, courses) == Course::Fixed;
+    match &predicate.kind {
+        _ if constant(predicate) => true,
+        ExprKind::And(parts) | ExprKind::Or(parts) => parts.iter().all(|p| stays_true(p, courses)),
+        ExprKind::IsTrue(inner) => stays_true(inner, courses),
+        ExprKind::Compare { op: Comparison::Greater | Comparison::GreaterOrEqual, left, right } => {
+            course(left, courses) == Course::Grows && constant(right)
+        }
+        ExprKind::Compare { op: Comparison::Less | Comparison::LessOrEqual, left, right } => {
+            course(right, courses) == Course::Grows && constant(left)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,509 @@
+//! From a plan to subtasks: which operators share one, where channels run, and which thread steps whom.
+
+use super::aggregate::{Aggregation, Shape, Windows};
+use super::analysis::{Readers, groups, may_be_early, release, sources_of};
+use super::channel::Channel;
+use super::connectors::ValuesSource;
+use super::decode::{JsonOptions, OnParseError};
+use super::error::JobError;
+use super::ids::{IdMaker, IdRule};
+use super::inputs::Inputs;
+use super::job::JobOptions;
+use super::meter::{Meter, Times};
+use super::resume::{Coordinator, ResumePoint, SourceEntry};
+use super::task::{
+    AggregateTask, Op, OpKind, Output, Pipeline, PreAggregate, Rejects, Scan, SinkTask, SinkTaskOptions, SourceTask,
+    SourceTaskOptions, Target, Task, UnionTask, WindowAssigner, Writer,
+};
+use super::time::{Tracker, TrackerOptions};
+use super::wake::{Parker, Wake};
+use super::worker::{Seat, Shared};
+use crate::expr::Program;
+use crate::plan::{JobPlan, Node, NodeId, NodeKind, SinkTarget, TableDef, WindowSource};
+use crate::port::{SinkSpec, Source, SplitId};
+use crate::types::Schema;
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use model::{Position, Watermark};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Most batches of a collected result that wait to be taken.
+const COLLECTED_BATCHES_MAX: usize = 16;
+
+/// A job ready to run.
+pub(crate) struct Graph {
+    /// For each thread its name, where it rests, and its subtasks.
+    pub(crate) threads: Vec<(String, Arc<Parker>, Vec<Seat>)>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) coordinator: Arc<Coordinator>,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) collected: Option<(Schema, Receiver<RecordBatch>)>,
+}
+
+/// Builds the graph of `plan`.
+pub(crate) fn build(plan: &JobPlan, options: &JobOptions, parallelism: usize) -> Result<Graph, JobError> {
+    let layout = Layout::of(plan, options, parallelism);
+    let sources = open_sources(plan, options, &layout)?;
+    let meter = Arc::new(Meter::new(&options.env, parallelism));
+    let coordinator = coordinator(plan, options, &layout, &sources)?;
+    let mut builder = Builder {
+        plan,
+        options,
+        layout: &layout,
+        sources: &sources,
+        shared: Shared::new(options.env.clone(), layout.parkers.clone()),
+        coordinator,
+        meter,
+        incoming: BTreeMap::new(),
+        collected: None,
+    };
+    let seats = builder.seats()?;
+    let threads = layout.threads(seats);
+    let Builder { shared, coordinator, meter, collected, .. } = builder;
+    let collected = collected.map(|(schema, _, receiver)| (schema, receiver));
+    Ok(Graph { threads, shared, coordinator, meter, collected })
+}
+
+/// Which subtasks there are and which threads step them.
+struct Layout {
+    parallelism: usize,
+    per_thread: usize,
+    workers: usize,
+    readers: Readers,
+    /// Nodes that begin a subtask, and sinks.
+    heads: Vec<NodeId>,
+    sinks: Vec<NodeId>,
+    sources: Vec<NodeId>,
+    /// Workers first, then one for each writer of each sink.
+    parkers: Vec<Arc<Parker>>,
+    wakes: BTreeMap<(NodeId, usize), Arc<Wake>>,
+}
+
+impl Layout {
+    fn of(plan: &JobPlan, options: &JobOptions, parallelism: usize) -> Self {
+        let per_thread = (options.parallelism_per_kpu.max(1) as usize).min(parallelism);
+        let workers = parallelism.div_ceil(per_thread);
+        let having = |f: fn(&NodeKind) -> bool| -> Vec<NodeId> {
+            plan.nodes.iter().enumerate().filter(|(_, n)| f(&n.kind)).map(|(id, _)| id).collect()
+        };
+        let sources = having(|k| matches!(k, NodeKind::Scan { .. } | NodeKind::Values { .. }));
+        let heads = having(is_head);
+        let sinks = having(|k| matches!(k, NodeKind::Sink { .. }));
+        let parkers: Vec<Arc<Parker>> = (0..workers * (1 + sinks.len())).map(|_| Arc::default()).collect();
+        let mut wakes = BTreeMap::new();
+        for head in &heads {
+            (0..parallelism).for_each(|s| {
+                wakes.insert((*head, s), Wake::new(parkers[s / per_thread].clone()));
+            });
+        }
+        for (index, sink) in sinks.iter().enumerate() {
+            (0..workers).for_each(|w| {
+                wakes.insert((*sink, w), Wake::new(parkers[workers * (1 + index) + w].clone()));
+            });
+        }
+        let readers = Readers::of(plan);
+        Self { parallelism, per_thread, workers, readers, heads, sinks, sources, parkers, wakes }
+    }
+
+    fn wake(&self, node: NodeId, index: usize) -> Arc<Wake> {
+        self.wakes[&(node, index)].clone()
+    }
+
+    fn threads(&self, mut seats: Vec<(usize, Seat)>) -> Vec<(String, Arc<Parker>, Vec<Seat>)> {
+        let mut threads: Vec<(String, Arc<Parker>, Vec<Seat>)> = Vec::new();
+        for (index, parker) in self.parkers.iter().enumerate() {
+            let kind = if index < self.workers { "worker" } else { "writer" };
+            threads.push((format!("{kind}-{}", index % self.workers), parker.clone(), Vec::new()));
+        }
+        seats.drain(..).for_each(|(thread, seat)| threads[thread].2.push(seat));
+        threads
+    }
+}
+
+fn is_head(kind: &NodeKind) -> bool {
+    matches!(kind, NodeKind::Scan { .. } | NodeKind::Values { .. } | NodeKind::Union | NodeKind::WindowAggregate { .. })
+}
+
+/// A source that has been opened.
+struct Opened {
+    node: NodeId,
+    /// The table's name, made unique.
+    name: String,
+    source: Arc<dyn Source>,
+    tracker: Arc<Tracker>,
+    floor: Watermark,
+}
+
+fn open_sources(plan: &JobPlan, options: &JobOptions, layout: &Layout) -> Result<Vec<Opened>, JobError> {
+    let mut opened: Vec<Opened> = Vec::new();
+    for node in &layout.sources {
+        let (table, source): (String, Arc<dyn Source>) = match &plan.nodes[*node].kind {
+            NodeKind::Scan { table, .. } => {
+                let source = options.connectors.source(table).map_err(JobError::port(&table.name))?;
+                (table.name.clone(), source)
+            }
+            NodeKind::Values { rows } => {
+                let schema = &plan.nodes[*node].schema;
+                ("VALUES".into(), Arc::new(ValuesSource::new(rows, schema).map_err(JobError::evaluate("VALUES"))?))
+            }
+            _ => continue,
+        };
+        let twins = opened.iter().filter(|o| o.name.split('#').next() == Some(&table)).count();
+        let name = if twins == 0 { table.clone() } else { format!("{table}#{twins}") };
+        let point = options.resume.as_ref().and_then(|r| r.sources.get(&name));
+        let floor = point.map_or(Watermark::MIN, |p| Watermark(p.watermark));
+        let positions = point.iter().flat_map(|p| &p.splits).map(|(id, at)| (SplitId(*id), Position(*at))).collect();
+        let tracker_options = TrackerOptions {
+            table: name.clone(),
+            bounded: source.is_bounded(),
+            drift_ms: options.alignment_ms,
+            floor,
+            positions,
+            release: release(plan, &layout.readers, *node),
+        };
+        let splits = source.splits().map_err(JobError::port(&table))?;
+        let wakes = (0..layout.parallelism).map(|s| layout.wake(*node, s)).collect();
+        let tracker = Arc::new(Tracker::new(tracker_options, splits, wakes));
+        opened.push(Opened { node: *node, name, source, tracker, floor });
+    }
+    Ok(opened)
+}
+
+fn coordinator(
+    plan: &JobPlan,
+    options: &JobOptions,
+    layout: &Layout,
+    sources: &[Opened],
+) -> Result<Arc<Coordinator>, JobError> {
+    let groups = groups(plan, &layout.sources);
+    let entry = |(s, group): (&Opened, usize)| SourceEntry { name: s.name.clone(), tracker: s.tracker.clone(), group };
+    let entries = sources.iter().zip(groups).map(entry).collect();
+    let wakes = layout.sources.iter().flat_map(|n| (0..layout.parallelism).map(|s| layout.wake(*n, s))).collect();
+    let writers = layout.sinks.len() * layout.workers;
+    if writers == 0 {
+        return Err(JobError::Plan("the job has no sink".into()));
+    }
+    let interval = options.resume_interval_ms.max(1).saturating_mul(1_000_000);
+    let start: ResumePoint = options.resume.clone().unwrap_or_default();
+    Ok(Arc::new(Coordinator::new(interval, entries, wakes, layout.parallelism, writers, start)))
+}
+
+struct Builder<'a> {
+    plan: &'a JobPlan,
+    options: &'a JobOptions,
+    layout: &'a Layout,
+    sources: &'a [Opened],
+    shared: Arc<Shared>,
+    coordinator: Arc<Coordinator>,
+    meter: Arc<Meter>,
+    /// Channels into each subtask or writer, as far as they have been made.
+    incoming: BTreeMap<(NodeId, usize), Vec<Arc<Channel>>>,
+    collected: Option<(Schema, Sender<RecordBatch>, Receiver<RecordBatch>)>,
+}
+
+impl Builder<'_> {
+    fn node(&self, id: NodeId) -> &Node {
+        &self.plan.nodes[id]
+    }
+
+    /// All subtasks with the threads that step them. Inputs stand before their readers, so that all channels into a
+    /// subtask exist when it is made.
+    fn seats(&mut self) -> Result<Vec<(usize, Seat)>, JobError> {
+        let mut seats = Vec::new();
+        for head in self.layout.heads.clone() {
+            for subtask in 0..self.layout.parallelism {
+                let task = self.task(head, subtask)?;
+                let times: Option<Arc<Times>> = Some(self.meter.times[subtask].clone());
+                let seat = Seat { task, wake: self.layout.wake(head, subtask), times };
+                seats.push((subtask / self.layout.per_thread, seat));
+            }
+        }
+        let mut writers = 0;
+        for (index, sink) in self.layout.sinks.clone().into_iter().enumerate() {
+            for worker in 0..self.layout.workers {
+                let task = self.sink(sink, worker, writers)?;
+                let seat = Seat { task, wake: self.layout.wake(sink, worker), times: None };
+                seats.push((self.layout.workers * (1 + index) + worker, seat));
+                writers += 1;
+            }
+        }
+        Ok(seats)
+    }
+
+    fn task(&mut self, head: NodeId, subtask: usize) -> Result<Box<dyn Task>, JobError> {
+        let pipeline = self.pipeline(head, subtask)?;
+        match &self.plan.nodes[head].kind {
+            NodeKind::Scan { table, columns } => {
+                let scan = Scan::new(table, columns, &self.node(head).schema, self.options.strict)?;
+                self.source(head, subtask, scan, pipeline, self.on_parse_error(table)?)
+            }
+            NodeKind::Values { .. } => {
+                let table = ValuesSource::table(&self.node(head).schema);
+                let columns: Vec<usize> = (0..table.schema.fields.len()).collect();
+                let scan = Scan::new(&table, &columns, &table.schema, self.options.strict)?;
+                self.source(head, subtask, scan, pipeline, OnParseError::Fail)
+            }
+            NodeKind::Union => Ok(Box::new(UnionTask {
+                place: "UNION ALL".into(),
+                inputs: self.inputs(head, subtask),
+                pipeline,
+                schema: nullable(&self.node(head).schema),
+            })),
+            _ => self.aggregate(head, subtask, pipeline),
+        }
+    }
+
+    fn on_parse_error(&self, table: &TableDef) -> Result<OnParseError, JobError> {
+        if !table.options.contains_key("format") {
+            return Ok(OnParseError::Count);
+        }
+        let options = JsonOptions::parse(&table.options).map_err(JobError::port(&table.name))?;
+        Ok(match options.on_parse_error {
+            OnParseError::Count if self.options.strict => OnParseError::Fail,
+            other => other,
+        })
+    }
+
+    fn source(
+        &self,
+        head: NodeId,
+        subtask: usize,
+        scan: Scan,
+        pipeline: Pipeline,
+        on_parse_error: OnParseError,
+    ) -> Result<Box<dyn Task>, JobError> {
+        let (index, opened) = self
+            .sources
+            .iter()
+            .enumerate()
+            .find(|(_, o)| o.node == head)
+            .ok_or_else(|| JobError::internal("the graph", "a source was not opened"))?;
+        let options = SourceTaskOptions {
+            table: opened.name.clone(),
+            source: opened.source.clone(),
+            tracker: opened.tracker.clone(),
+            coordinator: self.coordinator.clone(),
+            meter: self.meter.clone(),
+            index,
+            read_bytes: self.options.read_bytes,
+            idle_timeout_ns: self.options.idle_timeout_ns(&self.plan.settings, opened.source.is_bounded())?,
+            on_parse_error,
+        };
+        let news = Arc::new(AtomicBool::new(false));
+        let (wake, flag) = (self.layout.wake(head, subtask), news.clone());
+        let subscription = opened.source.subscribe(Arc::new(move || {
+            flag.store(true, std::sync::atomic::Ordering::Release);
+            wake.wake();
+        }));
+        Ok(Box::new(SourceTask::new(options, subtask, scan, pipeline, news, subscription)))
+    }
+
+    fn aggregate(&mut self, head: NodeId, subtask: usize, pipeline: Pipeline) -> Result<Box<dyn Task>, JobError> {
+        let (state, place) = self.aggregation(head)?;
+        let input = &self.node(self.node(head).inputs[0]).schema;
+        Ok(Box::new(AggregateTask {
+            rejects: Rejects::new(&place, input, self.meter.clone(), self.options.strict),
+            place,
+            inputs: self.inputs(head, subtask),
+            state,
+            pipeline,
+            gauge: self.meter.state_gauge(),
+            meter: self.meter.clone(),
+            early: may_be_early(self.plan, &self.layout.readers, head),
+            leaving: None,
+        }))
+    }
+
+    /// Either half of an aggregation, and what to call it.
+    fn aggregation(&self, id: NodeId) -> Result<(Aggregation, String), JobError> {
+        let node = self.node(id);
+        let NodeKind::WindowAggregate { window, keys, aggregates } = &node.kind else {
+            return Err(JobError::internal("the graph", "no aggregation stands where one was expected"));
+        };
+        let place = format!("window aggregate {id}");
+        let input = &self.node(node.inputs[0]).schema.fields;
+        let shape = Shape::new(keys, aggregates, input, &node.schema.fields).map_err(JobError::Plan)?;
+        let windows = match window {
+            WindowSource::Assigned(spec) => Windows::assigned(spec.clone()),
+            WindowSource::Attached { zone, .. } => Windows::Attached { zone: *zone },
+        };
+        let output = Schema { fields: node.schema.fields.iter().map(super::nullable_field).collect() };
+        Ok((Aggregation::new(shape, windows, window.clone(), &output, self.floor(id)), place))
+    }
+
+    /// Windows that close at or before it were finished before the job was resumed.
+    fn floor(&self, node: NodeId) -> Watermark {
+        let of = sources_of(self.plan, &self.layout.sources, node);
+        of.iter().map(|s| self.sources[*s].floor).min().unwrap_or(Watermark::MIN)
+    }
+
+    fn inputs(&mut self, node: NodeId, index: usize) -> Inputs {
+        let floor = self.floor(node);
+        Inputs::new(self.incoming.remove(&(node, index)).unwrap_or_default(), floor)
+    }
+
+    /// The operators below a head in one subtask, with the channels that leave it.
+    fn pipeline(&mut self, head: NodeId, subtask: usize) -> Result<Pipeline, JobError> {
+        let (ops, roots, outputs) = (Vec::new(), Vec::new(), Vec::new());
+        let mut pipeline = Pipeline { ops, roots, outputs, meter: self.meter.clone(), strict: self.options.strict };
+        pipeline.roots = self.targets(head, head, subtask, &mut pipeline)?;
+        Ok(pipeline)
+    }
+
+    /// Where the rows of `node` go.
+    fn targets(
+        &mut self,
+        head: NodeId,
+        node: NodeId,
+        subtask: usize,
+        pipeline: &mut Pipeline,
+    ) -> Result<Vec<Target>, JobError> {
+        let mut targets = Vec::new();
+        for reader in self.layout.readers.of_node(node).to_vec() {
+            let label = || format!("operator {reader}");
+            let kind = match &self.plan.nodes[reader].kind {
+                NodeKind::Sink { .. } => {
+                    let channel = self.channel((head, subtask), (reader, subtask / self.layout.per_thread), 1);
+                    targets.push(output(pipeline, Output::Forward(channel)));
+                    continue;
+                }
+                NodeKind::Union => {
+                    let channel = self.channel((head, subtask), (reader, subtask), 1);
+                    targets.push(output(pipeline, Output::Forward(channel)));
+                    continue;
+                }
+                NodeKind::WindowAggregate { .. } if self.layout.parallelism == 1 => {
+                    let channel = self.channel((head, subtask), (reader, subtask), 1);
+                    targets.push(output(pipeline, Output::Forward(channel)));
+                    continue;
+                }
+                NodeKind::WindowAggregate { .. } => {
+                    targets.push(self.first_half(head, reader, subtask, pipeline)?);
+                    continue;
+                }
+                NodeKind::Filter { predicate } => {
+                    let one = std::slice::from_ref(predicate);
+                    OpKind::Filter(Program::compile(one).map_err(JobError::evaluate(&label()))?)
+                }
+                NodeKind::Project { exprs } => {
+                    let program = Program::compile(exprs).map_err(JobError::evaluate(&label()))?;
+                    OpKind::Project(program, nullable(&self.plan.nodes[reader].schema))
+                }
+                NodeKind::WindowAssign { window } => {
+                    let fields = self.plan.nodes[reader].schema.fields.iter().map(super::nullable_field).collect();
+                    OpKind::Assign(WindowAssigner::new(window.clone(), &Schema { fields }))
+                }
+                NodeKind::Scan { .. } | NodeKind::Values { .. } => {
+                    return Err(JobError::internal("the graph", "a source reads another node"));
+                }
+            };
+            let index = pipeline.ops.len();
+            pipeline.ops.push(Op { kind, next: Vec::new(), label: label() });
+            pipeline.ops[index].next = self.targets(head, reader, subtask, pipeline)?;
+            targets.push(Target::Op(index));
+        }
+        Ok(targets)
+    }
+
+    /// The first half of an aggregation, and the exchange to the second one.
+    fn first_half(
+        &mut self,
+        head: NodeId,
+        aggregate: NodeId,
+        subtask: usize,
+        pipeline: &mut Pipeline,
+    ) -> Result<Target, JobError> {
+        let (state, place) = self.aggregation(aggregate)?;
+        let input = &self.node(self.node(aggregate).inputs[0]).schema;
+        let pre = PreAggregate {
+            state,
+            gauge: self.meter.state_gauge(),
+            rejects: Rejects::new(&place, input, self.meter.clone(), self.options.strict),
+            bytes_max: self.options.pre_aggregate_bytes_max,
+        };
+        let parallelism = self.layout.parallelism;
+        let channels = (0..parallelism).map(|to| self.channel((head, subtask), (aggregate, to), parallelism)).collect();
+        let next = vec![output(pipeline, Output::Exchange(channels))];
+        pipeline.ops.push(Op { kind: OpKind::PreAggregate(Box::new(pre)), next, label: place });
+        Ok(Target::Op(pipeline.ops.len() - 1))
+    }
+
+    /// A channel; `siblings` share the bound of one.
+    fn channel(&mut self, from: (NodeId, usize), to: (NodeId, usize), siblings: usize) -> Arc<Channel> {
+        let capacity = (self.options.channel_bytes / siblings).max(64 * 1024);
+        let channel = Channel::new(capacity, self.layout.wake(from.0, from.1), self.layout.wake(to.0, to.1));
+        self.incoming.entry(to).or_default().push(channel.clone());
+        channel
+    }
+
+    fn sink(&mut self, id: NodeId, worker: usize, writer: usize) -> Result<Box<dyn Task>, JobError> {
+        let plan = self.plan;
+        let node = &plan.nodes[id];
+        let NodeKind::Sink { target, columns, key } = &node.kind else {
+            return Err(JobError::internal("the graph", "no sink stands where one was expected"));
+        };
+        let input = &plan.nodes[node.inputs[0]].schema;
+        let chosen = |c: &usize| super::nullable_field(&input.fields[*c]);
+        let (place, schema, rows) = match target {
+            SinkTarget::Table(table) => {
+                let named = table.schema.fields.iter().map(super::nullable_field);
+                let schema = Schema { fields: named.collect() };
+                let spec = SinkSpec {
+                    application: self.options.name.clone(),
+                    table: table.clone(),
+                    schema: schema.clone(),
+                    subtask: worker as u32,
+                    parallelism: self.layout.workers as u32,
+                };
+                let sink = self.options.connectors.sink(&spec).map_err(JobError::port(&table.name))?;
+                (table.name.clone(), schema, Writer::Sink(sink))
+            }
+            SinkTarget::Collect => {
+                let schema = Schema { fields: columns.iter().map(chosen).collect() };
+                ("the result".to_owned(), schema.clone(), Writer::Collect(self.collector(schema)))
+            }
+        };
+        let ids = self.id_rule(target).filter(|_| !key.is_empty());
+        let options = SinkTaskOptions {
+            place,
+            columns: columns.clone(),
+            schema: schema.arrow(),
+            ids: ids.map(|rule| IdMaker::new(rule, key.clone(), input.clone())),
+            coordinator: self.coordinator.clone(),
+            index: writer,
+            meter: self.meter.clone(),
+            flush_interval_ns: self.options.sink_flush_interval_ms.saturating_mul(1_000_000),
+            cancelled: self.shared.cancelled.clone(),
+        };
+        Ok(Box::new(SinkTask::new(options, self.inputs(id, worker), rows)))
+    }
+
+    fn id_rule(&self, target: &SinkTarget) -> Option<IdRule> {
+        let SinkTarget::Table(table) = target else { return None };
+        let delimiter = table.options.get("document-id.key-delimiter").cloned().unwrap_or_else(|| "_".into());
+        Some(match table.primary_key.is_empty() {
+            false => IdRule::PrimaryKey { delimiter },
+            true => IdRule::Derived { application: self.options.name.clone(), table: table.name.clone() },
+        })
+    }
+
+    fn collector(&mut self, schema: Schema) -> Sender<RecordBatch> {
+        let make = || {
+            let (sender, receiver) = bounded(COLLECTED_BATCHES_MAX);
+            (schema, sender, receiver)
+        };
+        self.collected.get_or_insert_with(make).1.clone()
+    }
+}
+
+fn output(pipeline: &mut Pipeline, output: Output) -> Target {
+    pipeline.outputs.push(output);
+    Target::Output(pipeline.outputs.len() - 1)
+}
+
+fn nullable(schema: &Schema) -> SchemaRef {
+    Schema { fields: schema.fields.iter().map(super::nullable_field).collect() }.arrow()
+}

@@ -1,0 +1,197 @@
+//! Counting: what a job did, as read by metrics, decisions and people while it runs.
+
+use crate::port::SplitId;
+use model::Env;
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Most samples kept of each sort.
+pub const SAMPLES_MAX: usize = 64;
+/// Most bytes kept of a sampled record.
+pub const SAMPLE_BYTES_MAX: usize = 200;
+
+/// A counter that any thread may raise.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A record that could not be read, or a row that came too late.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// The table, or the operator for a late row.
+    pub place: String,
+    /// The split's name; empty for a late row.
+    pub split: String,
+    /// The record's position in its split; 0 for a late row.
+    pub position: u64,
+    /// What was wrong.
+    pub reason: String,
+    /// The record's first bytes, at most [`SAMPLE_BYTES_MAX`]; for a late row its columns as JSON.
+    pub text: String,
+}
+
+/// The newest rejections, at most [`SAMPLES_MAX`].
+#[derive(Debug, Default)]
+pub(crate) struct Samples(Mutex<VecDeque<Rejection>>);
+
+impl Samples {
+    pub(crate) fn push(&self, rejection: Rejection) {
+        let mut samples = self.0.lock();
+        if samples.len() == SAMPLES_MAX {
+            samples.pop_front();
+        }
+        samples.push_back(rejection);
+    }
+
+    pub(crate) fn newest(&self) -> Vec<Rejection> {
+        self.0.lock().iter().cloned().collect()
+    }
+}
+
+/// What one subtask did with its time, in nanoseconds.
+#[derive(Debug, Default)]
+pub(crate) struct Times {
+    pub(crate) busy: Counter,
+    pub(crate) idle: Counter,
+    pub(crate) blocked: Counter,
+}
+
+/// The counters of one job.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    pub(crate) records_in: Counter,
+    pub(crate) bytes_in: Counter,
+    pub(crate) records_out: Counter,
+    pub(crate) early: Counter,
+    pub(crate) late: Counter,
+    pub(crate) replayed: Counter,
+    pub(crate) bad: Counter,
+    pub(crate) bad_samples: Samples,
+    pub(crate) late_samples: Samples,
+    pub(crate) rate: Mutex<Rate>,
+    /// The subtask's times, by subtask.
+    pub(crate) times: Vec<Arc<Times>>,
+    /// Bytes of state, by subtask and aggregation.
+    pub(crate) state: Mutex<Vec<Arc<Counter>>>,
+}
+
+/// Records per second, measured between two readings at least a second apart.
+#[derive(Debug, Default)]
+pub(crate) struct Rate {
+    at_ns: u64,
+    records: u64,
+    per_s: f64,
+}
+
+impl Rate {
+    pub(crate) fn read(&mut self, env: &Env, records: u64) -> f64 {
+        let now = env.monotonic_ns();
+        let passed = now.saturating_sub(self.at_ns);
+        if passed >= 1_000_000_000 || self.per_s == 0.0 {
+            self.per_s = records.saturating_sub(self.records) as f64 * 1e9 / (passed.max(1) as f64);
+            (self.at_ns, self.records) = (now, records);
+        }
+        self.per_s
+    }
+
+    pub(crate) fn start(env: &Env) -> Self {
+        Self { at_ns: env.monotonic_ns(), ..Self::default() }
+    }
+}
+
+impl Meter {
+    pub(crate) fn new(env: &Env, parallelism: usize) -> Self {
+        let times = (0..parallelism).map(|_| Arc::default()).collect();
+        Self { times, rate: Mutex::new(Rate::start(env)), ..Self::default() }
+    }
+
+    /// A new gauge of bytes of state.
+    pub(crate) fn state_gauge(&self) -> Arc<Counter> {
+        let gauge = Arc::new(Counter::default());
+        self.state.lock().push(gauge.clone());
+        gauge
+    }
+}
+
+/// What a job has done until now.
+#[derive(Debug, Clone, Default)]
+pub struct JobMetrics {
+    /// Rows read and decoded.
+    pub records_in: u64,
+    /// Bytes of the payloads read.
+    pub bytes_in: u64,
+    /// Rows read per second, over the last second or more.
+    pub records_in_per_s: f64,
+    /// Rows written to sinks.
+    pub records_out: u64,
+    /// Of these, results of windows still open.
+    pub early: u64,
+    /// Rows that came after their last window had closed.
+    pub late: u64,
+    /// Rows read again after a resume whose windows were finished before it.
+    pub replayed: u64,
+    /// Records that could not be read, and rows without the time that their window needs.
+    pub bad: u64,
+    /// The least watermark over the sources, in milliseconds since the epoch; `None` before the first one, `i64::MAX`
+    /// at the end.
+    pub watermark: Option<i64>,
+    /// The most that a split is behind its newest record, in milliseconds; `None` where no source can tell.
+    pub millis_behind_latest: Option<u64>,
+    /// Bytes of state of all aggregations, about.
+    pub state_bytes: u64,
+    /// Every split of every source.
+    pub splits: Vec<SplitMetrics>,
+    /// Every subtask.
+    pub subtasks: Vec<SubtaskMetrics>,
+}
+
+/// How far the reading of one split has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SplitMetrics {
+    /// The table.
+    pub table: String,
+    /// The split.
+    pub id: SplitId,
+    /// Its name.
+    pub name: String,
+    /// Where the next read begins.
+    pub position: u64,
+    /// Its own watermark, in milliseconds since the epoch; `None` before the first one.
+    pub watermark: Option<i64>,
+    /// How far it is behind its newest record, in milliseconds; `None` where the source cannot tell.
+    pub millis_behind_latest: Option<u64>,
+    /// Set aside because nothing has come for the idle timeout.
+    pub idle: bool,
+    /// Read to its end.
+    pub ended: bool,
+    /// Which subtask reads it; `None` while it waits for its parents.
+    pub subtask: Option<u32>,
+}
+
+/// What one subtask did with its time since the start, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SubtaskMetrics {
+    /// Which, from 0.
+    pub index: u32,
+    /// Computing.
+    pub busy_ms: u64,
+    /// Waiting for input.
+    pub idle_ms: u64,
+    /// Waiting for room downstream.
+    pub backpressured_ms: u64,
+}

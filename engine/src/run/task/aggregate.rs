@@ -1,0 +1,105 @@
+//! The second half of an aggregation (or all of it, at parallelism 1): holds the groups, gives results when windows close.
+
+use super::pipeline::{Pipeline, Rejects};
+use super::{EVENTS_PER_STEP, Step, Task};
+use crate::run::aggregate::{Aggregation, Emission};
+use crate::run::channel::Batch;
+use crate::run::error::JobError;
+use crate::run::inputs::{Event, Inputs};
+use crate::run::meter::{Counter, Meter};
+use model::Watermark;
+use std::sync::Arc;
+
+pub(crate) struct AggregateTask {
+    pub(crate) place: String,
+    pub(crate) inputs: Inputs,
+    pub(crate) state: Aggregation,
+    pub(crate) rejects: Rejects,
+    pub(crate) pipeline: Pipeline,
+    pub(crate) gauge: Arc<Counter>,
+    pub(crate) meter: Arc<Meter>,
+    /// Results of open windows may be given when the input rests: every sink below replaces them by id.
+    pub(crate) early: bool,
+    /// Results on their way out, and what follows them.
+    pub(crate) leaving: Option<(Emission, After)>,
+}
+
+/// What is sent when all results have left.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum After {
+    Watermark(Watermark),
+    Idle,
+}
+
+impl AggregateTask {
+    /// Gives the next results; whether all have been given.
+    fn leave(&mut self) -> Result<bool, JobError> {
+        let Some((emission, after)) = &mut self.leaving else { return Ok(true) };
+        if let Some(batch) = self.state.next_batch(emission).map_err(JobError::arrow(&self.place))? {
+            if matches!(after, After::Idle) {
+                self.meter.early.add(batch.num_rows() as u64);
+            }
+            self.pipeline.push(batch)?;
+            return Ok(false);
+        }
+        match *after {
+            After::Watermark(watermark) => self.pipeline.watermark(watermark),
+            After::Idle => self.pipeline.idle(),
+        }
+        self.leaving = None;
+        self.gauge.set(self.state.bytes() as u64);
+        Ok(true)
+    }
+
+    /// Takes one event; whether it was the last.
+    fn take(&mut self, event: Event) -> Result<bool, JobError> {
+        match event {
+            Event::Batch(Batch::Rows(rows)) => {
+                self.rejects.update(&mut self.state, &rows)?;
+                self.gauge.set(self.state.bytes() as u64);
+            }
+            Event::Batch(Batch::Partials(partials)) => {
+                self.state.merge(&partials);
+                self.gauge.set(self.state.bytes() as u64);
+            }
+            Event::Watermark(watermark) => {
+                let emission = self.state.advance(watermark);
+                if emission.is_empty() {
+                    self.pipeline.watermark(watermark);
+                } else {
+                    self.leaving = Some((emission, After::Watermark(watermark)));
+                }
+            }
+            Event::Barrier(epoch) => self.pipeline.barrier(epoch),
+            Event::Idle if self.early => self.leaving = Some((self.state.early(), After::Idle)),
+            Event::Idle => self.pipeline.idle(),
+            Event::End => {
+                self.pipeline.end();
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl Task for AggregateTask {
+    fn step(&mut self, _now_ns: u64) -> Result<Step, JobError> {
+        for _ in 0..EVENTS_PER_STEP {
+            if !self.pipeline.has_room() {
+                return Ok(Step::Blocked);
+            }
+            if !self.leave()? {
+                continue;
+            }
+            let Some(event) = self.inputs.next() else { return Ok(Step::Idle(None)) };
+            if self.take(event)? {
+                return Ok(Step::Done);
+            }
+        }
+        Ok(Step::Again)
+    }
+
+    fn place(&self) -> &str {
+        &self.place
+    }
+}

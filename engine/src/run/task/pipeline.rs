@@ -1,0 +1,323 @@
+//! What happens to a batch within one subtask: operators without a queue between them, down to the channels that leave.
+
+use crate::expr::Program;
+use crate::plan::WindowSpec;
+use crate::run::aggregate::{Aggregation, Partials, Rejected, Windows, retype, slice_of};
+use crate::run::channel::{Batch, Channel, Epoch, Message};
+use crate::run::decode::JsonOptions;
+use crate::run::encode::JsonEncoder;
+use crate::run::error::JobError;
+use crate::run::meter::{Counter, Meter, Rejection};
+use crate::types::{DataType, Schema};
+use arrow_array::builder::PrimitiveBuilder;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampMillisecondType};
+use arrow_array::{Array, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow_schema::SchemaRef;
+use arrow_select::filter::{filter_record_batch, prep_null_mask_filter};
+use arrow_select::take::take_record_batch;
+use model::Watermark;
+use std::sync::Arc;
+
+/// Where a batch goes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    Op(usize),
+    Output(usize),
+}
+
+/// One operator and who reads it.
+pub(crate) struct Op {
+    pub(crate) kind: OpKind,
+    pub(crate) next: Vec<Target>,
+    /// What to call it in messages.
+    pub(crate) label: String,
+}
+
+/// What an operator does to a batch.
+pub(crate) enum OpKind {
+    /// Keeps the rows for which the one expression is true.
+    Filter(Program),
+    /// Computes new columns.
+    Project(Program, SchemaRef),
+    /// Adds each row's windows.
+    Assign(WindowAssigner),
+    /// The first half of an aggregation: groups are kept here until the watermark passes them.
+    PreAggregate(Box<PreAggregate>),
+}
+
+/// The first half of an aggregation.
+pub(crate) struct PreAggregate {
+    pub(crate) state: Aggregation,
+    pub(crate) gauge: Arc<Counter>,
+    pub(crate) rejects: Rejects,
+    /// Bytes of groups at which all are handed on.
+    pub(crate) bytes_max: usize,
+}
+
+/// A channel to one subtask, or one to each subtask of the second half of an aggregation.
+pub(crate) enum Output {
+    Forward(Arc<Channel>),
+    Exchange(Vec<Arc<Channel>>),
+}
+
+impl Output {
+    fn channels(&self) -> &[Arc<Channel>] {
+        match self {
+            Self::Forward(channel) => std::slice::from_ref(channel),
+            Self::Exchange(channels) => channels,
+        }
+    }
+
+    fn send_all(&self, message: impl Fn() -> Message) {
+        self.channels().iter().for_each(|c| c.push(message()));
+    }
+}
+
+/// Counts rows that an aggregation does not take, and keeps the newest as samples.
+pub(crate) struct Rejects {
+    place: String,
+    encoder: JsonEncoder,
+    meter: Arc<Meter>,
+    /// A row without time fails the job.
+    strict: bool,
+}
+
+impl Rejects {
+    pub(crate) fn new(place: &str, schema: &Schema, meter: Arc<Meter>, strict: bool) -> Self {
+        Self { place: place.to_owned(), encoder: JsonEncoder::new(schema, JsonOptions::default()), meter, strict }
+    }
+
+    /// Gives `batch` to an aggregation and counts what it rejects.
+    pub(crate) fn update(&self, state: &mut Aggregation, batch: &RecordBatch) -> Result<(), JobError> {
+        let mut timeless = false;
+        let taken = state.update(batch, &mut |why, rows| {
+            timeless |= why == Rejected::Timeless;
+            self.count(why, batch, rows);
+        });
+        taken.map_err(JobError::arrow(&self.place))?;
+        if timeless && self.strict {
+            return Err(JobError::Timeless { place: self.place.clone() });
+        }
+        Ok(())
+    }
+
+    fn count(&self, why: Rejected, batch: &RecordBatch, rows: &[u32]) {
+        let (counter, samples, reason) = match why {
+            Rejected::Replayed => return self.meter.replayed.add(rows.len() as u64),
+            Rejected::Late => (&self.meter.late, &self.meter.late_samples, "late: its last window has closed"),
+            Rejected::Timeless => (&self.meter.bad, &self.meter.bad_samples, "its time is null"),
+        };
+        counter.add(rows.len() as u64);
+        let Ok(bound) = self.encoder.bind(batch) else { return };
+        for row in rows.iter().rev().take(4) {
+            let mut text = Vec::new();
+            bound.write(*row as usize, &mut text);
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let (place, split) = (self.place.clone(), String::new());
+            samples.push(Rejection { place, split, position: 0, reason: reason.into(), text });
+        }
+    }
+}
+
+/// Gives each row once for each window that it belongs to.
+pub(crate) struct WindowAssigner {
+    spec: WindowSpec,
+    windows: Windows,
+    slice_ms: i64,
+    schema: SchemaRef,
+    /// The types of the three columns that are added.
+    types: Vec<DataType>,
+}
+
+impl WindowAssigner {
+    /// An assigner whose output has `schema`: the input's columns and the window's three.
+    pub(crate) fn new(spec: WindowSpec, schema: &Schema) -> Self {
+        let windows = Windows::assigned(spec.clone());
+        let slice_ms = match &windows {
+            Windows::Assigned { slice_ms, .. } => *slice_ms,
+            Windows::Attached { .. } => 1,
+        };
+        let types = schema.fields[schema.fields.len() - 3..].iter().map(|f| f.data_type).collect();
+        Self { spec, windows, slice_ms, schema: schema.arrow(), types }
+    }
+
+    /// The rows with their windows, and how many rows had no time.
+    fn assign(&self, batch: &RecordBatch) -> Result<(RecordBatch, u64), arrow_schema::ArrowError> {
+        let times = batch.column(self.spec.time_column).as_primitive::<TimestampMillisecondType>();
+        let (mut rows, mut starts, mut ends, mut timeless) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        for row in 0..batch.num_rows() {
+            if times.is_null(row) {
+                timeless += 1;
+                continue;
+            }
+            let slice = slice_of(&self.spec, self.slice_ms, self.spec.zone.wall_ms(times.value(row)));
+            for window in self.windows.windows_of(slice) {
+                rows.push(row as u32);
+                starts.push(window.start);
+                ends.push(window.end);
+            }
+        }
+        let taken = take_record_batch(batch, &UInt32Array::from(rows))?;
+        let mut columns = taken.columns().to_vec();
+        let last: Vec<i64> = ends.iter().map(|e| e - 1).collect();
+        for (walls, data_type) in [starts, ends, last].into_iter().zip(&self.types) {
+            let zoned = matches!(data_type, DataType::TimestampLtz(_));
+            let mut builder = PrimitiveBuilder::<Int64Type>::with_capacity(walls.len());
+            walls.iter().for_each(|w| builder.append_value(if zoned { self.spec.zone.epoch_ms(*w) } else { *w }));
+            columns.push(retype(builder, *data_type)?);
+        }
+        Ok((RecordBatch::try_new(self.schema.clone(), columns)?, timeless))
+    }
+}
+
+/// The operators of one subtask, below what feeds it.
+pub(crate) struct Pipeline {
+    pub(crate) ops: Vec<Op>,
+    pub(crate) roots: Vec<Target>,
+    pub(crate) outputs: Vec<Output>,
+    pub(crate) meter: Arc<Meter>,
+    /// Bad rows fail the job.
+    pub(crate) strict: bool,
+}
+
+impl Pipeline {
+    /// Whether every channel that leaves has room for what a step makes.
+    pub(crate) fn has_room(&self) -> bool {
+        self.outputs.iter().all(|o| o.channels().iter().all(|c| c.has_room()))
+    }
+
+    /// Hands rows to everyone who reads the head.
+    pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<(), JobError> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        for index in 0..self.roots.len() {
+            self.hand(self.roots[index], batch.clone())?;
+        }
+        Ok(())
+    }
+
+    fn hand(&mut self, target: Target, batch: RecordBatch) -> Result<(), JobError> {
+        let index = match target {
+            Target::Output(output) => {
+                self.outputs[output].send_all(|| Message::Batch(Batch::Rows(batch.clone())));
+                return Ok(());
+            }
+            Target::Op(index) => index,
+        };
+        let Some(result) = self.apply(index, batch)? else { return Ok(()) };
+        if result.num_rows() > 0 {
+            for at in 0..self.ops[index].next.len() {
+                self.hand(self.ops[index].next[at], result.clone())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the operator makes of the batch; `None` when it keeps it.
+    fn apply(&mut self, index: usize, batch: RecordBatch) -> Result<Option<RecordBatch>, JobError> {
+        let Op { kind, label, .. } = &mut self.ops[index];
+        match kind {
+            OpKind::Filter(program) => filter(program, batch, label).map(Some),
+            OpKind::Project(program, schema) => {
+                let columns = program.evaluate(&batch).map_err(JobError::evaluate(label))?;
+                let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+                let rows = RecordBatch::try_new_with_options(schema.clone(), columns, &options);
+                rows.map(Some).map_err(JobError::arrow(label))
+            }
+            OpKind::Assign(assigner) => {
+                let (rows, timeless) = assigner.assign(&batch).map_err(JobError::arrow(label))?;
+                if timeless > 0 {
+                    self.meter.bad.add(timeless);
+                    if self.strict {
+                        return Err(JobError::Timeless { place: label.clone() });
+                    }
+                }
+                Ok(Some(rows))
+            }
+            OpKind::PreAggregate(pre) => {
+                pre.rejects.update(&mut pre.state, &batch)?;
+                pre.gauge.set(pre.state.bytes() as u64);
+                if pre.state.bytes() >= pre.bytes_max {
+                    self.flush(index, None);
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Hands on the groups of one first half: those that `watermark` passes, or all.
+    fn flush(&mut self, index: usize, watermark: Option<Watermark>) {
+        let Op { kind: OpKind::PreAggregate(pre), next, .. } = &mut self.ops[index] else { return };
+        let partials = match watermark {
+            Some(watermark) => pre.state.take_passed(watermark),
+            None => pre.state.take_all(),
+        };
+        pre.gauge.set(pre.state.bytes() as u64);
+        let Some(Target::Output(output)) = next.first() else { return };
+        let channels = self.outputs[*output].channels();
+        let mut shares: Vec<Partials> = channels.iter().map(|_| Partials { parts: Vec::new() }).collect();
+        for (slice, groups) in partials.parts {
+            for (share, part) in shares.iter_mut().zip(groups.partition(channels.len())) {
+                if part.len() > 0 {
+                    share.parts.push((slice, part));
+                }
+            }
+        }
+        for (channel, share) in channels.iter().zip(shares).filter(|(_, share)| share.rows() > 0) {
+            channel.push(Message::Batch(Batch::Partials(share)));
+        }
+    }
+
+    fn flush_each(&mut self, watermark: Option<Watermark>) {
+        (0..self.ops.len()).for_each(|index| self.flush(index, watermark));
+    }
+
+    fn send_all(&self, message: impl Fn() -> Message) {
+        self.outputs.iter().for_each(|o| o.send_all(&message));
+    }
+
+    /// No row at or before `watermark` follows.
+    pub(crate) fn watermark(&mut self, watermark: Watermark) {
+        self.flush_each(Some(watermark));
+        self.send_all(|| Message::Watermark(watermark));
+    }
+
+    /// The cut of an epoch: nothing that came before it stays behind here.
+    pub(crate) fn barrier(&mut self, epoch: Epoch) {
+        self.flush_each(None);
+        self.send_all(|| Message::Barrier(epoch));
+    }
+
+    /// Nothing to say for now.
+    pub(crate) fn idle(&mut self) {
+        self.flush_each(None);
+        self.send_all(|| Message::Idle);
+    }
+
+    /// Nothing follows.
+    pub(crate) fn end(&mut self) {
+        self.flush_each(None);
+        self.send_all(|| Message::End);
+    }
+}
+
+fn filter(program: &Program, batch: RecordBatch, label: &str) -> Result<RecordBatch, JobError> {
+    let columns = program.evaluate(&batch).map_err(JobError::evaluate(label))?;
+    let Some(mask) = columns.first().and_then(|c| c.as_boolean_opt()) else {
+        return Err(JobError::internal(label, "a filter's condition is no BOOLEAN"));
+    };
+    let known: BooleanArray;
+    let mask = if mask.null_count() > 0 {
+        known = prep_null_mask_filter(mask);
+        &known
+    } else {
+        mask
+    };
+    match mask.true_count() {
+        count if count == batch.num_rows() => Ok(batch),
+        0 => Ok(batch.slice(0, 0)),
+        _ => filter_record_batch(&batch, mask).map_err(JobError::arrow(label)),
+    }
+}

@@ -1,0 +1,151 @@
+//! The end of a job: hands rows to a connector's writer on a thread of its own, flushes at every cut.
+
+use super::{EVENTS_PER_STEP, Step, Task};
+use crate::port::{PortError, Sink, SinkBatch};
+use crate::run::channel::Batch;
+use crate::run::error::JobError;
+use crate::run::ids::IdMaker;
+use crate::run::inputs::{Event, Inputs};
+use crate::run::meter::Meter;
+use crate::run::resume::Coordinator;
+use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_schema::SchemaRef;
+use crossbeam_channel::{SendTimeoutError, Sender};
+use model::Kind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How often a writer that waits for the reader of a collected result looks whether the job is still wanted.
+const COLLECT_WAIT: Duration = Duration::from_millis(50);
+
+/// Who takes the rows.
+pub(crate) enum Writer {
+    /// A connector.
+    Sink(Box<dyn Sink>),
+    /// Whoever started the job.
+    Collect(Sender<RecordBatch>),
+}
+
+/// What a sink's writer goes by.
+pub(crate) struct SinkTaskOptions {
+    pub(crate) place: String,
+    /// For each column of the target the column of the input.
+    pub(crate) columns: Vec<usize>,
+    pub(crate) schema: SchemaRef,
+    /// Names rows by columns of the input; `None` when nothing names them.
+    pub(crate) ids: Option<IdMaker>,
+    pub(crate) coordinator: Arc<Coordinator>,
+    /// This writer's place with the coordinator.
+    pub(crate) index: usize,
+    pub(crate) meter: Arc<Meter>,
+    /// How long written rows may wait for a flush while nothing more comes, in nanoseconds.
+    pub(crate) flush_interval_ns: u64,
+    pub(crate) cancelled: Arc<AtomicBool>,
+}
+
+pub(crate) struct SinkTask {
+    options: SinkTaskOptions,
+    inputs: Inputs,
+    writer: Writer,
+    /// When the first row not yet flushed was written.
+    unflushed_since_ns: Option<u64>,
+}
+
+impl SinkTask {
+    pub(crate) fn new(options: SinkTaskOptions, inputs: Inputs, writer: Writer) -> Self {
+        Self { options, inputs, writer, unflushed_since_ns: None }
+    }
+
+    fn write(&mut self, input: &RecordBatch, now_ns: u64) -> Result<(), JobError> {
+        let place = &self.options.place;
+        let columns = self.options.columns.iter().map(|c| input.column(*c).clone()).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(input.num_rows()));
+        let rows = RecordBatch::try_new_with_options(self.options.schema.clone(), columns, &options);
+        let rows = rows.map_err(JobError::arrow(place))?;
+        let written = rows.num_rows() as u64;
+        match &mut self.writer {
+            Writer::Sink(sink) => {
+                let ids = self.options.ids.as_ref().map(|m| m.ids(input)).transpose();
+                let ids = ids.map_err(JobError::port(place))?;
+                sink.write(&SinkBatch { rows, ids }).map_err(JobError::port(place))?;
+            }
+            Writer::Collect(sender) => collect(sender, rows, &self.options.cancelled).map_err(JobError::port(place))?,
+        }
+        self.options.meter.records_out.add(written);
+        self.unflushed_since_ns.get_or_insert(now_ns);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), JobError> {
+        if self.unflushed_since_ns.take().is_some()
+            && let Writer::Sink(sink) = &mut self.writer
+        {
+            sink.flush().map_err(JobError::port(&self.options.place))?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, event: Event, now_ns: u64) -> Result<bool, JobError> {
+        match event {
+            Event::Batch(Batch::Rows(rows)) => self.write(&rows, now_ns)?,
+            Event::Batch(Batch::Partials(_)) => {
+                return Err(JobError::internal(&self.options.place, "groups came where rows go"));
+            }
+            Event::Watermark(_) => {}
+            Event::Barrier(epoch) => {
+                self.flush()?;
+                self.options.coordinator.sink_flushed(self.options.index, Some(epoch));
+            }
+            Event::Idle => self.flush()?,
+            Event::End => {
+                self.flush()?;
+                if let Writer::Sink(sink) = &mut self.writer {
+                    sink.close().map_err(JobError::port(&self.options.place))?;
+                }
+                self.options.coordinator.sink_flushed(self.options.index, None);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Waits for whoever collects; that they have gone away ends the job.
+fn collect(sender: &Sender<RecordBatch>, mut rows: RecordBatch, cancelled: &AtomicBool) -> Result<(), PortError> {
+    let gone = || PortError::new(Kind::Conflict, "nobody takes the collected rows any more");
+    while !cancelled.load(Ordering::Acquire) {
+        match sender.send_timeout(rows, COLLECT_WAIT) {
+            Ok(()) => return Ok(()),
+            Err(SendTimeoutError::Timeout(back)) => rows = back,
+            Err(SendTimeoutError::Disconnected(_)) => return Err(gone()),
+        }
+    }
+    Err(gone())
+}
+
+impl Task for SinkTask {
+    fn step(&mut self, now_ns: u64) -> Result<Step, JobError> {
+        for _ in 0..EVENTS_PER_STEP {
+            match self.inputs.next() {
+                Some(event) => {
+                    if self.take(event, now_ns)? {
+                        return Ok(Step::Done);
+                    }
+                }
+                None => {
+                    let due = self.unflushed_since_ns.map(|at| at.saturating_add(self.options.flush_interval_ns));
+                    if due.is_none_or(|at| at > now_ns) {
+                        return Ok(Step::Idle(due));
+                    }
+                    self.flush()?;
+                }
+            }
+        }
+        Ok(Step::Again)
+    }
+
+    fn place(&self) -> &str {
+        &self.options.place
+    }
+}

@@ -1,0 +1,431 @@
+//! The splits of one source, seen by all its subtasks: who reads which, how far each is in event time, and the one
+//! watermark that all of them emit.
+//!
+//! *Invariants:* the watermark never goes back; a split that is assigned but not yet read holds it; the children of a
+//! split are registered under the same lock as its end, at its watermark, so that no moment exists in which neither
+//! holds it.
+
+use super::history::{History, Release};
+use crate::port::{SplitId, SplitInfo};
+use crate::run::meter::SplitMetrics;
+use crate::run::wake::Wake;
+use model::{Position, Watermark};
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// How a source is tracked.
+#[derive(Debug, Clone)]
+pub(crate) struct TrackerOptions {
+    /// The table's name.
+    pub(crate) table: String,
+    /// No split can appear later, and each ends by itself.
+    pub(crate) bounded: bool,
+    /// How far in event time a split may be read ahead of the slowest one that has something to read, in milliseconds.
+    pub(crate) drift_ms: i64,
+    /// Where the watermark begins.
+    pub(crate) floor: Watermark,
+    /// Where splits are read from instead of their start.
+    pub(crate) positions: BTreeMap<SplitId, Position>,
+    /// When rows are done.
+    pub(crate) release: Release,
+}
+
+/// A split to be read by the subtask that took it.
+#[derive(Debug, Clone)]
+pub(crate) struct Assignment {
+    pub(crate) id: SplitId,
+    pub(crate) name: String,
+    pub(crate) from: Position,
+    pub(crate) watermark: Watermark,
+}
+
+/// What all subtasks of a source go by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct View {
+    /// To be emitted.
+    pub(crate) watermark: Watermark,
+    /// Every split that has not ended is set aside.
+    pub(crate) idle: bool,
+    /// The source is bounded and has been read to its end.
+    pub(crate) ended: bool,
+    /// Splits further than this are not to be read now.
+    pub(crate) limit: i64,
+}
+
+pub(crate) struct Tracker {
+    options: TrackerOptions,
+    state: Mutex<State>,
+    subtasks: Vec<Arc<Wake>>,
+}
+
+#[derive(Default)]
+struct State {
+    splits: BTreeMap<SplitId, Split>,
+    watermark: i64,
+    idle: bool,
+    /// Subtasks that wait for slower splits.
+    aligning: BTreeSet<usize>,
+    base: Option<i64>,
+}
+
+struct Split {
+    name: String,
+    parents: Vec<SplitId>,
+    from: Position,
+    phase: Phase,
+    owner: Option<usize>,
+    watermark: i64,
+    next: Position,
+    history: History,
+    behind_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// A parent has not been read to its end.
+    Waiting,
+    /// Given to a subtask that has not taken it yet.
+    Assigned,
+    /// Has or may have something to read.
+    Reading,
+    /// Had nothing to read since this monotonic time in nanoseconds.
+    Tip(u64),
+    /// Set aside.
+    Idle,
+    /// Read to its end.
+    Ended,
+}
+
+impl Tracker {
+    /// A tracker of `splits`, handed out evenly to `subtasks`.
+    pub(crate) fn new(options: TrackerOptions, splits: Vec<SplitInfo>, subtasks: Vec<Arc<Wake>>) -> Self {
+        let state = State { watermark: options.floor.0, ..State::default() };
+        let tracker = Self { options, state: Mutex::new(state), subtasks };
+        {
+            let mut state = tracker.state.lock();
+            tracker.register(&mut state, splits, tracker.options.floor.0);
+            tracker.refresh(&mut state);
+        }
+        tracker
+    }
+
+    pub(crate) fn options(&self) -> &TrackerOptions {
+        &self.options
+    }
+
+    pub(crate) fn view(&self) -> View {
+        let state = self.state.lock();
+        self.view_of(&state)
+    }
+
+    fn view_of(&self, state: &State) -> View {
+        let ended = self.options.bounded && state.splits.values().all(|s| s.phase == Phase::Ended);
+        let limit = state.base.map_or(i64::MAX, |base| base.saturating_add(self.options.drift_ms));
+        View { watermark: Watermark(state.watermark), idle: state.idle, ended, limit }
+    }
+
+    /// The splits newly given to `subtask`.
+    pub(crate) fn take_assigned(&self, subtask: usize) -> Vec<Assignment> {
+        let mut state = self.state.lock();
+        let mut taken = Vec::new();
+        for (id, split) in &mut state.splits {
+            if split.owner == Some(subtask) && split.phase == Phase::Assigned {
+                split.phase = Phase::Reading;
+                let watermark = Watermark(split.watermark);
+                taken.push(Assignment { id: *id, name: split.name.clone(), from: split.from, watermark });
+            }
+        }
+        taken
+    }
+
+    /// Rows of a split have been handed on. `read` says that all of one read have: where the next one begins, and the
+    /// latest time among them.
+    pub(crate) fn progress(
+        &self,
+        id: SplitId,
+        read: Option<(Position, i64)>,
+        watermark: Watermark,
+        behind_ms: Option<u64>,
+        now_ns: u64,
+    ) -> View {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        if state.idle {
+            // What comes after a pause is read without any split being ahead of another.
+            for split in state.splits.values_mut().filter(|s| s.phase == Phase::Idle) {
+                split.phase = Phase::Tip(now_ns);
+            }
+        }
+        if let Some(split) = state.splits.get_mut(&id) {
+            split.phase = Phase::Reading;
+            split.watermark = split.watermark.max(watermark.0);
+            split.behind_ms = behind_ms;
+            if let Some((next, greatest)) = read {
+                split.next = next;
+                if self.options.release.is_windowed() {
+                    split.history.push(next, greatest);
+                }
+            }
+        }
+        self.refresh(state);
+        self.view_of(state)
+    }
+
+    /// A split had nothing to read. Gives when it may be set aside, at the earliest, or `None` when it is already.
+    pub(crate) fn tip(&self, id: SplitId, now_ns: u64, timeout_ns: u64) -> Option<u64> {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let split = state.splits.get_mut(&id)?;
+        split.behind_ms = split.behind_ms.map(|_| 0);
+        let since = match split.phase {
+            Phase::Idle | Phase::Ended => return None,
+            Phase::Tip(since) => since,
+            _ => now_ns,
+        };
+        split.phase =
+            if timeout_ns > 0 && now_ns.saturating_sub(since) >= timeout_ns { Phase::Idle } else { Phase::Tip(since) };
+        let deadline = (split.phase != Phase::Idle && timeout_ns > 0).then(|| since.saturating_add(timeout_ns));
+        self.refresh(state);
+        deadline
+    }
+
+    /// A split has been read to its end; `known` are all splits that the source has now.
+    pub(crate) fn end(&self, id: SplitId, known: Vec<SplitInfo>) {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let mut watermark = state.watermark;
+        if let Some(split) = state.splits.get_mut(&id) {
+            split.phase = Phase::Ended;
+            split.behind_ms = split.behind_ms.map(|_| 0);
+            watermark = split.watermark;
+        }
+        self.register(state, known, watermark);
+        for child in state.splits.values_mut() {
+            if child.phase == Phase::Waiting && child.parents.contains(&id) {
+                child.watermark = child.watermark.min(watermark);
+            }
+        }
+        self.assign(state);
+        self.refresh(state);
+    }
+
+    /// All splits that the source has now.
+    pub(crate) fn discover(&self, known: Vec<SplitInfo>) {
+        let mut state = self.state.lock();
+        let watermark = state.watermark;
+        self.register(&mut state, known, watermark);
+        self.refresh(&mut state);
+    }
+
+    /// Lets `subtask` be woken when slower splits have caught up, which they may have done by now: see the view.
+    pub(crate) fn wait_for_others(&self, subtask: usize) -> View {
+        let mut state = self.state.lock();
+        state.aligning.insert(subtask);
+        self.view_of(&state)
+    }
+
+    /// Positions of the splits of `subtask`, as far as they have been handed on.
+    pub(crate) fn positions(&self, subtask: usize) -> Vec<(SplitId, Position)> {
+        let state = self.state.lock();
+        state.splits.iter().filter(|(_, s)| s.owner == Some(subtask)).map(|(id, s)| (*id, s.next)).collect()
+    }
+
+    /// For each split where reading may begin again once results are durable up to `watermark`, and where this run began.
+    pub(crate) fn safe_positions(&self, watermark: Watermark) -> BTreeMap<SplitId, (Position, Position)> {
+        let mut state = self.state.lock();
+        let release = &self.options.release;
+        let of = |(id, split): (&SplitId, &mut Split)| (*id, (split.history.safe(release, watermark.0), split.from));
+        state.splits.iter_mut().map(of).collect()
+    }
+
+    pub(crate) fn watermark(&self) -> Watermark {
+        let state = self.state.lock();
+        if self.view_of(&state).ended { Watermark::MAX } else { Watermark(state.watermark) }
+    }
+
+    pub(crate) fn metrics(&self) -> Vec<SplitMetrics> {
+        let state = self.state.lock();
+        let of = |(id, split): (&SplitId, &Split)| SplitMetrics {
+            table: self.options.table.clone(),
+            id: *id,
+            name: split.name.clone(),
+            position: split.next.0,
+            watermark: (split.watermark != i64::MIN).then_some(split.watermark),
+            millis_behind_latest: split.behind_ms,
+            idle: split.phase == Phase::Idle,
+            ended: split.phase == Phase::Ended,
+            subtask: split.owner.map(|o| o as u32),
+        };
+        state.splits.iter().map(of).collect()
+    }
+
+    fn register(&self, state: &mut State, known: Vec<SplitInfo>, watermark: i64) {
+        for info in known {
+            state.splits.entry(info.id).or_insert_with(|| {
+                let from = self.options.positions.get(&info.id).copied().unwrap_or(info.start);
+                Split {
+                    name: info.name,
+                    parents: info.parents,
+                    from,
+                    phase: Phase::Waiting,
+                    owner: None,
+                    watermark,
+                    next: from,
+                    history: History::new(from),
+                    behind_ms: None,
+                }
+            });
+        }
+        self.assign(state);
+    }
+
+    /// Gives every waiting split whose parents have ended (or are not known any more) to the subtask with the fewest.
+    fn assign(&self, state: &mut State) {
+        let ended = |parent: &SplitId| state.splits.get(parent).is_none_or(|p| p.phase == Phase::Ended);
+        let waiting = state.splits.iter().filter(|(_, s)| s.phase == Phase::Waiting);
+        let ready: Vec<SplitId> = waiting.filter(|(_, s)| s.parents.iter().all(ended)).map(|(id, _)| *id).collect();
+        let mut loads = vec![0_usize; self.subtasks.len()];
+        for split in state.splits.values().filter(|s| s.phase != Phase::Ended) {
+            split.owner.into_iter().for_each(|o| loads[o] += 1);
+        }
+        for id in ready {
+            let Some(owner) = (0..loads.len()).min_by_key(|s| loads[*s]) else { return };
+            loads[owner] += 1;
+            if let Some(split) = state.splits.get_mut(&id) {
+                (split.phase, split.owner) = (Phase::Assigned, Some(owner));
+            }
+            self.subtasks[owner].wake();
+        }
+    }
+
+    /// Computes what is common to all splits anew, and wakes whom it concerns.
+    fn refresh(&self, state: &mut State) {
+        let known_ended = |id: &SplitId| state.splits.get(id).is_some_and(|p| p.phase == Phase::Ended);
+        let (mut least, mut base, mut open, mut resting) = (i64::MAX, i64::MAX, 0_usize, 0_usize);
+        for split in state.splits.values() {
+            match split.phase {
+                Phase::Ended => continue,
+                Phase::Idle => resting += 1,
+                // Its parents speak for it until one of them has ended.
+                Phase::Waiting if !split.parents.iter().any(known_ended) => {}
+                Phase::Waiting | Phase::Assigned | Phase::Reading | Phase::Tip(_) => {
+                    least = least.min(split.watermark);
+                }
+            }
+            if matches!(split.phase, Phase::Assigned | Phase::Reading) && split.watermark != i64::MIN {
+                base = base.min(split.watermark);
+            }
+            open += 1;
+        }
+        let before = (state.watermark, state.idle);
+        if least != i64::MAX {
+            state.watermark = state.watermark.max(least);
+        }
+        state.idle = open == resting && !(self.options.bounded && open == 0);
+        let base = (base != i64::MAX).then_some(base);
+        let moved = state.base != base;
+        state.base = base;
+        let ended = self.options.bounded && open == 0;
+        if before != (state.watermark, state.idle) || ended {
+            self.subtasks.iter().for_each(|s| s.wake());
+        } else if moved {
+            state.aligning.iter().for_each(|s| self.subtasks[*s].wake());
+        }
+        if moved {
+            state.aligning.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::wake::Parker;
+
+    fn info(id: u32, parents: &[u32]) -> SplitInfo {
+        let parents = parents.iter().map(|p| SplitId(*p)).collect();
+        SplitInfo { id: SplitId(id), name: format!("s{id}"), parents, start: Position::ZERO }
+    }
+
+    fn tracker(bounded: bool, splits: Vec<SplitInfo>, subtasks: usize) -> Tracker {
+        let options = TrackerOptions {
+            table: "t".into(),
+            bounded,
+            drift_ms: 100,
+            floor: Watermark::MIN,
+            positions: BTreeMap::new(),
+            release: Release::default(),
+        };
+        let wakes = (0..subtasks).map(|_| Wake::new(Arc::new(Parker::default()))).collect();
+        let tracker = Tracker::new(options, splits, wakes);
+        (0..subtasks).for_each(|s| drop(tracker.take_assigned(s)));
+        tracker
+    }
+
+    fn progress(tracker: &Tracker, split: u32, watermark: i64) -> View {
+        tracker.progress(SplitId(split), Some((Position(1), watermark)), Watermark(watermark), None, 0)
+    }
+
+    #[test]
+    fn the_least_split_decides_and_unread_ones_hold() {
+        let tracker = tracker(false, vec![info(0, &[]), info(1, &[])], 2);
+        assert_eq!(progress(&tracker, 0, 10).watermark, Watermark::MIN);
+        let view = progress(&tracker, 1, 5);
+        assert_eq!((view.watermark, view.limit), (Watermark(5), 105));
+        assert_eq!(progress(&tracker, 1, 20).watermark, Watermark(10));
+        assert_eq!(progress(&tracker, 0, 7).watermark, Watermark(10), "it never goes back");
+    }
+
+    #[test]
+    fn children_hold_where_their_parents_ended() {
+        let tracker = tracker(false, vec![info(0, &[]), info(1, &[])], 1);
+        progress(&tracker, 0, 50);
+        progress(&tracker, 1, 80);
+        // 0 and 1 are merged into 2: it waits for both, at the watermark of the one that ended first.
+        let all = || vec![info(0, &[]), info(1, &[]), info(2, &[0, 1])];
+        tracker.end(SplitId(0), all());
+        assert!(tracker.take_assigned(0).is_empty());
+        assert_eq!(progress(&tracker, 1, 90).watermark, Watermark(50));
+        tracker.end(SplitId(1), all());
+        assert_eq!(tracker.take_assigned(0).len(), 1);
+        assert_eq!(tracker.view().watermark, Watermark(50));
+        assert_eq!(progress(&tracker, 2, 95).watermark, Watermark(95));
+    }
+
+    #[test]
+    fn idle_splits_are_set_aside_and_come_back_together() {
+        let tracker = tracker(false, vec![info(0, &[]), info(1, &[])], 1);
+        progress(&tracker, 0, 50);
+        progress(&tracker, 1, 80);
+        assert_eq!(tracker.tip(SplitId(0), 0, 100), Some(100));
+        assert_eq!(tracker.tip(SplitId(0), 100, 100), None);
+        assert_eq!((tracker.view().watermark, tracker.view().idle), (Watermark(80), false));
+        tracker.tip(SplitId(1), 0, 100);
+        tracker.tip(SplitId(1), 100, 100);
+        assert_eq!((tracker.view().watermark, tracker.view().idle), (Watermark(80), true));
+        // New rows in one: the other one holds the watermark again until it has rested once more.
+        assert_eq!(progress(&tracker, 1, 200).watermark, Watermark(80));
+        assert!(!tracker.view().idle);
+        assert_eq!(progress(&tracker, 0, 150).watermark, Watermark(150));
+    }
+
+    #[test]
+    fn a_bounded_source_ends_with_its_last_split() {
+        let tracker = tracker(true, vec![info(0, &[]), info(1, &[])], 3);
+        tracker.end(SplitId(0), Vec::new());
+        assert!(!tracker.view().ended);
+        tracker.end(SplitId(1), Vec::new());
+        assert!(tracker.view().ended);
+        assert!(super::tests::tracker(true, Vec::new(), 1).view().ended);
+        assert!(super::tests::tracker(false, Vec::new(), 1).view().idle);
+    }
+
+    #[test]
+    fn splits_are_spread_evenly() {
+        let tracker = tracker(true, (0..8).map(|i| info(i, &[])).collect(), 3);
+        let mut counts = [0; 3];
+        tracker.metrics().iter().for_each(|s| counts[s.subtask.unwrap() as usize] += 1);
+        assert_eq!(counts, [3, 3, 2]);
+    }
+}
