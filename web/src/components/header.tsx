@@ -17,8 +17,8 @@ function Clock() {
   const now = eventTime();
   return (
     <p class="clock" data-testid="clock">
-      <span class="clock-label">Event time</span>
-      <span class="clock-day">{now === null ? 'not known yet' : day(now)}</span>
+      {now !== null && <span class="clock-label">Event time</span>}
+      <span class="clock-day">{now === null ? 'No event time yet' : day(now)}</span>
       {now !== null && (
         <time class="clock-time" dateTime={new Date(now).toISOString()}>
           {time(now, true)}
