@@ -1,2 +1,7 @@
 //! The `hailstream` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hailstream::run()
+}

@@ -1,0 +1,153 @@
+//! The command line: one definition per command and option, from which help and checks come.
+
+use crate::speed::SpeedArg;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Real-time streaming analytics in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "hailstream", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the taxi example: a replay, a stream, an application, an index, and the console to watch them
+    #[command(after_help = "Example: hailstream demo --shards 16 --speedup 3600")]
+    Demo(DemoArgs),
+    /// Run the platform on a data directory
+    #[command(after_help = "Example: hailstream serve --data-dir /var/lib/hailstream")]
+    Serve(ServeArgs),
+    /// Replay history into a stream of a running platform, through its AWS door
+    #[command(after_help = "Example: hailstream replay trips.ndjson.zst --stream trips --speedup 3600")]
+    Replay(ReplayArgs),
+    /// Run a SQL script over bounded input to its end
+    #[command(after_help = "Example: hailstream sql script.sql\n         hailstream sql -e \"SELECT UPPER('a')\"")]
+    Sql(SqlArgs),
+}
+
+/// Where the platform keeps its data and where its doors are.
+#[derive(Debug, Clone, Args, Default)]
+pub(crate) struct PlatformArgs {
+    /// Configuration file (TOML); the environment and the options below override it
+    #[arg(long, env = "HAILSTREAM_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Data directory; made where there is none
+    #[arg(long, env = "HAILSTREAM_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Port of the AWS door on the loopback interface; 0 takes any free one [default: 4566]
+    #[arg(long, env = "HAILSTREAM_AWS_PORT", value_name = "PORT")]
+    pub(crate) aws_port: Option<u16>,
+    /// Port of the search door on the loopback interface; 0 takes any free one [default: 9200]
+    #[arg(long, env = "HAILSTREAM_SEARCH_PORT", value_name = "PORT")]
+    pub(crate) search_port: Option<u16>,
+    /// Port of the console on the loopback interface; 0 takes any free one [default: 8080]
+    #[arg(long, env = "HAILSTREAM_CONSOLE_PORT", value_name = "PORT")]
+    pub(crate) console_port: Option<u16>,
+    /// Take whatever comes: no throttles on shards
+    #[arg(long, env = "HAILSTREAM_UNLIMITED")]
+    pub(crate) unlimited: bool,
+    /// File to which the addresses of the doors are written as JSON once they answer
+    #[arg(long, value_name = "FILE")]
+    pub(crate) addresses_file: Option<PathBuf>,
+}
+
+/// Options of `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    #[command(flatten)]
+    pub(crate) platform: PlatformArgs,
+    /// Trips to replay (NDJSON file or folder; plain, gz, lz4 or zst) in place of generated ones
+    #[arg(long, value_name = "PATH")]
+    pub(crate) trips: Option<PathBuf>,
+    /// How many trips to generate
+    #[arg(long, value_name = "COUNT", default_value_t = 2_000_000, conflicts_with = "trips")]
+    pub(crate) count: u64,
+    /// Seed of the generated trips
+    #[arg(long, default_value_t = 1, conflicts_with = "trips")]
+    pub(crate) seed: u64,
+    /// How many times faster than it happened, or "max"
+    #[arg(long, value_name = "FACTOR", default_value = "6480")]
+    pub(crate) speedup: SpeedArg,
+    /// Shards of the stream, where it does not exist yet [default: 8]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) shards: Option<u32>,
+    /// Subtasks of the application, where it does not exist yet [default: 1]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(crate) parallelism: Option<u32>,
+    /// No status line, and end when the replay is worked off
+    #[arg(long)]
+    pub(crate) headless: bool,
+}
+
+/// Options of `serve`.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) platform: PlatformArgs,
+}
+
+/// Options of `replay`.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// NDJSON files or folders (plain, gz, lz4 or zst); without any, trips are generated
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// The stream
+    #[arg(long, default_value = "trips")]
+    pub(crate) stream: String,
+    /// Address of the AWS door
+    #[arg(long, env = "AWS_ENDPOINT_URL", value_name = "URL", default_value = "http://127.0.0.1:4566")]
+    pub(crate) endpoint: String,
+    /// How many times faster than it happened, or "max"
+    #[arg(long, value_name = "FACTOR", default_value = "6480")]
+    pub(crate) speedup: SpeedArg,
+    /// Attribute that holds the event time
+    #[arg(long, value_name = "NAME", default_value = "dropoff_datetime")]
+    pub(crate) timestamp_attribute: String,
+    /// Attribute whose value is the partition key
+    #[arg(long, value_name = "NAME", default_value = "trip_id")]
+    pub(crate) key_attribute: String,
+    /// Pass over everything before this time (ISO-8601)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) seek: Option<String>,
+    /// Rows held back to bring them into the order of their time
+    #[arg(long, value_name = "ROWS", default_value_t = 100_000)]
+    pub(crate) reader_buffer: usize,
+    /// How many trips to generate where no path is given
+    #[arg(long, value_name = "COUNT", default_value_t = 280_000, conflicts_with = "paths")]
+    pub(crate) count: u64,
+    /// Seed of the generated trips
+    #[arg(long, default_value_t = 1, conflicts_with = "paths")]
+    pub(crate) seed: u64,
+    /// Seconds between lines of statistics where the output is no terminal
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) statistics_interval: u64,
+    /// Write the rows to standard output, in order and at once, in place of a stream
+    #[arg(long)]
+    pub(crate) print: bool,
+    /// Print the final statistics as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `sql`.
+#[derive(Debug, Args)]
+pub(crate) struct SqlArgs {
+    /// The script
+    #[arg(value_name = "FILE", required_unless_present = "execute", conflicts_with = "execute")]
+    pub(crate) file: Option<PathBuf>,
+    /// A statement in place of a script
+    #[arg(short, long, value_name = "STATEMENT")]
+    pub(crate) execute: Option<String>,
+    /// Subtasks of each operator, where the script does not set parallelism.default
+    #[arg(short, long, value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(crate) parallelism: Option<u32>,
+    /// Print rows and the final statistics as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,85 @@
+//! The commands, one file each, and what they share: the runtime, the log, and how an error reaches a person.
+
+mod demo;
+mod replay;
+mod serve;
+mod sql;
+
+use crate::cli::{Cli, Command};
+use clap::Parser;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// Threads that answer requests; computation and disks have threads of their own.
+const REQUEST_THREADS: usize = 2;
+
+/// What a command says when it cannot do what was asked: one line, printed by [`run`].
+type Failure = Box<dyn std::error::Error>;
+
+/// Runs the command line. The exit code is 0 when all went well, 1 when it did not, 2 when the command line is wrong.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    start_log();
+    match dispatch(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say_error(&format!("hailstream: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Sql(args) => sql::run(&args),
+        Command::Demo(args) => runtime()?.block_on(demo::run(args)),
+        Command::Serve(args) => runtime()?.block_on(serve::run(&args)),
+        Command::Replay(args) => replay::run(&args, &runtime()?),
+    }
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(REQUEST_THREADS).enable_all().build()
+}
+
+/// Warnings and errors go to standard error; `HAILSTREAM_LOG` asks for more (`info`, `store=debug`).
+fn start_log() {
+    let filter = EnvFilter::try_from_env("HAILSTREAM_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+}
+
+/// Writes a line to standard output. A reader that is gone ends the program's use of it, not the program.
+fn say(line: &str) {
+    let mut out = io::stdout().lock();
+    if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
+        tracing::debug!("nobody reads the standard output any more");
+    }
+}
+
+/// Writes a line to standard error.
+fn say_error(line: &str) {
+    if writeln!(io::stderr().lock(), "{line}").is_err() {
+        tracing::debug!("nobody reads the standard error any more");
+    }
+}
+
+/// Returns when the operator or the system asks the program to end.
+async fn asked_to_end() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}

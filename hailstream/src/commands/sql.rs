@@ -1,0 +1,138 @@
+//! `hailstream sql`: a script over bounded input, to its end.
+
+use super::{Failure, say, say_error};
+use crate::cli::SqlArgs;
+use crate::status::{StatusLine, count, duration};
+use arrow_array::RecordBatch;
+use engine::plan::JobPlan;
+use engine::port::Connectors;
+use engine::run::connectors::BuiltinConnectors;
+use engine::run::decode::{JsonOptions, TimestampFormat};
+use engine::run::encode::JsonEncoder;
+use engine::run::{Job, JobHandle, JobMetrics, JobOptions, JobState};
+use engine::sql::{Planned, Script, Session};
+use model::Env;
+use serde_json::json;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often progress is shown and collected rows are looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// What a script is run with.
+struct Runner<'a> {
+    args: &'a SqlArgs,
+    env: Env,
+    connectors: Arc<dyn Connectors>,
+}
+
+pub(super) fn run(args: &SqlArgs) -> Result<(), Failure> {
+    let text = match (&args.file, &args.execute) {
+        (Some(path), _) => std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?,
+        (None, statement) => statement.clone().unwrap_or_default(),
+    };
+    let env = Env::system();
+    let connectors: Arc<dyn Connectors> = Arc::new(BuiltinConnectors::new(Path::new("."), env.clone()));
+    let script = Script::parse(&text)?;
+    let planned = Session::new().plan(&script, connectors.as_ref())?;
+    let runner = Runner { args, env, connectors };
+    planned.into_iter().try_for_each(|step| runner.take(step))
+}
+
+impl Runner<'_> {
+    fn take(&self, step: Planned) -> Result<(), Failure> {
+        match step {
+            Planned::Job { plan, description } => self.job(plan, &description),
+            Planned::Explain(text) | Planned::Message(text) => {
+                say(&text);
+                Ok(())
+            }
+            Planned::Rows { columns, rows } => {
+                say(&columns.join("\t"));
+                rows.iter().for_each(|row| say(&row.join("\t")));
+                Ok(())
+            }
+        }
+    }
+
+    fn job(&self, plan: JobPlan, name: &str) -> Result<(), Failure> {
+        let started_ns = self.env.monotonic_ns();
+        let options = JobOptions {
+            parallelism: self.args.parallelism,
+            ..JobOptions::new(name, self.env.clone(), self.connectors.clone())
+        };
+        let job = Job::start(plan, options)?;
+        self.watch(&job)?;
+        let state = job.wait()?;
+        let seconds = (self.env.monotonic_ns() - started_ns) as f64 / 1e9;
+        self.finish(name, &state, &job, seconds);
+        Ok(())
+    }
+
+    /// Prints collected rows as they come, and shows progress, until the job has ended.
+    fn watch(&self, job: &JobHandle) -> Result<(), Failure> {
+        let terminal = io::IsTerminal::is_terminal(&io::stderr());
+        let line = (terminal && job.collected().is_none()).then(StatusLine::new);
+        let mut out = BufWriter::new(io::stdout().lock());
+        let encoder = job.collected().map(|(schema, _)| {
+            let timestamp_format = TimestampFormat::Iso8601;
+            JsonEncoder::new(schema, JsonOptions { timestamp_format, ..JsonOptions::default() })
+        });
+        while !job.wait_for(if encoder.is_some() { Duration::ZERO } else { LOOK_EVERY }) {
+            if let (Some(encoder), Some((_, rows))) = (&encoder, job.collected()) {
+                // The channel ends with the job; a pause shorter than a glance lets failures be seen.
+                if let Ok(batch) = rows.recv_timeout(LOOK_EVERY) {
+                    print(encoder, &batch, &mut out)?;
+                }
+            }
+            if let Some(line) = &line {
+                line.show(&told(&job.metrics()));
+            }
+        }
+        if let (Some(encoder), Some((_, rows))) = (&encoder, job.collected()) {
+            for batch in rows.try_iter() {
+                print(encoder, &batch, &mut out)?;
+            }
+        }
+        Ok(out.flush()?)
+    }
+
+    fn finish(&self, name: &str, state: &JobState, job: &JobHandle, seconds: f64) {
+        let metrics = job.metrics();
+        for bad in job.bad_samples() {
+            say_error(&format!("skipped {}, {}, position {}: {}", bad.place, bad.split, bad.position, bad.reason));
+        }
+        if self.args.json {
+            let line = json!({
+                "job": name, "state": format!("{state:?}").to_lowercase(), "seconds": seconds,
+                "records_in": metrics.records_in, "records_out": metrics.records_out,
+                "late": metrics.late, "bad": metrics.bad,
+            });
+            say_error(&line.to_string());
+        } else {
+            say_error(&format!("{name}: {} in {}", told(&metrics), duration((seconds * 1_000.0) as u64)));
+        }
+    }
+}
+
+fn print(encoder: &JsonEncoder, batch: &RecordBatch, out: &mut impl Write) -> Result<(), Failure> {
+    let rows = encoder.bind(batch)?;
+    let mut text = Vec::new();
+    for row in 0..batch.num_rows() {
+        rows.write(row, &mut text);
+        text.push(b'\n');
+    }
+    Ok(out.write_all(&text)?)
+}
+
+fn told(metrics: &JobMetrics) -> String {
+    format!(
+        "{} records in, {} rows out, {} late, {} bad",
+        count(metrics.records_in as f64),
+        count(metrics.records_out as f64),
+        count(metrics.late as f64),
+        count(metrics.bad as f64),
+    )
+}

@@ -1,0 +1,16 @@
+//! The platform put together: command line, settings, doors, and the wiring between the stages.
+//!
+//! *Invariant:* nothing is decided here that a stage could decide; `wiring` translates one crate's types to another's port.
+
+mod cli;
+mod commands;
+mod doors;
+mod platform;
+mod replaying;
+mod settings;
+mod speed;
+mod stack;
+mod status;
+pub mod wiring;
+
+pub use commands::run;

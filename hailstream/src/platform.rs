@@ -1,0 +1,225 @@
+//! One platform on one data directory: everything opened in order, served, and closed in the opposite order.
+
+use crate::doors::{Addresses, DoorError, Doors};
+use crate::replaying::{History, Replaying, ReplayingError};
+use crate::settings::{Settings, SettingsError};
+use crate::stack::{ApplicationDecl, IndexDecl, StackFiles, StreamDecl};
+use crate::wiring::{ConsolePlatform, EmbeddedRunner, Parts, PlatformConnectors};
+use control::{ApplicationSpec, Applications, ControlError, RestartPolicy, Status};
+use index::{Index, IndexConfig};
+use model::Env;
+use replay::Speed;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use store::{CapacityMode, Limits, Store, StoreConfig};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// How often readings are taken and the replay's position is written down.
+const TICK: Duration = Duration::from_secs(1);
+
+/// A running platform.
+pub(crate) struct Platform {
+    pub(crate) addresses: Addresses,
+    parts: Arc<Parts>,
+    index: Index,
+    ended: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Why the platform did not open.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlatformError {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Door(#[from] DoorError),
+    #[error(transparent)]
+    Store(#[from] store::OpenError),
+    #[error(transparent)]
+    Index(#[from] index::OpenError),
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    #[error(transparent)]
+    Replay(#[from] ReplayingError),
+    #[error("the stack's stream cannot be made: {0}")]
+    Stream(#[from] store::CreateError),
+    #[error("the stack's index {name} cannot be made: {message}")]
+    IndexDecl { name: String, message: String },
+    #[error("the addresses cannot be written to {path}: {source}")]
+    Addresses { path: PathBuf, source: std::io::Error },
+    #[error("a listener does not tell its address: {0}")]
+    Address(std::io::Error),
+}
+
+/// What shall run on a platform beside its doors.
+pub(crate) struct Work {
+    pub(crate) files: StackFiles,
+    pub(crate) history: History,
+    pub(crate) speed: Speed,
+}
+
+impl Platform {
+    /// Opens everything: first what can be in somebody's way (directory, ports), then what takes time.
+    pub(crate) async fn open(settings: &Settings, env: Env, work: Option<Work>) -> Result<Self, PlatformError> {
+        settings.prepare_data_dir()?;
+        let doors = Doors::open(settings).await?;
+        let addresses = doors.addresses().map_err(PlatformError::Address)?;
+        let (store, index) = open_stages(settings, &env)?;
+        if let Some(work) = &work {
+            make_streams(&store, &work.files.stack.streams).await?;
+            make_indices(&index, &work.files.stack.indices)?;
+        }
+        let connectors = Arc::new(PlatformConnectors::new(
+            store.clone(),
+            index.clone(),
+            Handle::current(),
+            Path::new("."),
+            env.clone(),
+        ));
+        let runner = Arc::new(EmbeddedRunner::new(connectors, env.clone()));
+        let dir = settings.data_dir.join("control");
+        let applications = open_applications(dir, env.clone(), runner)?;
+        let replaying = match work {
+            Some(work) => Some(begin(work, &settings.data_dir, &env, &store, &applications)?),
+            None => None,
+        };
+        let parts =
+            Arc::new(Parts::new(env, (store.clone(), index.clone()), applications, replaying, Handle::current()));
+        let (ended, watching) = watch::channel(false);
+        let console = console_router(&parts, watching.clone());
+        let mut tasks = doors.serve(store::kinesis::router(store), axum::Router::new(), console, &watching);
+        tasks.push(tokio::spawn(each_second(parts.clone(), watching)));
+        announce(settings, &addresses)?;
+        Ok(Self { addresses, parts, index, ended, tasks })
+    }
+
+    /// What it is made of.
+    pub(crate) fn parts(&self) -> &Arc<Parts> {
+        &self.parts
+    }
+
+    /// Ends everything in order: no more puts, results durable, doors closed, stages closed.
+    pub(crate) async fn close(self) -> Result<(), PlatformError> {
+        let parts = self.parts.clone();
+        let stopped = tokio::task::spawn_blocking(move || parts.stop_work()).await;
+        self.ended.send_replace(true);
+        for mut task in self.tasks {
+            // A client that keeps its connection open is not waited for.
+            if tokio::time::timeout(Duration::from_secs(2), &mut task).await.is_err() {
+                task.abort();
+            }
+        }
+        self.parts.store().shutdown().await;
+        let index = self.index;
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || index.shutdown()).await {
+            tracing::error!(%error, "the index's log could not be cleared; the next start reads it");
+        }
+        stopped.unwrap_or(Ok(()))
+    }
+}
+
+fn open_stages(settings: &Settings, env: &Env) -> Result<(Store, Index), PlatformError> {
+    let limits = if settings.unlimited { Limits::Unlimited } else { Limits::Enforced };
+    let store = StoreConfig { limits, ..StoreConfig::new(settings.data_dir.join("stream"), env.clone()) };
+    let store = Store::open(store)?;
+    let index = Index::open(IndexConfig::new(settings.data_dir.join("index"), env.clone()))?;
+    Ok((store, index))
+}
+
+fn open_applications(dir: PathBuf, env: Env, runner: Arc<EmbeddedRunner>) -> Result<Applications, PlatformError> {
+    let failed = |source| SettingsError::DataDir { path: dir.clone(), source };
+    std::fs::create_dir_all(&dir).map_err(failed)?;
+    Ok(Applications::open(&dir, env, runner, RestartPolicy::default())?)
+}
+
+/// Makes the streams that do not exist, and waits until they take records.
+async fn make_streams(store: &Store, streams: &[StreamDecl]) -> Result<(), PlatformError> {
+    for stream in streams {
+        match store.create_stream(&stream.name, stream.shards, CapacityMode::Provisioned).await {
+            Ok(()) | Err(store::CreateError::Exists(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        // A stream that is being made takes no records yet.
+        if let Err(error) = store.settled(&stream.name).await {
+            tracing::warn!(stream = stream.name, %error, "the stream is not ready");
+        }
+    }
+    Ok(())
+}
+
+fn make_indices(index: &Index, indices: &[IndexDecl]) -> Result<(), PlatformError> {
+    for declared in indices {
+        crate::wiring::make_index(index, &declared.name, &declared.properties)
+            .map_err(|message| PlatformError::IndexDecl { name: declared.name.clone(), message })?;
+    }
+    Ok(())
+}
+
+/// Makes the stack's applications where they do not exist, and starts everything that was not stopped by someone.
+fn begin(
+    work: Work,
+    data_dir: &Path,
+    env: &Env,
+    store: &Store,
+    applications: &Applications,
+) -> Result<Replaying, PlatformError> {
+    for declared in &work.files.stack.applications {
+        let spec = spec_of(declared, &work.files);
+        match applications.create(spec) {
+            Ok(()) => applications.start(&declared.name)?,
+            Err(ControlError::Exists(_)) => {
+                if applications.view(&declared.name)?.status == Status::Ready {
+                    applications.start(&declared.name)?;
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let stream = work.files.stack.streams.first().map(|s| s.name.clone()).unwrap_or_default();
+    let place = (store.clone(), stream, Handle::current());
+    let replaying = Replaying::open(data_dir, env.clone(), place, work.history, work.speed)?;
+    if !replaying.was_stopped() {
+        replaying.start()?;
+    }
+    Ok(replaying)
+}
+
+fn spec_of(declared: &ApplicationDecl, files: &StackFiles) -> ApplicationSpec {
+    ApplicationSpec {
+        name: declared.name.clone(),
+        script: files.scripts.get(&declared.script).cloned().unwrap_or_default(),
+        parallelism: declared.parallelism,
+        parallelism_per_kpu: declared.parallelism_per_kpu,
+    }
+}
+
+/// Takes a reading and writes down the replay's position, once a second until the end.
+async fn each_second(parts: Arc<Parts>, mut ended: watch::Receiver<bool>) {
+    while tokio::time::timeout(TICK, ended.wait_for(|ended| *ended)).await.is_err() {
+        let parts = parts.clone();
+        let work = move || {
+            parts.observe();
+            parts.save_replay()
+        };
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(work).await {
+            tracing::error!(%error, "the replay's position could not be written down");
+        }
+    }
+}
+
+fn console_router(parts: &Arc<Parts>, ended: watch::Receiver<bool>) -> axum::Router {
+    let options = console::Options { closing: Some(ended), ..console::Options::new(parts.env().clone()) };
+    console::router(Arc::new(ConsolePlatform::new(parts.clone())), options)
+}
+
+/// Writes the addresses for programs that wait for them: as a whole, so that none reads half a file.
+fn announce(settings: &Settings, addresses: &Addresses) -> Result<(), PlatformError> {
+    let Some(path) = &settings.addresses_file else { return Ok(()) };
+    let failed = |source| PlatformError::Addresses { path: path.clone(), source };
+    let next = path.with_extension("next");
+    let text = serde_json::to_string(addresses).map_err(|e| failed(e.into()))?;
+    std::fs::write(&next, text).and_then(|()| std::fs::rename(&next, path)).map_err(failed)
+}

@@ -1,0 +1,129 @@
+//! What the platform is told before it opens: configuration file, then environment, then options; all of it checked.
+
+use crate::cli::PlatformArgs;
+use serde::Deserialize;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The data directory where nothing else is said.
+const DATA_DIR_DEFAULT: &str = "hailstream-data";
+
+/// The platform's settings, complete and checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Settings {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) aws_port: u16,
+    pub(crate) search_port: u16,
+    pub(crate) console_port: u16,
+    pub(crate) unlimited: bool,
+    pub(crate) addresses_file: Option<PathBuf>,
+}
+
+/// The configuration file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct File {
+    data_dir: Option<PathBuf>,
+    aws_port: Option<u16>,
+    search_port: Option<u16>,
+    console_port: Option<u16>,
+    unlimited: Option<bool>,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    #[error("the configuration file {path} cannot be read: {source}")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("the configuration file {path} is wrong: {message}")]
+    Parse { path: PathBuf, message: String },
+    #[error("the {first} and the {second} cannot both use port {port}; give one of them another")]
+    SamePort { first: &'static str, second: &'static str, port: u16 },
+    #[error("the data directory {path} cannot be used: {source}; name another with --data-dir")]
+    DataDir { path: PathBuf, source: std::io::Error },
+}
+
+impl Settings {
+    /// Brings file, environment and options together.
+    pub(crate) fn new(args: &PlatformArgs) -> Result<Self, SettingsError> {
+        let file = args.config.as_deref().map(read).transpose()?.unwrap_or_default();
+        let settings = Self {
+            data_dir: args.data_dir.clone().or(file.data_dir).unwrap_or_else(|| DATA_DIR_DEFAULT.into()),
+            aws_port: args.aws_port.or(file.aws_port).unwrap_or(4566),
+            search_port: args.search_port.or(file.search_port).unwrap_or(9200),
+            console_port: args.console_port.or(file.console_port).unwrap_or(8080),
+            unlimited: args.unlimited || file.unlimited.unwrap_or(false),
+            addresses_file: args.addresses_file.clone(),
+        };
+        settings.check_ports()?;
+        Ok(settings)
+    }
+
+    /// Makes the data directory and shows that it can be written.
+    pub(crate) fn prepare_data_dir(&self) -> Result<(), SettingsError> {
+        let failed = |source| SettingsError::DataDir { path: self.data_dir.clone(), source };
+        fs::create_dir_all(&self.data_dir).map_err(failed)?;
+        let probe = self.data_dir.join(".writable");
+        fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(failed)
+    }
+
+    fn check_ports(&self) -> Result<(), SettingsError> {
+        let doors = [("AWS door", self.aws_port), ("search door", self.search_port), ("console", self.console_port)];
+        for (i, (first, port)) in doors.iter().enumerate() {
+            // Port 0 asks for any free one, so two of them never meet.
+            if let Some((second, _)) = doors[i + 1..].iter().find(|(_, other)| *port != 0 && other == port) {
+                return Err(SettingsError::SamePort { first, second, port: *port });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> Result<File, SettingsError> {
+    let text = fs::read_to_string(path).map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
+    toml::from_str(&text).map_err(|e| SettingsError::Parse { path: path.to_owned(), message: e.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(config: &str) -> (tempfile::TempDir, PlatformArgs) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hailstream.toml");
+        fs::write(&path, config).unwrap();
+        (dir, PlatformArgs { config: Some(path), ..PlatformArgs::default() })
+    }
+
+    #[test]
+    fn options_override_the_file_and_the_file_the_defaults() {
+        let (_dir, mut args) = args("aws-port = 1\nsearch-port = 2\nunlimited = true");
+        args.search_port = Some(3);
+        let settings = Settings::new(&args).unwrap();
+        assert_eq!((settings.aws_port, settings.search_port, settings.console_port), (1, 3, 8080));
+        assert!(settings.unlimited);
+        assert_eq!(settings.data_dir, Path::new(DATA_DIR_DEFAULT));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let refused = |config: &str| Settings::new(&args(config).1).unwrap_err().to_string();
+        assert!(Settings::new(&args("aws-port = 1").1).unwrap_err().to_string().contains("cannot be read"));
+        let (_dir, a) = args("aws-prot = 1");
+        assert!(Settings::new(&a).unwrap_err().to_string().contains("aws-prot"), "{}", refused("x"));
+        let (_dir, a) = args("aws-port = 9200");
+        assert!(Settings::new(&a).unwrap_err().to_string().contains("AWS door and the search door"));
+        let (_dir, a) = args("aws-port = 0\nsearch-port = 0");
+        assert!(Settings::new(&a).is_ok());
+    }
+
+    #[test]
+    fn a_data_directory_that_cannot_be_made_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, b"").unwrap();
+        let args = PlatformArgs { data_dir: Some(file.join("data")), ..PlatformArgs::default() };
+        let error = Settings::new(&args).unwrap().prepare_data_dir().unwrap_err().to_string();
+        assert!(error.contains("file/data") && error.contains("--data-dir"), "{error}");
+    }
+}

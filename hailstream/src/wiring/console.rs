@@ -1,0 +1,89 @@
+//! The console's platform: every question and control handed to the stage that it concerns.
+
+use super::Parts;
+use crate::replaying::{Replaying, ReplayingError};
+use console::views::{AirportLine, Cell, CellsRequest, HourCount, Pipeline, TimeRange, Totals};
+use console::{Failure, Platform};
+use model::{Classified, Kind, Sample};
+use std::sync::Arc;
+
+/// A platform as the console sees it.
+pub(crate) struct ConsolePlatform {
+    parts: Arc<Parts>,
+}
+
+impl ConsolePlatform {
+    /// The platform made of `parts`.
+    pub(crate) fn new(parts: Arc<Parts>) -> Self {
+        Self { parts }
+    }
+
+    fn replaying(&self) -> Result<&Replaying, Failure> {
+        self.parts.replaying().ok_or_else(|| {
+            Failure::new(Kind::NotFound, "this platform has no replay of its own; start one with `hailstream replay`")
+        })
+    }
+}
+
+fn failure(error: ReplayingError) -> Failure {
+    Failure::from_error(&error)
+}
+
+impl Platform for ConsolePlatform {
+    fn pipeline(&self) -> Pipeline {
+        self.parts.pipeline()
+    }
+
+    fn time_range(&self) -> Result<Option<TimeRange>, Failure> {
+        self.parts.time_range()
+    }
+
+    fn cells(&self, request: &CellsRequest) -> Result<Vec<Cell>, Failure> {
+        self.parts.cells(request)
+    }
+
+    fn airport_lines(&self, range: TimeRange) -> Result<Vec<AirportLine>, Failure> {
+        self.parts.airport_lines(range)
+    }
+
+    fn totals(&self, range: TimeRange) -> Result<Totals, Failure> {
+        self.parts.totals(range)
+    }
+
+    fn top_cells(&self, range: TimeRange, n: usize) -> Result<Vec<Cell>, Failure> {
+        self.parts.top_cells(range, n)
+    }
+
+    fn pickups_by_hour(&self, range: TimeRange, geohash: Option<&str>) -> Result<Vec<HourCount>, Failure> {
+        self.parts.pickups_by_hour(range, geohash)
+    }
+
+    fn start_replay(&self) -> Result<(), Failure> {
+        self.replaying()?.start().map_err(failure)
+    }
+
+    fn stop_replay(&self) -> Result<(), Failure> {
+        self.replaying()?.stop().map_err(failure)
+    }
+
+    fn set_speedup(&self, speedup: Option<f64>) -> Result<(), Failure> {
+        self.replaying()?.set_speedup(speedup).map_err(failure)
+    }
+
+    fn set_shard_count(&self, count: u32) -> Result<(), Failure> {
+        let stream = self.parts.stream().ok_or_else(|| Failure::new(Kind::NotFound, "there is no stream yet"))?;
+        let change = self.parts.store().update_shard_count(&stream, count);
+        self.parts.runtime().block_on(change).map(|_| ()).map_err(|e| Failure::new(e.kind(), e.to_string()))
+    }
+
+    fn samples(&self) -> Vec<Sample> {
+        self.parts.samples()
+    }
+
+    fn health(&self) -> Result<(), Failure> {
+        match self.parts.application().and_then(|view| view.last_error.filter(|_| view.metrics.is_none())) {
+            None => Ok(()),
+            Some(error) => Err(Failure::new(Kind::Unavailable, format!("the application does not run: {error}"))),
+        }
+    }
+}

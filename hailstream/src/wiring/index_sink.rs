@@ -1,0 +1,92 @@
+//! The engine's sink into an index of the platform: rows become documents, their ids the documents' ids.
+
+use bytes::Bytes;
+use engine::port::{PortError, Sink, SinkBatch, SinkSpec};
+use engine::run::decode::JsonOptions;
+use engine::run::encode::JsonEncoder;
+use index::{Action, Field, FieldKind, Index, IndexError, IndexSettings, Mapping, Operation, Refresh};
+use model::Classified;
+use std::collections::BTreeMap;
+
+/// Documents that wait to be written at most: a write that would exceed this writes them first.
+const WAITING_DOCUMENTS_MAX: usize = 5_000;
+
+/// Writes rows into one index. What it has taken is durable after `flush`; it keeps 5,000 documents back at most.
+pub(crate) struct IndexSink {
+    index: Index,
+    name: String,
+    encoder: JsonEncoder,
+    waiting: Vec<Operation>,
+}
+
+impl IndexSink {
+    /// A sink into the index `name`, which is made by the first write where there is none.
+    ///
+    /// # Errors
+    /// When the table's format options are wrong.
+    pub(crate) fn new(index: Index, name: String, spec: &SinkSpec) -> Result<Self, PortError> {
+        let mut options = spec.table.options.clone();
+        // An index holds JSON and nothing else, so that the format need not be named.
+        options.entry("format".to_owned()).or_insert_with(|| "json".to_owned());
+        let encoder = JsonEncoder::new(&spec.schema, JsonOptions::parse(&options)?);
+        Ok(Self { index, name, encoder, waiting: Vec::new() })
+    }
+
+    fn documents(&self, batch: &SinkBatch) -> Result<Vec<Operation>, PortError> {
+        let rows = self.encoder.bind(&batch.rows)?;
+        let document = |row| {
+            let mut source = Vec::with_capacity(128);
+            rows.write(row, &mut source);
+            let id = batch.ids.as_ref().map(|ids| ids.value(row).to_owned());
+            Operation { index: self.name.clone(), id, action: Action::Index { source: Bytes::from(source) } }
+        };
+        Ok((0..batch.rows.num_rows()).map(document).collect())
+    }
+
+    fn refused(&self, error: &IndexError) -> PortError {
+        PortError::new(error.kind(), format!("index {}: {error}", self.name))
+    }
+
+    fn write_waiting(&mut self) -> Result<(), PortError> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let written = self.index.bulk(&self.waiting, Refresh::Later);
+        self.waiting.clear();
+        written.into_iter().try_for_each(|one| one.map(|_| ()).map_err(|e| self.refused(&e)))
+    }
+}
+
+impl Sink for IndexSink {
+    fn write(&mut self, batch: &SinkBatch) -> Result<(), PortError> {
+        let documents = self.documents(batch)?;
+        for document in documents {
+            self.waiting.push(document);
+            if self.waiting.len() >= WAITING_DOCUMENTS_MAX {
+                self.write_waiting()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), PortError> {
+        self.write_waiting()
+    }
+
+    fn close(&mut self) -> Result<(), PortError> {
+        self.write_waiting()
+    }
+}
+
+/// Makes an index with the given types of fields, unless there is one of this name.
+pub(crate) fn make_index(index: &Index, name: &str, fields: &BTreeMap<String, String>) -> Result<(), String> {
+    let mut mapping = Mapping::default();
+    for (field, kind) in fields {
+        let known = FieldKind::of(kind).ok_or_else(|| format!("field {field}: there is no type {kind:?}"))?;
+        mapping.add(Field::new(field, known)).map_err(|e| e.to_string())?;
+    }
+    match index.create_index(name, IndexSettings::default(), mapping) {
+        Ok(_) | Err(IndexError::IndexExists { .. }) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}

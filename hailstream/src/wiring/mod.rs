@@ -1,0 +1,20 @@
+//! The wiring: one file for each port, translating one crate's types to another's.
+
+mod connectors;
+mod console;
+mod index_sink;
+mod observe;
+mod parts;
+mod pipeline;
+mod put_target;
+mod results;
+mod runner;
+mod stream_source;
+
+pub use connectors::PlatformConnectors;
+pub(crate) use console::ConsolePlatform;
+pub(crate) use index_sink::make_index;
+pub(crate) use parts::Parts;
+pub(crate) use put_target::Remembering;
+pub use put_target::{HttpTarget, StoreTarget};
+pub use runner::EmbeddedRunner;

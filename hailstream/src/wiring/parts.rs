@@ -1,0 +1,118 @@
+//! What a platform is made of, as the wiring and the commands need it together.
+
+use super::observe::{Rates, Reading};
+use crate::platform::PlatformError;
+use crate::replaying::{Replaying, ReplayingError};
+use control::{ApplicationView, Applications};
+use index::Index;
+use model::{Env, Sample};
+use parking_lot::Mutex;
+use store::Store;
+use tokio::runtime::Handle;
+
+/// The open stages of one platform.
+pub(crate) struct Parts {
+    env: Env,
+    store: Store,
+    index: Index,
+    applications: Applications,
+    replaying: Option<Replaying>,
+    runtime: Handle,
+    observed: Mutex<(Reading, Rates)>,
+}
+
+impl Parts {
+    pub(crate) fn new(
+        env: Env,
+        (store, index): (Store, Index),
+        applications: Applications,
+        replaying: Option<Replaying>,
+        runtime: Handle,
+    ) -> Self {
+        Self { env, store, index, applications, replaying, runtime, observed: Mutex::default() }
+    }
+
+    pub(crate) fn env(&self) -> &Env {
+        &self.env
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn index(&self) -> &Index {
+        &self.index
+    }
+
+    pub(crate) fn replaying(&self) -> Option<&Replaying> {
+        self.replaying.as_ref()
+    }
+
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// The stream that is shown: the replay's, else the first one.
+    pub(crate) fn stream(&self) -> Option<String> {
+        let replayed = self.replaying.as_ref().map(|r| r.stream().to_owned());
+        replayed.or_else(|| self.store.list_streams().into_iter().next())
+    }
+
+    /// The application that is shown: the first one by name.
+    pub(crate) fn application(&self) -> Option<ApplicationView> {
+        self.applications.views().into_iter().next()
+    }
+
+    /// Reads all counters; the rates are then those since the last call. Called once a second.
+    pub(crate) fn observe(&self) {
+        let reading = Reading::of(self);
+        let mut observed = self.observed.lock();
+        let rates = reading.since(&observed.0);
+        *observed = (reading, rates);
+    }
+
+    pub(super) fn rates(&self) -> Rates {
+        self.observed.lock().1.clone()
+    }
+
+    /// Writes down where the replay is.
+    pub(crate) fn save_replay(&self) -> Result<(), ReplayingError> {
+        self.replaying.as_ref().map_or(Ok(()), Replaying::save)
+    }
+
+    /// Ends the replay, then the applications, whose results are durable afterwards. Both are tried.
+    pub(crate) fn stop_work(&self) -> Result<(), PlatformError> {
+        let replay = self.replaying.as_ref().map_or(Ok(()), Replaying::close);
+        self.applications.close()?;
+        Ok(replay?)
+    }
+
+    /// Every signal of every stage.
+    pub(crate) fn samples(&self) -> Vec<Sample> {
+        let mut samples = self.store.samples();
+        samples.extend(self.index.samples());
+        samples.extend(self.replaying.iter().flat_map(Replaying::samples));
+        samples.extend(self.applications.views().iter().flat_map(application_samples));
+        samples
+    }
+}
+
+fn application_samples(view: &ApplicationView) -> Vec<Sample> {
+    let sample = |name, value: f64| Sample::new(name, value).with("application", view.spec.name.as_str());
+    let mut samples = vec![
+        sample("application_kpus", f64::from(view.spec.kpus())),
+        sample("application_parallelism", f64::from(view.spec.parallelism)),
+        sample("application_restarts_total", view.restarts as f64),
+    ];
+    if let Some(metrics) = &view.metrics {
+        samples.extend([
+            sample("application_records_in_total", metrics.totals.records_in as f64),
+            sample("application_records_out_total", metrics.totals.records_out as f64),
+            sample("application_late_records_total", metrics.totals.late as f64),
+            sample("application_bad_records_total", metrics.totals.bad as f64),
+        ]);
+        samples.extend(metrics.watermark_ms.map(|ms| sample("application_watermark_ms", ms as f64)));
+        samples.extend(metrics.millis_behind_latest.map(|ms| sample("application_behind_latest_ms", ms as f64)));
+    }
+    samples
+}
