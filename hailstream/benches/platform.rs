@@ -1,0 +1,160 @@
+//! The whole platform: the taxi SQL from the durable log into the index (P1), and how long a start takes (P13). One line
+//! of JSON for each figure; medians of several runs. `--quick`, and `cargo test`, take few trips and one run.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark fails loudly and its output is its purpose")]
+
+use control::{ApplicationSpec, Runner};
+use hailstream::wiring::{EmbeddedRunner, PlatformConnectors, StoreTarget};
+use index::{Index, IndexConfig};
+use model::{Env, PutRecord};
+use replay::{Generator, PutTarget, PutVerdict, Source};
+use std::fs;
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+use store::{CapacityMode, Limits, Store, StoreConfig};
+use tokio::runtime::Handle;
+
+const SHARDS: u32 = 8;
+const SCRIPT: &str = include_str!("../../examples/taxi/taxi.sql");
+/// Wednesday 6 January 2016, in milliseconds since the Unix epoch.
+const DAY_MS: i64 = 1_452_038_400_000;
+/// Length of a tick of the kernel's account of CPU time: 100 a second on every Linux of today.
+const TICKS_PER_S: f64 = 100.0;
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    let given = |wanted: &str| args.iter().any(|arg| arg == wanted);
+    let quick = given("--quick") || !given("--bench");
+    let (trips, runs) = if quick { (20_000, 1) } else { (1_000_000, 5) };
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(taxi(folder.path(), trips, runs));
+    starts(folder.path(), runs);
+}
+
+/// P1: events per second and core, from the log's first record to the last durable document.
+async fn taxi(folder: &Path, trips: u64, runs: usize) {
+    let env = Env::system();
+    let config = StoreConfig { limits: Limits::Unlimited, ..StoreConfig::new(folder.join("stream"), env.clone()) };
+    let store = Store::open(StoreConfig { status_delay_ms: 0, ..config }).unwrap();
+    store.create_stream("trips", SHARDS, CapacityMode::Provisioned).await.unwrap();
+    store.settled("trips").await.unwrap();
+    let (filling, handle) = (store.clone(), Handle::current());
+    tokio::task::spawn_blocking(move || fill(StoreTarget::new(filling, "trips", handle), trips)).await.unwrap();
+    for parallelism in [1, 2] {
+        let (mut per_core, mut per_second) = (Vec::new(), Vec::new());
+        for run in 0..runs {
+            let index = folder.join(format!("index-{parallelism}-{run}"));
+            let (store, env, handle) = (store.clone(), env.clone(), Handle::current());
+            let ran = move || run_taxi(store, &index, &env, handle, parallelism, trips);
+            let (cpu_s, wall_s) = tokio::task::spawn_blocking(ran).await.unwrap();
+            per_core.push(trips as f64 / cpu_s);
+            per_second.push(trips as f64 / wall_s);
+        }
+        figure(&format!("p1_taxi_events_per_core_parallelism_{parallelism}"), "events/s", "higher", &per_core);
+        figure(&format!("p1_taxi_events_parallelism_{parallelism}"), "events/s", "higher", &per_second);
+    }
+    store.shutdown().await;
+}
+
+fn fill(mut target: StoreTarget, trips: u64) {
+    let mut source = Generator::new(1, trips, DAY_MS);
+    let mut batch = Vec::new();
+    loop {
+        let row = source.next_row().unwrap();
+        let ended = row.is_none();
+        batch.extend(row.map(|r| PutRecord { partition_key: r.key, explicit_hash_key: None, data: r.data }));
+        if batch.len() == 500 || (ended && !batch.is_empty()) {
+            assert!(target.put(&batch).unwrap().iter().all(|verdict| *verdict == PutVerdict::Accepted));
+            batch.clear();
+        }
+        if ended {
+            return;
+        }
+    }
+}
+
+fn run_taxi(store: Store, dir: &Path, env: &Env, handle: Handle, parallelism: u32, trips: u64) -> (f64, f64) {
+    let index = Index::open(IndexConfig::new(dir, env.clone())).unwrap();
+    let connectors = PlatformConnectors::new(store, index.clone(), handle, Path::new("."), env.clone());
+    let runner = EmbeddedRunner::new(Arc::new(connectors), env.clone());
+    let name = "taxi".to_owned();
+    let spec = ApplicationSpec { name, script: SCRIPT.to_owned(), parallelism, parallelism_per_kpu: 1 };
+    let (cpu_s, started_ns) = (cpu_seconds(), env.monotonic_ns());
+    let running = runner.start(&spec, None).unwrap();
+    let (_keep, pause) = std::sync::mpsc::channel::<()>();
+    while running.metrics().totals.records_in < trips {
+        let _elapsed = pause.recv_timeout(Duration::from_millis(1));
+    }
+    running.stop().unwrap();
+    let spent = (cpu_seconds() - cpu_s, (env.monotonic_ns() - started_ns) as f64 / 1e9);
+    assert!(index.info("pickup_count").unwrap().documents > 0, "results must be in the index");
+    index.shutdown().unwrap();
+    spent
+}
+
+/// CPU time of this process, all threads, user and system.
+fn cpu_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    // The second field is the program's name in parentheses, which may hold blanks.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / TICKS_PER_S
+}
+
+/// P13: from the start of the binary until all three doors take connections, and from a statement to its row.
+fn starts(folder: &Path, runs: usize) {
+    let env = Env::system();
+    let (mut doors, mut rows) = (Vec::new(), Vec::new());
+    for run in 0..runs.max(3) {
+        let started_ns = env.monotonic_ns();
+        let child = serve(&folder.join(format!("start-{run}")));
+        doors.push((env.monotonic_ns() - started_ns) as f64 / 1e6);
+        drop(child);
+        let started_ns = env.monotonic_ns();
+        let binary = env!("CARGO_BIN_EXE_hailstream");
+        let output = Command::new(binary).args(["sql", "-e", "SELECT 1 AS one"]).output().unwrap();
+        assert!(String::from_utf8_lossy(&output.stdout).contains("{\"one\":1}"), "{output:?}");
+        rows.push((env.monotonic_ns() - started_ns) as f64 / 1e6);
+    }
+    figure("p13_start_to_doors", "ms", "lower", &doors);
+    figure("p13_sql_text_to_first_row", "ms", "lower", &rows);
+}
+
+/// A platform that is killed when it is dropped.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+fn serve(dir: &Path) -> Killed {
+    fs::create_dir_all(dir).unwrap();
+    let addresses = dir.join("addresses.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hailstream"));
+    command.arg("serve").arg("--data-dir").arg(dir.join("data")).arg("--addresses-file").arg(&addresses);
+    command.args(["--aws-port", "0", "--search-port", "0", "--console-port", "0"]);
+    let child = Killed(command.stdout(Stdio::null()).spawn().unwrap());
+    while !addresses.exists() {
+        std::hint::spin_loop();
+    }
+    let text = fs::read_to_string(&addresses).unwrap();
+    let found: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for door in ["aws", "search", "console"] {
+        let address = found[door].as_str().unwrap().trim_start_matches("http://");
+        drop(TcpStream::connect(address).unwrap());
+    }
+    child
+}
+
+fn figure(name: &str, unit: &str, better: &str, runs: &[f64]) {
+    let mut sorted = runs.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let value = sorted[sorted.len() / 2];
+    let runs: Vec<f64> = runs.iter().map(|run| (run * 10.0).round() / 10.0).collect();
+    println!(r#"{{"figure":"{name}","value":{value:.1},"unit":"{unit}","better":"{better}","runs":{runs:?}}}"#);
+}
