@@ -25,12 +25,13 @@ impl Moment {
         }
     }
 
-    /// The integer that carries this moment as a timestamp of `precision`, cut to it; `None` when it does not fit.
+    /// The integer that carries this moment as a timestamp of `precision`; `None` when it does not fit. What it cannot
+    /// hold is cut as Flink cuts it: milliseconds toward 1970, what is below them downwards.
     pub(super) fn to_carrier(self, precision: u8) -> Option<i64> {
         match precision {
             0..=3 => {
                 let unit = 10_i64.pow(3 - u32::from(precision));
-                Some(self.ms.div_euclid(unit) * unit)
+                Some(self.ms / unit * unit)
             }
             4..=6 => {
                 let unit = 10_i64.pow(6 - u32::from(precision));
@@ -43,6 +44,15 @@ impl Moment {
                 Some(nanos.div_euclid(unit) * unit)
             }
         }
+    }
+
+    /// This moment without what a precision cannot hold, cut downwards.
+    pub(super) fn floored(self, precision: u8) -> Self {
+        if precision >= 3 {
+            return self;
+        }
+        let unit = 10_i64.pow(3 - u32::from(precision));
+        Self::of_ms(self.ms.div_euclid(unit) * unit)
     }
 
     /// The day that the moment falls on, counted from 1970-01-01.
@@ -110,17 +120,20 @@ impl Civil {
     }
 }
 
-/// Whole months from `from` to `to`, cut toward zero.
+/// Whole months from `from` to `to` as Flink counts them: by days first, where the last day of a shorter month completes
+/// it; then, where both fall on the same day of their months, an earlier time of day takes one away, also backwards.
 pub(super) fn months_between(from: Moment, to: Moment) -> i64 {
-    let (a, b) = (Civil::from_days(from.day()), Civil::from_days(to.day()));
-    let mut months = (b.year - a.year) * 12 + i64::from(b.month) - i64::from(a.month);
-    let rest = |d: Civil, m: Moment| (d.day, m.ms_of_day(), m.nanos);
-    if months > 0 && rest(b, to) < rest(a, from) {
-        months -= 1;
-    } else if months < 0 && rest(b, to) > rest(a, from) {
-        months += 1;
-    }
-    months
+    let (a, b) = (from.day(), to.day());
+    let months = if b < a { -months_forward(b, a) } else { months_forward(a, b) };
+    let same_day = Civil::from_days(a).plus_months(months).to_days() == b;
+    months - i64::from(same_day && to.ms_of_day() < from.ms_of_day())
+}
+
+/// The most months that can be added to day `a` without passing day `b`, which is not before it.
+fn months_forward(a: i64, b: i64) -> i64 {
+    let (from, to) = (Civil::from_days(a), Civil::from_days(b));
+    let months = (to.year - from.year) * 12 + i64::from(to.month) - i64::from(from.month);
+    months - i64::from(from.plus_months(months).to_days() > b)
 }
 
 /// 0 for Sunday.
@@ -176,12 +189,13 @@ pub(super) fn parse_time(text: &str) -> Option<i64> {
 }
 
 /// Reads `yyyy-M-d[ H:m:s[.fraction]]`: four digits of the year, one or two of all others, up to nine of the fraction.
+/// A day up to 31 that its month lacks is the month's last.
 pub(super) fn parse_timestamp(text: &str) -> Option<Moment> {
     let (date, time) = text.split_once(' ').map_or((text, None), |(d, t)| (d, Some(t)));
     let mut parts = date.splitn(3, '-');
     let year = parts.next().filter(|y| y.len() == 4)?;
     let (year, month, day) = (digits(year, 4)?, digits(parts.next()?, 2)?, digits(parts.next()?, 2)?);
-    let days = Civil::checked(year, month as u32, day as u32)?.to_days();
+    let days = smart_date(year, month as u32, day as u32)?;
     let Some(time) = time else { return Some(Moment::of_ms(days * DAY_MS)) };
     let (whole, fraction) = time.split_once('.').map_or((time, None), |(w, f)| (w, Some(f)));
     let mut parts = whole.splitn(3, ':').map(|p| digits(p, 2));
@@ -192,6 +206,12 @@ pub(super) fn parse_timestamp(text: &str) -> Option<Moment> {
     let nanos = fraction.map_or(Some(0), fraction_nanos)?;
     let ms = ((hour * 60 + minute) * 60 + second) * 1_000 + i64::from(nanos / 1_000_000);
     Some(Moment { ms: days * DAY_MS + ms, nanos: nanos % 1_000_000 })
+}
+
+/// Days since 1970 of a date whose day, up to 31, may be beyond its month: then it is the month's last.
+pub(super) fn smart_date(year: i64, month: u32, day: u32) -> Option<i64> {
+    let within = (1..=12).contains(&month) && (1..=31).contains(&day);
+    within.then(|| Civil { year, month, day: day.min(days_in_month(year, month)) }.to_days())
 }
 
 /// One to `most` digits as a number.
@@ -259,8 +279,8 @@ pub(super) fn write_span(out: &mut String, ms: i64) {
     push(out, format_args!("{sign}{} {h:02}:{m:02}:{s:02}.{:03}", ms / DAY_MS as u64, ms % 1_000));
 }
 
-/// Writing into a string cannot fail.
-fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
+/// Appends formatted text; writing into a string cannot fail.
+pub(super) fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
     let _ = std::fmt::Write::write_fmt(out, text);
 }
 
@@ -298,10 +318,12 @@ mod tests {
     fn months_are_whole() {
         let at = |t| parse_timestamp(t).unwrap();
         for (a, b, months) in [
-            ("2016-01-31 00:00:00", "2016-02-29 00:00:00", 0),
-            ("2016-01-31 00:00:00", "2016-03-31 00:00:00", 2),
-            ("2016-03-31 00:00:01", "2016-01-31 00:00:00", -2),
-            ("2016-03-31 00:00:00", "2016-01-31 00:00:01", -1),
+            ("2016-01-31 00:00:00", "2016-02-29 00:00:00", 1),
+            ("2016-01-31 12:00:00", "2016-02-29 11:59:59", 0),
+            ("2016-01-06 08:00:00", "2016-01-06 07:00:00", -1),
+            ("2016-03-31 00:00:00", "2016-02-29 00:00:00", -1),
+            ("2016-02-29 00:00:00", "2015-02-28 00:00:00", -12),
+            ("2016-01-15 00:00:00", "2016-02-14 23:00:00", 0),
         ] {
             assert_eq!(months_between(at(a), at(b)), months, "{a} to {b}");
         }
@@ -309,9 +331,10 @@ mod tests {
 
     #[test]
     fn text_that_is_no_timestamp_is_refused() {
-        for text in ["", "2016", "2016-13-01", "2016-02-30", "2016-01-01T00:00:00", "2016-01-01 24:00:00", "16-01-01"] {
+        for text in ["", "2016", "2016-13-01", "2016-02-32", "2016-01-01T00:00:00", "2016-01-01 24:00:00", "16-01-01"] {
             assert_eq!(parse_timestamp(text), None, "{text}");
         }
+        assert_eq!(parse_timestamp("2016-02-30"), parse_timestamp("2016-02-29 00:00:00"));
         assert_eq!(parse_timestamp("2016-1-2 3:4:5.6"), Some(Moment::of_ms(1_451_703_845_600)));
     }
 }

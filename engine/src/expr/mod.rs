@@ -11,6 +11,7 @@ mod decimal;
 mod error;
 mod function;
 pub mod functions;
+mod java_time;
 mod program;
 mod scalar;
 mod show;

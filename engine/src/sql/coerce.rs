@@ -4,7 +4,7 @@ use crate::expr::{CastMode, Comparison, Expr, Zone};
 use crate::types::DataType;
 
 /// The type that values of both types are converted to where one type must hold all, `None` when there is none.
-pub(super) fn common_type(a: DataType, b: DataType) -> Option<DataType> {
+pub(crate) fn common_type(a: DataType, b: DataType) -> Option<DataType> {
     use DataType as T;
     if a == b {
         return Some(a);

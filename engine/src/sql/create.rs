@@ -1,7 +1,7 @@
 //! The grammar of `CREATE TABLE`.
 
 use super::error::SqlError;
-use super::script::{Column, ColumnKind, CreateTable, Reader, StatementKind, Text, from_parser, shown};
+use super::script::{Column, ColumnKind, CreateTable, Reader, StatementKind, from_parser, shown};
 use super::type_name;
 use sqlparser::ast::Ident;
 use sqlparser::keywords::Keyword;
@@ -35,7 +35,7 @@ pub(super) fn table(reader: &mut Reader<'_>) -> Result<StatementKind, SqlError> 
         }
     }
     if reader.parser.parse_keyword(Keyword::WITH) {
-        table.options = options(reader)?;
+        table.options = reader.options()?;
     }
     let place = reader.place();
     if reader.word("LIKE") || reader.word("AS") {
@@ -115,19 +115,4 @@ fn column(reader: &mut Reader<'_>, table: &mut CreateTable) -> Result<(), SqlErr
         ));
     }
     Ok(())
-}
-
-fn options(reader: &mut Reader<'_>) -> Result<Vec<(Text, Text)>, SqlError> {
-    reader.expect(&Token::LParen)?;
-    let mut options = Vec::new();
-    loop {
-        let key = reader.text()?;
-        reader.expect(&Token::Eq)?;
-        options.push((key, reader.text()?));
-        if !reader.parser.consume_token(&Token::Comma) {
-            break;
-        }
-    }
-    reader.expect(&Token::RParen)?;
-    Ok(options)
 }

@@ -1,8 +1,8 @@
 //! The words of Flink's SQL: how its text is cut into tokens, and what its expressions may contain beyond the standard.
 
 use super::type_name;
-use sqlparser::ast::{DataType as AstType, Expr, Ident, ObjectName};
-use sqlparser::dialect::Dialect;
+use sqlparser::ast::{BinaryOperator, DataType as AstType, Expr, Ident, ObjectName, UnaryOperator};
+use sqlparser::dialect::{Dialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
@@ -51,6 +51,10 @@ impl Dialect for FlinkDialect {
         let token = parser.peek_token();
         let Token::Word(word) = &token.token else { return None };
         let next = parser.peek_nth_token(1).token;
+        if next == Token::LParen && word.quote_style.is_none() && is_json_function(&word.value) {
+            let (name, place) = (word.value.to_uppercase(), token.span.start);
+            return Some(Err(ParserError::ParserError(format!("the function {name} is not supported yet{place}"))));
+        }
         let is_table = word.keyword == Keyword::TABLE && word.quote_style.is_none() && matches!(next, Token::Word(_));
         if !is_table {
             return None;
@@ -58,7 +62,27 @@ impl Dialect for FlinkDialect {
         parser.advance_token();
         let prefix = Ident::with_span(token.span, TABLE_ARGUMENT);
         let name = parser.parse_object_name(false).map(|name| Box::new(name_as_expr(name)));
+        let next = parser.peek_token();
+        if parser.parse_keyword(Keyword::PARTITION) {
+            let what = format!("PARTITION BY in a window function is not supported yet{}", next.span.start);
+            return Some(Err(ParserError::ParserError(what)));
+        }
         Some(name.map(|value| Expr::Prefixed { prefix, value }))
+    }
+
+    fn parse_infix(&self, parser: &mut Parser<'_>, expr: &Expr, _: u8) -> Option<Result<Expr, ParserError>> {
+        let is = |n: usize, word: &str| {
+            matches!(&parser.peek_nth_token(n).token, Token::Word(w)
+                if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word))
+        };
+        let negated = is(0, "NOT");
+        let at = usize::from(negated);
+        let symmetric = is(at + 1, "SYMMETRIC");
+        if !is(at, "BETWEEN") || !(symmetric || is(at + 1, "ASYMMETRIC")) {
+            return None;
+        }
+        (0..at + 2).for_each(|_| parser.advance_token());
+        Some(self.between(parser, expr, symmetric, negated))
     }
 
     fn parse_data_type(&self, parser: &mut Parser<'_>) -> Option<Result<AstType, ParserError>> {
@@ -75,6 +99,39 @@ impl Dialect for FlinkDialect {
             AstType::Custom(ObjectName::from(vec![name]), Vec::new())
         }))
     }
+}
+
+impl FlinkDialect {
+    /// What follows `BETWEEN SYMMETRIC` or `BETWEEN ASYMMETRIC`: between the bounds in the order given, or in either.
+    fn between(
+        &self,
+        parser: &mut Parser<'_>,
+        expr: &Expr,
+        symmetric: bool,
+        negated: bool,
+    ) -> Result<Expr, ParserError> {
+        let precedence = self.prec_value(Precedence::Between);
+        let low = parser.parse_subexpr(precedence)?;
+        parser.expect_keyword(Keyword::AND)?;
+        let high = parser.parse_subexpr(precedence)?;
+        let between = |low: &Expr, high: &Expr| Expr::Between {
+            expr: Box::new(expr.clone()),
+            negated: false,
+            low: Box::new(low.clone()),
+            high: Box::new(high.clone()),
+        };
+        let mut found = between(&low, &high);
+        if symmetric {
+            let (left, right) = (Box::new(found), Box::new(between(&high, &low)));
+            found = Expr::Nested(Box::new(Expr::BinaryOp { left, op: BinaryOperator::Or, right }));
+        }
+        Ok(if negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(found) } } else { found })
+    }
+}
+
+/// Functions whose arguments have a grammar of their own.
+fn is_json_function(name: &str) -> bool {
+    name.get(..5).is_some_and(|begin| begin.eq_ignore_ascii_case("JSON_"))
 }
 
 /// A possibly qualified name as an expression.

@@ -29,13 +29,19 @@ pub(super) fn group_by(
     grouped: Grouped<'_>,
     zone: Zone,
 ) -> Result<RelRef, SqlError> {
-    let Grouped { select, columns, having, calls, places, scope } = grouped;
+    let Grouped { select, columns, having, calls, places, scope, legacy } = grouped;
     let mut binder = Binder::new(scope, zone, "GROUP BY");
     let place = group.first().map_or_else(|| first_place(select), place_of);
+    let mut bound = Vec::with_capacity(group.len());
     for expr in group {
-        refuse_grouping(expr)?;
+        match (expr, legacy) {
+            (ast::Expr::Function(call), Some(window)) if window.is(call) => bound.extend(window.columns()),
+            _ => {
+                refuse_grouping(expr)?;
+                bound.push(binder.bind(expr)?);
+            }
+        }
     }
-    let bound = binder.bind_all(group)?;
     let keys = sort_out(&input, bound, calls.len(), place)?;
     let output_keys = keys.keys.len();
 
@@ -98,19 +104,8 @@ fn refuse_grouping(expr: &ast::Expr) -> Result<(), SqlError> {
         ast::Expr::GroupingSets(_) | ast::Expr::Cube(_) | ast::Expr::Rollup(_) => {
             Err(SqlError::unsupported(place_of(expr), "GROUPING SETS, CUBE and ROLLUP"))
         }
-        ast::Expr::Function(f) if is_legacy_window(f) => {
-            let name = f.name.to_string().to_uppercase();
-            Err(SqlError::unsupported(place_of(expr), format!("{name} in GROUP BY")).hint(
-                "write FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(time), INTERVAL …)) GROUP BY window_start, window_end",
-            ))
-        }
         _ => Ok(()),
     }
-}
-
-fn is_legacy_window(f: &ast::Function) -> bool {
-    let name = f.name.to_string().to_ascii_uppercase();
-    matches!(name.as_str(), "TUMBLE" | "HOP" | "SESSION")
 }
 
 fn first_place(select: &ast::Select) -> Place {

@@ -1,6 +1,7 @@
 //! Names of tables: catalogs and databases other than the only ones are refused.
 
 use super::error::{Place, SqlError};
+use super::reserved;
 use sqlparser::ast::{Ident, ObjectName};
 
 /// The catalog and the database that all tables are in, as in a fresh Flink session.
@@ -11,6 +12,9 @@ pub(super) fn single(name: &ObjectName, place: Place) -> Result<Ident, SqlError>
     let parts: Vec<&Ident> = name.0.iter().filter_map(|p| p.as_ident()).collect();
     let place = parts.first().map_or(place, |p| Place::from(p.span));
     let fits = |found: &[&Ident], wanted: &[&str]| found.iter().map(|p| p.value.as_str()).eq(wanted.iter().copied());
+    if let Some(name) = parts.last() {
+        reserved::check(name)?;
+    }
     match parts.as_slice() {
         [name] => Ok((*name).clone()),
         [home @ .., name] if fits(home, &HOME[1..]) || fits(home, &HOME) => Ok((*name).clone()),

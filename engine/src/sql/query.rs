@@ -1,13 +1,16 @@
 //! From the syntax of queries to relations.
 
 use super::bind::{AggregateCall, Binder, place_of};
-use super::catalog::Catalog;
+use super::catalog::{Catalog, Entry};
 use super::coerce::common_type;
 use super::error::{Place, SqlError};
 use super::fold;
 use super::group;
+use super::hints::Hints;
+use super::legacy;
 use super::names;
 use super::rel::{Rel, RelRef};
+use super::reserved;
 use super::scope::Scope;
 use super::window;
 use crate::expr::{CastMode, Expr};
@@ -21,13 +24,14 @@ use std::collections::BTreeMap;
 /// Turns queries into relations over the tables and views of a catalog.
 pub(super) struct Planner<'a> {
     pub(super) catalog: &'a Catalog,
+    hints: &'a Hints,
     /// The relations that WITH gave names to.
     local: BTreeMap<String, RelRef>,
 }
 
 impl<'a> Planner<'a> {
-    pub(super) fn new(catalog: &'a Catalog) -> Self {
-        Self { catalog, local: BTreeMap::new() }
+    pub(super) fn new(catalog: &'a Catalog, hints: &'a Hints) -> Self {
+        Self { catalog, hints, local: BTreeMap::new() }
     }
 
     /// The relation that a query gives.
@@ -37,7 +41,7 @@ impl<'a> Planner<'a> {
         if with.recursive {
             return Err(SqlError::unsupported(with.span(), "WITH RECURSIVE"));
         }
-        let mut inner = Self { catalog: self.catalog, local: self.local.clone() };
+        let mut inner = Self { catalog: self.catalog, hints: self.hints, local: self.local.clone() };
         for table in &with.cte_tables {
             let rel = inner.query(&table.query)?;
             let columns: Vec<Ident> = table.alias.columns.iter().map(|c| c.name.clone()).collect();
@@ -143,13 +147,15 @@ impl<'a> Planner<'a> {
         if !modifiers.is_empty() {
             return Err(SqlError::unsupported(select.span(), "GROUP BY … WITH"));
         }
+        let legacy = legacy::assign(&input, group, zone)?;
+        let (input, legacy) = legacy.map_or((input, None), |(input, window)| (input, Some(window)));
         let mut calls = Vec::new();
-        let mut binder = Binder::collecting(&scope, zone, &mut calls);
+        let mut binder = Binder::collecting(&scope, zone, &mut calls).with_window(legacy.as_ref());
         let columns = select_list(&mut binder, &select.projection, &scope)?;
         let having = select.having.as_ref().map(|h| binder.condition(h)).transpose()?;
         let places = std::mem::take(&mut binder.places);
         let distinct = matches!(select.distinct, Some(Distinct::Distinct));
-        let grouped = Grouped { select, columns, having, calls, places, scope: &scope };
+        let grouped = Grouped { select, columns, having, calls, places, scope: &scope, legacy: legacy.as_ref() };
         if group.is_empty() && !distinct && grouped.calls.is_empty() && grouped.having.is_none() {
             return Ok(Rel::project(input, grouped.columns));
         }
@@ -202,6 +208,7 @@ impl<'a> Planner<'a> {
             _ => return Err(SqlError::unsupported(factor.span(), "this kind of table expression")),
         };
         let Some(alias) = alias else { return Ok((rel, own_name)) };
+        reserved::check(&alias.name)?;
         let columns: Vec<Ident> = alias.columns.iter().map(|c| c.name.clone()).collect();
         Ok((renamed(rel, &columns)?, Some(alias.name.value.clone())))
     }
@@ -210,7 +217,10 @@ impl<'a> Planner<'a> {
     pub(super) fn named(&self, name: &Ident) -> Result<RelRef, SqlError> {
         match self.local.get(&name.value) {
             Some(rel) => Ok(rel.clone()),
-            None => self.catalog.relation(name),
+            None => match self.catalog.get(name)? {
+                Entry::Table(table, _) => Ok(Rel::scan(self.hints.apply(table, name.span))),
+                Entry::View(rel) => Ok(rel.clone()),
+            },
         }
     }
 }
@@ -223,6 +233,7 @@ pub(super) struct Grouped<'a> {
     pub(super) calls: Vec<AggregateCall>,
     pub(super) places: Vec<(usize, sqlparser::tokenizer::Span)>,
     pub(super) scope: &'a Scope,
+    pub(super) legacy: Option<&'a legacy::LegacyWindow>,
 }
 
 /// The relation with other column names; as they are where none are given.
@@ -252,7 +263,10 @@ fn select_list(binder: &mut Binder<'_>, items: &[SelectItem], scope: &Scope) -> 
                 };
                 columns.push((bound, name));
             }
-            SelectItem::ExprWithAlias { expr, alias } => columns.push((binder.bind(expr)?, alias.value.clone())),
+            SelectItem::ExprWithAlias { expr, alias } => {
+                reserved::check(alias)?;
+                columns.push((binder.bind(expr)?, alias.value.clone()));
+            }
             SelectItem::Wildcard(options) => all_columns(binder, scope, options, &mut columns)?,
             SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
                 let qualifier = names::single(name, name.span().into())?;

@@ -4,16 +4,18 @@
 use super::create;
 use super::dialect::FlinkDialect;
 use super::error::{Place, SqlError};
+use super::hints::Hints;
 use sqlparser::ast::{Expr, Ident, Query};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Span, Token, TokenWithSpan, Tokenizer};
+use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 
 /// A script: statements in order, parsed but not yet checked against any table.
 #[derive(Debug, Clone)]
 pub struct Script {
     pub(super) text: String,
     pub(super) statements: Vec<Statement>,
+    pub(super) hints: Hints,
 }
 
 /// One statement and where it begins.
@@ -102,10 +104,12 @@ impl Script {
         let tokens = Tokenizer::new(&dialect, text)
             .tokenize_with_location()
             .map_err(|e| SqlError::at(e.location, e.message.to_lowercase()).within(text))?;
+        refuse_bang(&tokens, text).map_err(|e| e.within(text))?;
+        let hints = Hints::read(&tokens).map_err(|e| e.within(text))?;
         let parser = Parser::new(&dialect).with_recursion_limit(DEPTH_MAX).with_tokens_with_locations(tokens);
         let mut reader = Reader { parser };
         let statements = reader.statements().map_err(|e| e.within(text))?;
-        Ok(Self { text: text.to_owned(), statements })
+        Ok(Self { text: text.to_owned(), statements, hints })
     }
 
     /// How many statements there are.
@@ -117,6 +121,19 @@ impl Script {
     pub fn is_empty(&self) -> bool {
         self.statements.is_empty()
     }
+}
+
+/// `!=` is read like `<>`, but Flink takes the latter alone.
+fn refuse_bang(tokens: &[TokenWithSpan], text: &str) -> Result<(), SqlError> {
+    let lines: Vec<&str> = text.lines().collect();
+    for token in tokens.iter().filter(|t| t.token == Token::Neq) {
+        let Location { line, column } = token.span.start;
+        let written = lines.get(line as usize - 1).and_then(|l| l.chars().nth(column as usize - 1));
+        if written == Some('!') {
+            return Err(SqlError::at(token.span, "!= is no operator in Flink").hint("write <>"));
+        }
+    }
+    Ok(())
 }
 
 /// The parser's error at the place that its message names.
@@ -398,7 +415,9 @@ impl Reader<'_> {
     /// A name of a column.
     pub(super) fn name(&mut self) -> Result<Ident, SqlError> {
         let place = self.place();
-        self.parser.parse_identifier().map_err(|e| from_parser(e, place))
+        let name = self.parser.parse_identifier().map_err(|e| from_parser(e, place))?;
+        super::reserved::check(&name)?;
+        Ok(name)
     }
 
     /// A name of a table or a view, without catalog and database.
@@ -406,6 +425,22 @@ impl Reader<'_> {
         let place = self.place();
         let name = self.parser.parse_object_name(false).map_err(|e| from_parser(e, place))?;
         super::names::single(&name, Place::from(place))
+    }
+
+    /// `('key'='value', …)`
+    pub(super) fn options(&mut self) -> Result<Vec<(Text, Text)>, SqlError> {
+        self.expect(&Token::LParen)?;
+        let mut options = Vec::new();
+        loop {
+            let key = self.text()?;
+            self.expect(&Token::Eq)?;
+            options.push((key, self.text()?));
+            if !self.parser.consume_token(&Token::Comma) {
+                break;
+            }
+        }
+        self.expect(&Token::RParen)?;
+        Ok(options)
     }
 
     fn optional_names(&mut self) -> Result<Vec<Ident>, SqlError> {

@@ -4,6 +4,7 @@ use super::bind::{Binder, place_of};
 use super::catalog::{Catalog, Entry, TIME_ZONE};
 use super::error::{SqlError, did_you_mean};
 use super::explain;
+use super::hints::Hints;
 use super::lower::{Root, lower};
 use super::query::{Planner, renamed};
 use super::rel::{Rel, RelKind, RelRef};
@@ -67,7 +68,7 @@ impl Session {
     /// # Errors
     /// At the first thing that cannot stand; the session is then as it was before.
     pub fn plan(&mut self, script: &Script, connectors: &dyn Connectors) -> Result<Vec<Planned>, SqlError> {
-        let mut run = Run { catalog: self.catalog.clone(), connectors, planned: Vec::new() };
+        let mut run = Run { catalog: self.catalog.clone(), connectors, planned: Vec::new(), hints: &script.hints };
         run.catalog.forget_places();
         for statement in &script.statements {
             run.statement(statement).map_err(|e| e.or_at(statement.place).within(&script.text))?;
@@ -82,9 +83,14 @@ struct Run<'a> {
     catalog: Catalog,
     connectors: &'a dyn Connectors,
     planned: Vec<Planned>,
+    hints: &'a Hints,
 }
 
 impl Run<'_> {
+    fn planner(&self) -> Planner<'_> {
+        Planner::new(&self.catalog, self.hints)
+    }
+
     fn statement(&mut self, statement: &Statement) -> Result<(), SqlError> {
         match &statement.kind {
             StatementKind::CreateTable(table) => self.create_table(table),
@@ -126,7 +132,7 @@ impl Run<'_> {
         let one;
         let inserts: &[Insert] = match &statement.kind {
             StatementKind::Select(query) => {
-                let rel = rewrite(&Planner::new(&self.catalog).query(query)?);
+                let rel = rewrite(&self.planner().query(query)?);
                 let root = self.root(rel, SinkTarget::Collect, None, Vec::new(), statement.place)?;
                 return Ok((lower(&[root], self.catalog.settings.clone()), "select".to_owned()));
             }
@@ -154,8 +160,9 @@ impl Run<'_> {
                 format!("\"{}\" is a view: nothing can be written into it", insert.table.value),
             ));
         };
-        let output = sink::insert(&Planner::new(&self.catalog), insert, table)?;
-        self.check_connector(table, Role::Sink, place)?;
+        let table = self.hints.apply(table, place);
+        let output = sink::insert(&self.planner(), insert, &table)?;
+        self.check_connector(&table, Role::Sink, place)?;
         let target = SinkTarget::Table(output.table);
         self.root(rewrite(&output.rel), target, Some(output.columns), output.key, place)
     }
@@ -189,7 +196,7 @@ impl Run<'_> {
     }
 
     fn create_view(&mut self, view: &CreateView) -> Result<(), SqlError> {
-        let rel = Planner::new(&self.catalog).query(&view.query)?;
+        let rel = self.planner().query(&view.query)?;
         let rel = renamed(rel, &view.columns)?;
         self.catalog.add(&view.name, Entry::View(rel), view.if_not_exists)
     }

@@ -27,6 +27,7 @@ pub(super) struct Output {
 /// Binds an INSERT.
 pub(super) fn insert(planner: &Planner<'_>, insert: &Insert, table: &Arc<TableDef>) -> Result<Output, SqlError> {
     let rel = planner.query(&insert.query)?;
+    refuse_two_times(&rel, insert)?;
     let physical: Vec<usize> = (0..table.computed.len()).filter(|&i| table.computed[i].is_none()).collect();
     let sources = positions(insert, table, &physical, &rel)?;
     let zone = planner.catalog.zone();
@@ -49,7 +50,7 @@ pub(super) fn insert(planner: &Planner<'_>, insert: &Insert, table: &Arc<TableDe
                 ));
             }
         };
-        let value = super::fold::constant(implicit(value, field.data_type, zone));
+        let value = super::fold::constant(value.cast(field.data_type, CastMode::Strict, zone));
         let null_matters = value.nullable && !field.nullable;
         if null_matters && drops {
             dropped.push(value.clone().is_not_null());
@@ -65,6 +66,17 @@ pub(super) fn insert(planner: &Planner<'_>, insert: &Insert, table: &Arc<TableDe
     let key = table.primary_key.iter().filter_map(|k| physical.iter().position(|p| p == k)).collect();
     let columns = (0..physical.len()).collect();
     Ok(Output { table: Arc::clone(table), rel, columns, key })
+}
+
+/// Rows carry one event time into a sink.
+fn refuse_two_times(rel: &RelRef, insert: &Insert) -> Result<(), SqlError> {
+    let fields = rel.schema.fields.iter().enumerate();
+    let times: Vec<&str> = fields.filter(|(i, _)| rel.role(*i).is_rowtime()).map(|(_, f)| f.name.as_str()).collect();
+    if times.len() < 2 {
+        return Ok(());
+    }
+    let what = format!("the query gives more than one time attribute: {}", times.join(", "));
+    Err(SqlError::at(insert.table.span, what).hint("CAST all but one AS TIMESTAMP(3)"))
 }
 
 /// For each physical column of the table the column of the query that goes there.
@@ -139,14 +151,6 @@ fn place_of_column(query: &Query, index: usize) -> Place {
             _ => select.span().into(),
         },
         other => other.span().into(),
-    }
-}
-
-/// The value in the column's type. Text is not cut: Flink hands it on as it is.
-fn implicit(value: Expr, to: DataType, zone: Zone) -> Expr {
-    match (value.data_type, to) {
-        (from, DataType::Varchar(_)) if from.is_text() => value,
-        _ => value.cast(to, CastMode::Strict, zone),
     }
 }
 

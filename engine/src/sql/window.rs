@@ -128,15 +128,19 @@ fn descriptor(arg: &ast::Expr, input: &RelRef) -> Result<usize, SqlError> {
     }
     let (index, column) = Scope { alias: None, schema: input.schema.clone() }.column(name)?;
     if !input.roles[index].is_rowtime() {
-        let what = format!("windows need a time attribute, \"{}\" is a plain {}", name.value, column.data_type);
-        return Err(SqlError::at(name.span, what)
-            .hint("declare WATERMARK FOR it, and take it over as it is in views and subqueries"));
+        return Err(no_time_attribute(name, column.data_type));
     }
     Ok(index)
 }
 
+/// Windows over a column that tells no time.
+pub(super) fn no_time_attribute(name: &Ident, data_type: DataType) -> SqlError {
+    let what = format!("windows need a time attribute, \"{}\" is a plain {data_type}", name.value);
+    SqlError::at(name.span, what).hint("declare WATERMARK FOR it, and take it over as it is in views and subqueries")
+}
+
 /// A constant interval of days to seconds, in milliseconds.
-fn span(arg: &ast::Expr) -> Result<i64, SqlError> {
+pub(super) fn span(arg: &ast::Expr) -> Result<i64, SqlError> {
     let place = place_of(arg);
     let bound: Expr = Binder::new(&Scope::empty(), Zone::UTC, "a window function").bind(arg)?;
     match (bound.data_type, bound.as_literal()) {

@@ -1,5 +1,5 @@
-#![allow(missing_docs, reason = "for tests alone")]
 //! What the tests of the SQL front share: planning without any connector.
+#![allow(missing_docs, reason = "for tests alone")]
 
 use engine::plan::TableDef;
 use engine::port::{Connectors, PortError, Role, Sink, SinkSpec, Source};

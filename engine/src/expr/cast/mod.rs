@@ -37,7 +37,7 @@ pub fn can_cast(from: DataType, to: DataType) -> bool {
     }
     match to {
         T::Char(_) | T::Varchar(_) => true,
-        T::Boolean => from.is_text() || from.is_integer(),
+        T::Boolean => from.is_text() || from.is_numeric(),
         T::Bytes => from.is_text(),
         T::TinyInt | T::SmallInt | T::Int | T::BigInt | T::Float | T::Double | T::Decimal(_, _) => {
             from.is_numeric() || from.is_text() || from == T::Boolean || (to.is_integer() && from.is_interval())

@@ -59,6 +59,7 @@ fn to_decimals(values: impl Iterator<Item = Option<i128>>, to: DataType) -> Prim
 
 fn from_doubles(values: &PrimitiveArray<Float64Type>, from: DataType, to: DataType) -> Result<ArrayRef, EvalError> {
     Ok(match to {
+        DataType::Boolean => Arc::new(values.iter().map(|v| v.map(|v| v != 0.0)).collect::<BooleanArray>()),
         DataType::Float => Arc::new(values.unary::<_, Float32Type>(|v| v as f32)),
         DataType::Double => Arc::new(values.clone()),
         DataType::Decimal(p, s) => {

@@ -150,7 +150,6 @@ fn read_with<T: ArrowPrimitiveType>(
     })
 }
 
-/// Text that is a number but too large for the type becomes null; text that is no number fails.
 fn read_decimals(
     texts: &StringArray,
     (precision, scale): (u8, u8),
@@ -161,18 +160,14 @@ fn read_decimals(
         if texts.is_null(row) {
             return Ok(None);
         }
-        let text = texts.value(row).trim();
-        match decimal::parse(text, (precision, scale)) {
-            Some(value) => Ok(Some(value)),
-            None if text.bytes().any(|b| b.is_ascii_digit()) && read_double(text).is_some() => Ok(None),
-            None => mode.failed(|| format!("'{text}' cannot be read as {to}")),
-        }
+        let text = texts.value(row);
+        or_fail(decimal::parse(text.trim(), (precision, scale)), text, to, mode)
     })?;
     Ok(values.with_data_type(to.arrow()))
 }
 
 fn read_boolean(text: &str) -> Option<bool> {
-    match text.trim().to_ascii_lowercase().as_str() {
+    match text.to_ascii_lowercase().as_str() {
         "t" | "true" | "y" | "yes" | "1" => Some(true),
         "f" | "false" | "n" | "no" | "0" => Some(false),
         _ => None,
@@ -203,7 +198,8 @@ fn read_carried(text: &str, to: DataType, zone: Zone) -> Option<i64> {
         DataType::Date => calendar::parse_date(text.trim()),
         DataType::Time(_) => calendar::parse_time(text.trim()),
         DataType::Timestamp(_) | DataType::TimestampLtz(_) => {
-            carrier_of(calendar::parse_timestamp(text.trim())?, to, zone)
+            let precision = if let DataType::Timestamp(p) | DataType::TimestampLtz(p) = to { p } else { 0 };
+            carrier_of(calendar::parse_timestamp(text)?.floored(precision), to, zone)
         }
         _ => None,
     }

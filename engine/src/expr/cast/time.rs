@@ -48,15 +48,16 @@ pub(super) fn wall(carrier: i64, from: DataType, zone: Zone) -> Moment {
     }
 }
 
-/// The value of type `to` at a reading of the wall clock; `None` when the type cannot hold it.
+/// The value of type `to` at a reading of the wall clock; `None` when the type cannot hold it. Days are counted toward
+/// 1970, as Flink counts them.
 pub(super) fn carrier_of(wall: Moment, to: DataType, zone: Zone) -> Option<i64> {
     match to {
-        DataType::Date => Some(wall.day()),
+        DataType::Date => Some(wall.ms / DAY_MS),
         DataType::Timestamp(p) => wall.to_carrier(p),
         DataType::TimestampLtz(p) => Moment { ms: zone.epoch_ms(wall.ms), nanos: wall.nanos }.to_carrier(p),
         DataType::Time(p) => {
             let unit = 10_i64.pow(3 - u32::from(p.min(3)));
-            Some(wall.ms_of_day() / unit * unit)
+            Some(wall.ms % DAY_MS / unit * unit)
         }
         _ => None,
     }

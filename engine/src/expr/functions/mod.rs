@@ -1,8 +1,15 @@
 //! The registry of scalar functions, by name.
 
+mod digest;
+mod formats;
 mod geo;
 mod internal;
 mod kernels;
+mod math;
+mod parts;
+mod pattern;
+mod select;
+mod text;
 mod time;
 
 use super::Expr;
@@ -23,8 +30,96 @@ pub(crate) fn is_known_elsewhere(name: &str) -> bool {
 }
 
 /// Scalar functions of Flink that are not there yet.
-const LATER: &[&str] =
-    &["JSON_VALUE", "JSON_QUERY", "JSON_EXISTS", "CURRENT_TIMESTAMP", "PROCTIME", "RAND", "UUID", "NOW"];
+const LATER: &[&str] = &[
+    "ARRAY",
+    "ARRAY_APPEND",
+    "ARRAY_CONCAT",
+    "ARRAY_CONTAINS",
+    "ARRAY_DISTINCT",
+    "ARRAY_EXCEPT",
+    "ARRAY_INTERSECT",
+    "ARRAY_JOIN",
+    "ARRAY_MAX",
+    "ARRAY_MIN",
+    "ARRAY_POSITION",
+    "ARRAY_PREPEND",
+    "ARRAY_REMOVE",
+    "ARRAY_REVERSE",
+    "ARRAY_SLICE",
+    "ARRAY_SORT",
+    "ARRAY_UNION",
+    "CARDINALITY",
+    "COALESCE_JSON",
+    "CURRENT_DATABASE",
+    "CURRENT_DATE",
+    "CURRENT_ROW_TIMESTAMP",
+    "CURRENT_TIME",
+    "CURRENT_TIMESTAMP",
+    "CURRENT_WATERMARK",
+    "DECODE",
+    "ELEMENT",
+    "ELT",
+    "ENCODE",
+    "GEOHASH_DECODE",
+    "GROUP_ID",
+    "GROUPING",
+    "GROUPING_ID",
+    "HOP_END",
+    "HOP_PROCTIME",
+    "HOP_ROWTIME",
+    "HOP_START",
+    "IS_ALPHA",
+    "IS_DECIMAL",
+    "IS_DIGIT",
+    "JSON",
+    "JSON_ARRAY",
+    "JSON_EXISTS",
+    "JSON_OBJECT",
+    "JSON_QUERY",
+    "JSON_QUOTE",
+    "JSON_STRING",
+    "JSON_UNQUOTE",
+    "JSON_VALUE",
+    "LOCALTIME",
+    "LOCALTIMESTAMP",
+    "MAP",
+    "MAP_ENTRIES",
+    "MAP_FROM_ARRAYS",
+    "MAP_KEYS",
+    "MAP_UNION",
+    "MAP_VALUES",
+    "NOW",
+    "PARSE_URL",
+    "PRINTF",
+    "PROCTIME",
+    "RAND",
+    "RAND_INTEGER",
+    "REGEXP_COUNT",
+    "REGEXP_EXTRACT_ALL",
+    "REGEXP_INSTR",
+    "REGEXP_SUBSTR",
+    "ROW",
+    "SESSION_END",
+    "SESSION_PROCTIME",
+    "SESSION_ROWTIME",
+    "SESSION_START",
+    "SHA2",
+    "SPLIT",
+    "STARTSWITH",
+    "ENDSWITH",
+    "STR_TO_MAP",
+    "TRANSLATE",
+    "TRY_PARSE_JSON",
+    "TUMBLE_END",
+    "TUMBLE_PROCTIME",
+    "TUMBLE_ROWTIME",
+    "TUMBLE_START",
+    "TYPEOF",
+    "UNHEX",
+    "URL_DECODE",
+    "URL_ENCODE",
+    "UUID",
+];
 
 /// The function called `name`, whatever the case of its letters.
 pub fn find(name: &str) -> Option<FunctionRef> {
@@ -37,7 +132,18 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 fn all() -> impl Iterator<Item = &'static ScalarFunction> {
-    [geo::FUNCTIONS, time::FUNCTIONS].into_iter().flatten()
+    const ALL: [&[ScalarFunction]; 9] = [
+        math::FUNCTIONS,
+        text::FUNCTIONS,
+        pattern::FUNCTIONS,
+        digest::FUNCTIONS,
+        parts::FUNCTIONS,
+        time::FUNCTIONS,
+        formats::FUNCTIONS,
+        select::FUNCTIONS,
+        geo::FUNCTIONS,
+    ];
+    ALL.into_iter().flatten()
 }
 
 /// A signature of fixed types whose result is null only where an argument is.

@@ -52,7 +52,12 @@ impl Binder<'_> {
                 let like = self.named_call("LIKE", args, place)?;
                 Ok(if *negated { like.negate() } else { like })
             }
-            E::SimilarTo { .. } => Err(SqlError::unsupported(place, "SIMILAR TO").hint("use REGEXP(text, pattern)")),
+            E::SimilarTo { negated, expr, pattern, escape_char } => {
+                let parts = [Some(expr), Some(pattern), escape_char.as_ref()];
+                let args = self.bind_all(parts.into_iter().flatten().map(|e| &**e))?;
+                let similar = self.named_call("SIMILAR TO", args, place)?;
+                Ok(if *negated { similar.negate() } else { similar })
+            }
             E::RLike { .. } | E::ILike { .. } => Err(SqlError::at(place, "Flink has no such operator")),
             E::AtTimeZone { .. } => Err(SqlError::unsupported(place, "AT TIME ZONE")),
             _ => Err(SqlError::unsupported(place, format!("the expression {expr}"))),
@@ -80,6 +85,9 @@ impl Binder<'_> {
         }
         if let Some(function) = aggregate::find(&name) {
             return self.aggregate(function, call, place);
+        }
+        if let Some(part) = self.window.map_or(Ok(None), |w| w.part(call, place))? {
+            return Ok(part);
         }
         if call.filter.is_some() {
             return Err(SqlError::at(place, format!("{name} is no aggregate function: it takes no FILTER")));

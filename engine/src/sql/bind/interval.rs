@@ -5,7 +5,7 @@ use crate::expr::{Arithmetic, CastMode, Expr, ExprKind, Scalar, Zone, functions}
 use crate::sql::coerce::fold;
 use crate::sql::error::{Place, SqlError};
 use crate::types::DataType;
-use sqlparser::ast::{self, DateTimeField, Interval, Value};
+use sqlparser::ast::{self, DateTimeField, Interval, UnaryOperator, Value};
 
 /// Milliseconds of a unit of fixed length.
 fn milliseconds(field: &DateTimeField) -> Option<i64> {
@@ -31,7 +31,12 @@ fn months(field: &DateTimeField) -> Option<i64> {
 
 /// `INTERVAL '…' unit [TO unit]`.
 pub(super) fn literal(interval: &Interval, place: Place) -> Result<Expr, SqlError> {
-    let text = match &*interval.value {
+    let (value, minus) = match &*interval.value {
+        ast::Expr::UnaryOp { op: UnaryOperator::Minus, expr } => (&**expr, true),
+        ast::Expr::UnaryOp { op: UnaryOperator::Plus, expr } => (&**expr, false),
+        other => (other, false),
+    };
+    let text = match value {
         ast::Expr::Value(v) => match &v.value {
             Value::SingleQuotedString(text) => text.trim(),
             other => {
@@ -61,7 +66,7 @@ pub(super) fn literal(interval: &Interval, place: Place) -> Result<Expr, SqlErro
         _ => return Err(SqlError::unsupported(place, format!("an interval of {from}"))),
     };
     let value = value.ok_or_else(wrong)?;
-    Ok(Expr::literal(Scalar::Integer(if negative { -value } else { value }), data_type))
+    Ok(Expr::literal(Scalar::Integer(if negative != minus { -value } else { value }), data_type))
 }
 
 fn whole(text: &str) -> Option<i64> {

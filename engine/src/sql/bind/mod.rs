@@ -11,6 +11,7 @@ pub(super) use aggregate::{AGGREGATE_BASE, AggregateCall};
 use super::coerce::{self, fold};
 use super::dialect::TABLE_ARGUMENT;
 use super::error::{Place, SqlError};
+use super::legacy::LegacyWindow;
 use super::scope::Scope;
 use super::type_name;
 use crate::expr::{Arithmetic, CastMode, Comparison, Expr, ExprKind, Scalar, Zone, arithmetic_type, can_cast};
@@ -28,17 +29,24 @@ pub(super) struct Binder<'a> {
     pub(super) places: Vec<(usize, Span)>,
     /// What kind of clause this is, for messages (`WHERE`).
     clause: &'static str,
+    /// The window that GROUP BY names in its older form.
+    window: Option<&'a LegacyWindow>,
 }
 
 impl<'a> Binder<'a> {
     /// A binder for a clause in which aggregates may not stand.
     pub(super) fn new(scope: &'a Scope, zone: Zone, clause: &'static str) -> Self {
-        Self { scope, zone, aggregates: None, places: Vec::new(), clause }
+        Self { scope, zone, aggregates: None, places: Vec::new(), clause, window: None }
     }
 
     /// A binder that collects aggregates; each stands in the result as a column from [`AGGREGATE_BASE`] on.
     pub(super) fn collecting(scope: &'a Scope, zone: Zone, aggregates: &'a mut Vec<AggregateCall>) -> Self {
-        Self { scope, zone, aggregates: Some(aggregates), places: Vec::new(), clause: "this clause" }
+        Self { scope, zone, aggregates: Some(aggregates), places: Vec::new(), clause: "this clause", window: None }
+    }
+
+    /// The same binder that also knows the parts of a window.
+    pub(super) fn with_window(self, window: Option<&'a LegacyWindow>) -> Self {
+        Self { window, ..self }
     }
 
     /// Binds an expression that must be a condition.
@@ -111,6 +119,7 @@ impl<'a> Binder<'a> {
                 return self.named_call(&word, Vec::new(), name.span.into());
             }
         }
+        crate::sql::reserved::check(name)?;
         let (index, column) = match path {
             Some(path) => self.scope.qualified(path)?,
             None => self.scope.column(name)?,
@@ -155,6 +164,7 @@ impl<'a> Binder<'a> {
             B::Multiply => self.arithmetic(Arithmetic::Multiply, left, right, place),
             B::Divide => self.arithmetic(Arithmetic::Divide, left, right, place),
             B::Modulo => self.arithmetic(Arithmetic::Remainder, left, right, place),
+            B::Overlaps => self.overlaps(left, right, place),
             B::StringConcat => {
                 let args = vec![self.bind(left)?, self.bind(right)?];
                 self.named_call("||", args, place)
@@ -194,6 +204,32 @@ impl<'a> Binder<'a> {
         let to = self.compare(Comparison::LessOrEqual, value, high, place)?;
         let inside = Expr::and(vec![from, to]);
         Ok(if negated { inside.negate() } else { inside })
+    }
+
+    /// `(start, end) OVERLAPS (start, end)`, where an end may be an interval from its start.
+    fn overlaps(&mut self, left: &ast::Expr, right: &ast::Expr, place: Place) -> Result<Expr, SqlError> {
+        let mut period = |e: &ast::Expr| -> Result<(Expr, Expr), SqlError> {
+            let ast::Expr::Tuple(parts) = e else {
+                return Err(SqlError::at(place_of(e), "a period is wanted here").hint("write (start, end)"));
+            };
+            let [start, end] = parts.as_slice() else {
+                return Err(SqlError::at(place_of(e), "a period has a start and an end"));
+            };
+            let (start, end) = (self.bind(start)?, self.bind(end)?);
+            let end = if end.data_type.is_interval() {
+                self.combine(Arithmetic::Add, start.clone(), end, place)?
+            } else {
+                end
+            };
+            // Either may be the earlier one.
+            let swapped = self.compare(Comparison::Greater, start.clone(), end.clone(), place)?;
+            let first = self.make_case(vec![(swapped.clone(), end.clone())], start.clone(), place)?;
+            Ok((first, self.make_case(vec![(swapped, start)], end, place)?))
+        };
+        let ((a, b), (c, d)) = (period(left)?, period(right)?);
+        let begins = self.compare(Comparison::GreaterOrEqual, b, c, place)?;
+        let ends = self.compare(Comparison::GreaterOrEqual, d, a, place)?;
+        Ok(Expr::and(vec![begins, ends]))
     }
 
     fn in_list(
@@ -279,6 +315,11 @@ impl<'a> Binder<'a> {
         if !can_cast(value.data_type, to) {
             let what = format!("{} cannot be cast to {to}", value.data_type);
             return Err(SqlError::at(place, what).maybe_hint(cast_hint(value.data_type, to)));
+        }
+        if value.data_type == to && value.as_column().is_some() {
+            // An explicit cast, though it changes nothing, makes a plain column of a time attribute.
+            let (nullable, input) = (value.nullable, Box::new(value));
+            return Ok(Expr { kind: ExprKind::Cast { input, mode, zone: self.zone }, data_type: to, nullable });
         }
         Ok(fold(value.cast(to, mode, self.zone)))
     }

@@ -1,0 +1,115 @@
+//! The older form of windows: `GROUP BY TUMBLE(time, size)` with `TUMBLE_START`, `TUMBLE_END` and `TUMBLE_ROWTIME`.
+
+use super::bind::place_of;
+use super::error::{Place, SqlError};
+use super::rel::{Rel, RelRef};
+use super::scope::Scope;
+use super::window;
+use crate::expr::{Expr, Zone};
+use crate::plan::WindowSpec;
+use crate::types::{DataType, Field};
+use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments};
+
+/// The window that a GROUP BY names.
+#[derive(Debug, Clone)]
+pub(super) struct LegacyWindow {
+    /// The call without its name, for comparison.
+    args: String,
+    /// `TUMBLE` or `HOP`.
+    name: String,
+    /// Where `window_start` stands; the end and the time follow.
+    first: usize,
+    fields: Vec<Field>,
+}
+
+/// The rows of `input` put into the window that `group` names, if it names one.
+pub(super) fn assign(
+    input: &RelRef,
+    group: &[ast::Expr],
+    zone: Zone,
+) -> Result<Option<(RelRef, LegacyWindow)>, SqlError> {
+    let mut calls = group.iter().filter_map(|e| match e {
+        ast::Expr::Function(f) if window_name(f).is_some() => Some((f, place_of(e))),
+        _ => None,
+    });
+    let Some((call, place)) = calls.next() else { return Ok(None) };
+    let name = window_name(call).unwrap_or_default();
+    if calls.next().is_some() {
+        return Err(SqlError::at(place, "GROUP BY names one window at most"));
+    }
+    if name == "SESSION" {
+        return Err(SqlError::unsupported(place, name).hint("TUMBLE and HOP are"));
+    }
+    let args = arguments(call, place)?;
+    let wanted = if name == "HOP" { 3 } else { 2 };
+    let [time, spans @ ..] = args.as_slice() else { return Err(wrong(&name, place)) };
+    if args.len() != wanted {
+        return Err(wrong(&name, place));
+    }
+    let ast::Expr::Identifier(time) = time else { return Err(wrong(&name, place)) };
+    let (time_column, column) = Scope { alias: None, schema: input.schema.clone() }.column(time)?;
+    if !input.role(time_column).is_rowtime() {
+        return Err(window::no_time_attribute(time, column.data_type));
+    }
+    let spans = spans.iter().map(|s| window::span(s)).collect::<Result<Vec<i64>, _>>()?;
+    let (slide_ms, size_ms) = (spans[0], spans[spans.len() - 1]);
+    if size_ms <= 0 || slide_ms <= 0 {
+        return Err(SqlError::at(place, format!("the size and the slide of {name} must be greater than zero")));
+    }
+    let zone = if matches!(column.data_type, DataType::TimestampLtz(_)) { zone } else { Zone::UTC };
+    let rel = Rel::assign(input.clone(), WindowSpec { time_column, size_ms, slide_ms, offset_ms: 0, zone });
+    let first = input.schema.fields.len();
+    let fields = rel.schema.fields[first..].to_vec();
+    Ok(Some((rel, LegacyWindow { args: call.args.to_string(), name, first, fields })))
+}
+
+fn wrong(name: &str, place: Place) -> SqlError {
+    let takes = if name == "HOP" { "(time column, slide, size)" } else { "(time column, size)" };
+    SqlError::at(place, format!("{name} takes {takes}"))
+}
+
+fn window_name(call: &ast::Function) -> Option<String> {
+    let name = call.name.to_string().to_ascii_uppercase();
+    matches!(name.as_str(), "TUMBLE" | "HOP" | "SESSION").then_some(name)
+}
+
+fn arguments(call: &ast::Function, place: Place) -> Result<Vec<&ast::Expr>, SqlError> {
+    let FunctionArguments::List(list) = &call.args else { return Err(SqlError::at(place, "a window has arguments")) };
+    let arg = |a: &'_ FunctionArg| matches!(a, FunctionArg::Unnamed(FunctionArgExpr::Expr(_)));
+    if !list.args.iter().all(arg) {
+        return Err(SqlError::at(place, "a window takes a column and intervals"));
+    }
+    Ok(list
+        .args
+        .iter()
+        .filter_map(|a| if let FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) = a { Some(e) } else { None })
+        .collect())
+}
+
+impl LegacyWindow {
+    /// The columns of the window: start, end and time.
+    pub(super) fn columns(&self) -> Vec<Expr> {
+        self.fields.iter().enumerate().map(|(i, f)| Expr::column(self.first + i, f)).collect()
+    }
+
+    /// Whether a call in GROUP BY is this window.
+    pub(super) fn is(&self, call: &ast::Function) -> bool {
+        window_name(call).is_some_and(|name| name == self.name) && call.args.to_string() == self.args
+    }
+
+    /// The column that `TUMBLE_START(…)` and its kin stand for.
+    pub(super) fn part(&self, call: &ast::Function, place: Place) -> Result<Option<Expr>, SqlError> {
+        let name = call.name.to_string().to_ascii_uppercase();
+        let Some(part) = name.strip_prefix(&format!("{}_", self.name)) else { return Ok(None) };
+        let index = match part {
+            "START" => 0,
+            "END" => 1,
+            "ROWTIME" => 2,
+            _ => return Ok(None),
+        };
+        if call.args.to_string() != self.args {
+            return Err(SqlError::at(place, format!("{name} must have the arguments of {} in GROUP BY", self.name)));
+        }
+        Ok(self.columns().into_iter().nth(index))
+    }
+}
