@@ -44,11 +44,8 @@ fn walk(
         let (mut path, mut assigned) = (path.clone(), assigned.clone());
         match &plan.nodes[*reader].kind {
             NodeKind::Sink { .. } if path.is_empty() => release.direct = true,
-            NodeKind::Sink { .. } => {
-                if !release.paths.contains(&path) {
-                    release.paths.push(path.clone());
-                }
-            }
+            NodeKind::Sink { .. } if release.paths.contains(&path) => {}
+            NodeKind::Sink { .. } => release.paths.push(path.clone()),
             NodeKind::WindowAssign { window } => assigned = Some(window.clone()),
             NodeKind::WindowAggregate { window: WindowSource::Assigned(spec), .. } => path.push(spec.clone()),
             NodeKind::WindowAggregate { window: WindowSource::Attached { .. }, .. } => path.extend(assigned.take()),

@@ -137,6 +137,7 @@ impl Aggregation {
                 reject(if closes <= self.floor { Rejected::Replayed } else { Rejected::Late }, &rows);
                 continue;
             }
+            let slice = self.open_part(slice);
             let shape = &self.shape;
             let state = self.slices.entry(slice).or_insert_with(|| SliceState::new(shape));
             state.changed = true;
@@ -145,6 +146,17 @@ impl Aggregation {
             self.bytes = (self.bytes + state.table.bytes()).saturating_sub(before);
         }
         Ok(())
+    }
+
+    /// The slice for rows that come now: without the windows that share it and have closed.
+    fn open_part(&self, slice: Slice) -> Slice {
+        if self.windows.is_slice_window() || self.windows.closes_at(slice.end) > self.watermark {
+            return slice;
+        }
+        let mut windows = self.windows.windows_of(slice).into_iter();
+        let closed = windows.next().is_some_and(|w| self.windows.closes_at(w.end) <= self.watermark);
+        let open = windows.find(|w| self.windows.closes_at(w.end) > self.watermark);
+        Slice { from: open.filter(|_| closed).map_or(i64::MIN, |w| w.end), ..slice }
     }
 
     fn slice(&self, batch: &RecordBatch, timeless: &mut Vec<u32>) -> Result<Sliced, ArrowError> {
@@ -156,7 +168,7 @@ impl Aggregation {
             (WindowSource::Assigned(spec), Windows::Assigned { slice_ms, .. }) => {
                 let times = millis(batch, spec.time_column)?;
                 let (utc, nulls) = (spec.zone.is_utc(), times.nulls());
-                let mut current = Slice { start: 0, end: 0 };
+                let mut current = Slice::new(0, 0);
                 Ok(Sliced::new(batch.num_rows(), |row| {
                     if nulls.is_some_and(|n| n.is_null(row)) {
                         return none(row);
@@ -175,7 +187,7 @@ impl Aggregation {
                     if starts.is_null(row) || ends.is_null(row) {
                         return none(row);
                     }
-                    Some(Slice { start: starts.value(row), end: ends.value(row) })
+                    Some(Slice::new(starts.value(row), ends.value(row)))
                 }))
             }
             _ => Err(ArrowError::InvalidArgumentError("windows and their source do not fit".into())),
@@ -293,12 +305,12 @@ impl Aggregation {
             return if early { None } else { self.slices.remove(&window).map(|s| s.table) };
         }
         let mut table = GroupTable::new(&self.shape);
-        let first = Slice { end: window.start, start: i64::MAX };
+        let first = Slice { end: window.start, start: i64::MAX, from: i64::MAX };
         for (slice, state) in self.slices.range(first..) {
             if slice.end > window.end {
                 break;
             }
-            if slice.start >= window.start {
+            if slice.start >= window.start && slice.from <= window.end {
                 table.merge(state.table.groups());
             }
         }

@@ -11,6 +11,16 @@ pub(crate) struct Slice {
     pub(crate) end: i64,
     /// Milliseconds on the wall clock.
     pub(crate) start: i64,
+    /// Of the windows that share the slice only those that end at or after it count these rows: the others had closed
+    /// when the rows came. `i64::MIN` for rows that came in time for all of them.
+    pub(crate) from: i64,
+}
+
+impl Slice {
+    /// A slice (or window) whose rows count for every window that shares it.
+    pub(crate) fn new(start: i64, end: i64) -> Self {
+        Self { end, start, from: i64::MIN }
+    }
 }
 
 /// The windows of one aggregation.
@@ -50,7 +60,7 @@ impl Windows {
             Self::Assigned { spec, .. } => {
                 let start = floor(slice.start, spec.slide_ms, spec.offset_ms);
                 let end = start.saturating_add(spec.size_ms);
-                (end >= slice.end).then_some(Slice { start, end })
+                (end >= slice.end).then_some(Slice::new(start, end))
             }
         }
     }
@@ -61,7 +71,8 @@ impl Windows {
         let Self::Assigned { spec, .. } = self else { return vec![last] };
         let earlier = |w: &Slice| {
             let start = w.start.checked_sub(spec.slide_ms)?;
-            Some(Slice { start, end: start.saturating_add(spec.size_ms) }).filter(|w| w.end >= slice.end)
+            let window = Slice::new(start, start.saturating_add(spec.size_ms));
+            Some(window).filter(|w| w.end >= slice.end && w.end >= slice.from)
         };
         let mut windows: Vec<Slice> = std::iter::successors(Some(last), earlier).collect();
         windows.reverse();
@@ -89,7 +100,7 @@ impl Windows {
 /// The slice of `slice_ms` that a time on the wall clock belongs to.
 pub(crate) fn slice_of(spec: &WindowSpec, slice_ms: i64, wall_ms: i64) -> Slice {
     let start = floor(wall_ms, slice_ms, spec.offset_ms.rem_euclid(slice_ms));
-    Slice { start, end: start.saturating_add(slice_ms) }
+    Slice::new(start, start.saturating_add(slice_ms))
 }
 
 /// The greatest number at or below `at` that is `offset` and a multiple of `step`.
@@ -152,7 +163,7 @@ mod tests {
             prop_assert!(slice.start <= at && at < slice.end);
             let expected: Vec<Slice> = (-800..800)
                 .filter(|start| (start - spec.offset_ms).rem_euclid(slide) == 0)
-                .map(|start| Slice { start, end: start + size })
+                .map(|start| Slice::new(start, start + size))
                 .filter(|w| w.start <= at && at < w.end)
                 .collect();
             prop_assert_eq!(&windows.windows_of(slice), &expected);

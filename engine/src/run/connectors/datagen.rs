@@ -151,7 +151,7 @@ impl Generator {
             FieldKind::Sequence { start } => start.wrapping_add(row as i64),
             FieldKind::Whole { min, max } => {
                 let width = (i128::from(*max) - i128::from(*min) + 1) as u128;
-                (i128::from(*min) + (u128::from(random) * width >> 64) as i128) as i64
+                (i128::from(*min) + ((u128::from(random) * width) >> 64) as i128) as i64
             }
             FieldKind::Moment { max_past_ms } => {
                 let now = self.start_ms as i64 + (u128::from(row) * 1_000 / u128::from(self.rows_per_s)) as i64;

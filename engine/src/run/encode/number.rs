@@ -2,40 +2,41 @@
 
 use std::io::Write;
 
+/// Bits of the digits of a double and of a float.
+const DOUBLE_BITS: u32 = 53;
+const SINGLE_BITS: u32 = 24;
+
 /// Appends a double as `Double.toString` writes it: at least one digit after the point, an exponent below 1e-3 and from
 /// 1e7 on.
 pub(crate) fn write_f64(value: f64, out: &mut Vec<u8>) {
-    write_real(value.is_nan(), value.is_infinite(), value.is_sign_negative(), value == 0.0, out, |out| {
+    write_real(value, DOUBLE_BITS, out, |out| {
         let _ = write!(out, "{:e}", value.abs());
     });
 }
 
 /// Appends a float as `Float.toString` writes it.
 pub(crate) fn write_f32(value: f32, out: &mut Vec<u8>) {
-    write_real(value.is_nan(), value.is_infinite(), value.is_sign_negative(), value == 0.0, out, |out| {
+    write_real(value.into(), SINGLE_BITS, out, |out| {
         let _ = write!(out, "{:e}", value.abs());
     });
 }
 
-fn write_real(
-    nan: bool,
-    infinite: bool,
-    negative: bool,
-    zero: bool,
-    out: &mut Vec<u8>,
-    scientific: impl Fn(&mut Vec<u8>),
-) {
-    if nan {
+fn write_real(value: f64, bits: u32, out: &mut Vec<u8>, scientific: impl Fn(&mut Vec<u8>)) {
+    if value.is_nan() {
         return out.extend_from_slice(b"NaN");
     }
-    if negative {
+    if value.is_sign_negative() {
         out.push(b'-');
     }
-    if infinite {
+    if value.is_infinite() {
         return out.extend_from_slice(b"Infinity");
     }
-    if zero {
+    if value == 0.0 {
         return out.extend_from_slice(b"0.0");
+    }
+    let magnitude = value.abs();
+    if magnitude.fract() == 0.0 && magnitude < 9_223_372_036_854_775_808.0 {
+        return write_whole(magnitude as u64, bits, out);
     }
     // The shortest digits that read back as the same number: `d.ddde±x`.
     let start = out.len();
@@ -45,6 +46,19 @@ fn write_real(
     let exponent = text.get(at + 1..).and_then(|t| std::str::from_utf8(t).ok()).and_then(|t| t.parse::<i32>().ok());
     let digits: Vec<u8> = text[..at].iter().copied().filter(u8::is_ascii_digit).collect();
     place_point(&digits, exponent.unwrap_or(0), out);
+}
+
+/// Appends a whole number. Java (17) writes all its digits but those that lie wholly below the precision, where others
+/// write the fewest that read back as the same number.
+fn write_whole(magnitude: u64, bits: u32, out: &mut Vec<u8>) {
+    let excess = (63 - magnitude.leading_zeros()).saturating_sub(bits + 1);
+    let dropped = if excess > 1 { (f64::from(excess) * std::f64::consts::LOG10_2) as u32 } else { 0 };
+    let power = 10_u64.pow(dropped);
+    let rounded = magnitude / power + u64::from(dropped > 0 && magnitude % power >= power / 2);
+    let text = rounded.to_string();
+    let exponent = (text.len() as u32 + dropped) as i32 - 1;
+    let digits = text.trim_end_matches('0').as_bytes();
+    place_point(digits, exponent, out);
 }
 
 /// Appends `digits` (the first one before the point) times ten to the `exponent`.
@@ -141,8 +155,21 @@ mod tests {
             (f64::NEG_INFINITY, "-Infinity"),
             (123_456.789, "123456.789"),
             (0.012, "0.012"),
+            (9_007_199_254_740_992.0, "9.007199254740992E15"),
+            ((1_u64 << 60) as f64, "1.15292150460684698E18"),
+            (1e20, "1.0E20"),
         ] {
             assert_eq!(f64_text(value), text);
+        }
+        for (value, text) in [
+            (0.1_f32, "0.1"),
+            (123_456_789.0, "1.23456792E8"),
+            (9_007_199_254_740_992.0, "9.0071993E15"),
+            (16_777_216.0, "1.6777216E7"),
+        ] {
+            let mut out = Vec::new();
+            write_f32(value, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), text);
         }
     }
 

@@ -105,10 +105,7 @@ impl SourceTask {
             self.finish();
             return true;
         }
-        if view.watermark > self.watermark {
-            self.watermark = view.watermark;
-            self.pipeline.watermark(view.watermark);
-        }
+        self.emit(view.watermark);
         if view.idle && !self.said_idle {
             self.pipeline.idle();
         } else if self.said_idle && !view.idle {
@@ -123,6 +120,13 @@ impl SourceTask {
             self.options.coordinator.source_passed(self.options.index, self.subtask, Some(epoch), self.watermark);
         }
         false
+    }
+
+    fn emit(&mut self, watermark: Watermark) {
+        if watermark > self.watermark {
+            self.watermark = watermark;
+            self.pipeline.watermark(watermark);
+        }
     }
 
     fn finish(&mut self) {
@@ -226,7 +230,9 @@ impl SourceTask {
         open.tip = None;
         open.watermark = open.watermark.max(Watermark(watermark));
         let behind = open.reader.millis_behind_latest();
-        self.options.tracker.progress(open.id, Some((next, greatest)), open.watermark, behind, now_ns);
+        let read = Some((next, greatest));
+        let view = self.options.tracker.progress(open.id, read, open.watermark, behind, now_ns);
+        self.emit(view.watermark);
         Ok(())
     }
 
@@ -244,10 +250,7 @@ impl SourceTask {
             let open = &self.splits[index];
             let behind = open.reader.millis_behind_latest();
             let view = self.options.tracker.progress(open.id, None, Watermark(watermark), behind, now_ns);
-            if view.watermark > self.watermark {
-                self.watermark = view.watermark;
-                self.pipeline.watermark(view.watermark);
-            }
+            self.emit(view.watermark);
         }
         self.pipeline.push(scanned.rows.slice(from, scanned.rows.num_rows() - from))
     }

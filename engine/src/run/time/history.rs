@@ -5,7 +5,7 @@ use crate::run::aggregate::Windows;
 use model::Position;
 use std::collections::VecDeque;
 
-/// Most positions remembered of one split. Past it every other one is forgotten, which costs a longer replay only.
+/// Most positions remembered of one split. Past it they are remembered at wider steps, which costs a longer replay only.
 const ENTRIES_MAX: usize = 1_024;
 
 /// When a row of a source changes no result any more: the windows on each path from the source to a sink.
@@ -36,40 +36,53 @@ impl Release {
 pub(super) struct History {
     entries: VecDeque<(Position, i64)>,
     safe: Position,
-    greatest: i64,
+    /// The newest position, which need not stand among the entries.
+    last: (Position, i64),
+    /// One of so many positions is remembered.
+    step: u32,
+    passed: u32,
 }
 
 impl History {
     /// A history that begins at `start`, before which nothing is needed.
     pub(super) fn new(start: Position) -> Self {
-        Self { entries: VecDeque::new(), safe: start, greatest: i64::MIN }
+        Self { entries: VecDeque::new(), safe: start, last: (start, i64::MIN), step: 1, passed: 0 }
     }
 
     /// Rows up to `next` were read, the latest of them at `greatest` (`i64::MIN`: none had a time).
     pub(super) fn push(&mut self, next: Position, greatest: i64) {
-        self.greatest = self.greatest.max(greatest);
-        match self.entries.back_mut() {
-            // The same time before it: the later position is as safe.
-            Some((position, before)) if *before == self.greatest => *position = next,
-            _ => self.entries.push_back((next, self.greatest)),
+        self.last = (next, self.last.1.max(greatest));
+        self.passed += 1;
+        if self.passed < self.step {
+            return;
         }
+        self.passed = 0;
+        self.entries.push_back(self.last);
         if self.entries.len() > ENTRIES_MAX {
-            let mut odd = false;
+            self.step = self.step.saturating_mul(2);
+            let mut kept = false;
             self.entries.retain(|_| {
-                odd = !odd;
-                !odd
+                kept = !kept;
+                !kept
             });
         }
     }
 
     /// The latest position before which no row matters any more once results are durable up to `watermark`.
     pub(super) fn safe(&mut self, release: &Release, watermark: i64) -> Position {
+        let done = |greatest: i64| greatest == i64::MIN || release.done_at(greatest) <= watermark;
         while let Some((position, greatest)) = self.entries.front() {
-            if *greatest != i64::MIN && release.done_at(*greatest) > watermark {
+            if !done(*greatest) {
                 break;
             }
             self.safe = *position;
             self.entries.pop_front();
+        }
+        if self.entries.is_empty() {
+            self.step = 1;
+            if done(self.last.1) {
+                self.safe = self.last.0;
+            }
         }
         self.safe
     }
@@ -114,6 +127,7 @@ mod tests {
         assert!(history.entries.len() <= ENTRIES_MAX);
         let safe = history.safe(&release(), 500_000);
         let needed_from = 500_000 / 100;
-        assert!(safe.0 <= needed_from && safe.0 > needed_from / 2, "{safe}");
+        assert!(safe.0 <= needed_from && safe.0 > needed_from - 64, "{safe}");
+        assert_eq!(history.safe(&release(), i64::MAX), Position(10_000));
     }
 }
