@@ -90,7 +90,8 @@ impl Platform {
             Arc::new(Parts::new(env, (store.clone(), index.clone()), applications, replaying, Handle::current()));
         let (ended, watching) = watch::channel(false);
         let console = console_router(&parts, watching.clone());
-        let mut tasks = doors.serve(store::kinesis::router(store), axum::Router::new(), console, &watching);
+        let mut tasks =
+            doors.serve(store::kinesis::router(store), index::elastic::router(index.clone()), console, &watching);
         tasks.push(tokio::spawn(each_second(parts.clone(), watching)));
         announce(settings, &addresses)?;
         Ok(Self { addresses, parts, index, ended, tasks })
