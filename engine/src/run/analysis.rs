@@ -91,28 +91,27 @@ enum Course {
     Free,
 }
 
-/// Whether results of `aggregate` may be given before its windows close: every row given early is replaced by a final
-/// one under the same id, so that nothing untrue stays behind.
-pub(crate) fn may_be_early(plan: &JobPlan, readers: &Readers, aggregate: NodeId) -> bool {
-    let NodeKind::WindowAggregate { keys, aggregates, .. } = &plan.nodes[aggregate].kind else { return false };
+/// For each reader of `aggregate` whether it may have results before their windows close: every row given early is
+/// replaced by a final one under the same id, so that nothing untrue stays behind.
+pub(crate) fn may_be_early(plan: &JobPlan, readers: &Readers, aggregate: NodeId) -> Vec<bool> {
+    let NodeKind::WindowAggregate { keys, aggregates, .. } = &plan.nodes[aggregate].kind else { return Vec::new() };
     let grows = |f: AggregateFunction| if f == AggregateFunction::Count { Course::Grows } else { Course::Free };
     let mut courses = vec![Course::Fixed; keys.len()];
     courses.extend(aggregates.iter().map(|a| grows(a.function)));
     courses.resize(plan.nodes[aggregate].schema.fields.len(), Course::Fixed);
-    below(plan, readers, aggregate, &courses)
+    readers.of_node(aggregate).iter().map(|reader| takes_early(plan, readers, *reader, &courses)).collect()
 }
 
-fn below(plan: &JobPlan, readers: &Readers, node: NodeId, courses: &[Course]) -> bool {
-    readers.of_node(node).iter().all(|reader| match &plan.nodes[*reader].kind {
-        NodeKind::Filter { predicate } => stays_true(predicate, courses) && below(plan, readers, *reader, courses),
-        NodeKind::Project { exprs } => {
-            let projected: Vec<Course> = exprs.iter().map(|e| course(e, courses)).collect();
-            below(plan, readers, *reader, &projected)
-        }
-        NodeKind::Union => below(plan, readers, *reader, courses),
+/// Whether `node`, whose input's columns take these courses, and all below it may have rows that are replaced later.
+fn takes_early(plan: &JobPlan, readers: &Readers, node: NodeId, courses: &[Course]) -> bool {
+    let below = |courses: &[Course]| readers.of_node(node).iter().all(|r| takes_early(plan, readers, *r, courses));
+    match &plan.nodes[node].kind {
+        NodeKind::Filter { predicate } => stays_true(predicate, courses) && below(courses),
+        NodeKind::Project { exprs } => below(&exprs.iter().map(|e| course(e, courses)).collect::<Vec<_>>()),
+        NodeKind::Union => below(courses),
         NodeKind::Sink { key, .. } => !key.is_empty() && key.iter().all(|k| courses[*k] == Course::Fixed),
         _ => false,
-    })
+    }
 }
 
 fn course(expr: &Expr, courses: &[Course]) -> Course {

@@ -353,7 +353,7 @@ impl Builder<'_> {
         Ok(pipeline)
     }
 
-    /// Where the rows of `node` go.
+    /// Where the rows of `node` go: one target for each reader, in their order.
     fn targets(
         &mut self,
         head: NodeId,

@@ -18,8 +18,9 @@ pub(crate) struct AggregateTask {
     pub(crate) pipeline: Pipeline,
     pub(crate) gauge: Arc<Counter>,
     pub(crate) meter: Arc<Meter>,
-    /// Results of open windows may be given when the input rests: every sink below replaces them by id.
-    pub(crate) early: bool,
+    /// For each reader whether results of open windows may be given when the input rests: every sink below it then
+    /// replaces them by id.
+    pub(crate) early: Vec<bool>,
     /// Results on their way out, and what follows them.
     pub(crate) leaving: Option<(Emission, After)>,
 }
@@ -36,10 +37,13 @@ impl AggregateTask {
     fn leave(&mut self) -> Result<bool, JobError> {
         let Some((emission, after)) = &mut self.leaving else { return Ok(true) };
         if let Some(batch) = self.state.next_batch(emission).map_err(JobError::arrow(&self.place))? {
-            if matches!(after, After::Idle) {
-                self.meter.early.add(batch.num_rows() as u64);
+            match after {
+                After::Watermark(_) => self.pipeline.push(batch)?,
+                After::Idle => {
+                    self.meter.early.add(batch.num_rows() as u64);
+                    self.pipeline.push_to(batch, &self.early)?;
+                }
             }
-            self.pipeline.push(batch)?;
             return Ok(false);
         }
         match *after {
@@ -71,7 +75,7 @@ impl AggregateTask {
                 }
             }
             Event::Barrier(epoch) => self.pipeline.barrier(epoch),
-            Event::Idle if self.early => self.leaving = Some((self.state.early(), After::Idle)),
+            Event::Idle if self.early.contains(&true) => self.leaving = Some((self.state.early(), After::Idle)),
             Event::Idle => self.pipeline.idle(),
             Event::End => {
                 self.pipeline.end();

@@ -198,6 +198,16 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Hands rows to those who read the head and are `chosen`.
+    pub(crate) fn push_to(&mut self, batch: RecordBatch, chosen: &[bool]) -> Result<(), JobError> {
+        for index in 0..self.roots.len() {
+            if chosen.get(index) == Some(&true) {
+                self.hand(self.roots[index], batch.clone())?;
+            }
+        }
+        Ok(())
+    }
+
     fn hand(&mut self, target: Target, batch: RecordBatch) -> Result<(), JobError> {
         let index = match target {
             Target::Output(output) => {

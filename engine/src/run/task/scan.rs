@@ -46,6 +46,14 @@ pub(crate) struct Scanned {
     pub(crate) greatest: i64,
 }
 
+impl Scanned {
+    /// The latest time among the rows `range`; `i64::MIN` when none has one.
+    pub(crate) fn greatest_of(&self, range: Range<usize>) -> i64 {
+        let times = |t: &Timing| maximum(t.times.slice(range.start, range.len()).as_ref());
+        self.timing.as_ref().map_or(i64::MIN, times)
+    }
+}
+
 impl Scan {
     /// A scan that gives `columns` of the table, whose fields are those of `output`. Payloads can be decoded only when
     /// the table has a format that is known; others must come as rows.

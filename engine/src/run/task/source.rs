@@ -18,6 +18,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// How often an unbounded source is asked for new splits, in nanoseconds.
 const DISCOVERY_NS: u64 = 10_000_000_000;
 
+/// Into how many parts the positions of one read are divided, so that a resume need not read all of it again.
+const MARKS_PER_READ: usize = 16;
+
 /// What a source's subtasks share.
 #[derive(Clone)]
 pub(crate) struct SourceTaskOptions {
@@ -171,12 +174,14 @@ impl SourceTask {
         match self.port(read)? {
             SplitRead::Payloads(block) => {
                 let scanned = self.decode(index, &block)?;
-                self.hand_on(index, scanned, block.next, now_ns)
+                let marks = marks(&block, &scanned);
+                self.hand_on(index, scanned, &marks, now_ns)
             }
             SplitRead::Rows { batch, next } => {
                 self.options.meter.bytes_in.add(batch.get_array_memory_size() as u64);
                 let scanned = self.scan.rows(&batch)?;
-                self.hand_on(index, vec![scanned], next, now_ns)
+                let mark = (next, scanned.greatest);
+                self.hand_on(index, vec![scanned], &[mark], now_ns)
             }
             SplitRead::Tip => {
                 let open = &mut self.splits[index];
@@ -218,20 +223,26 @@ impl SourceTask {
         }
     }
 
-    fn hand_on(&mut self, index: usize, all: Vec<Scanned>, next: Position, now_ns: u64) -> Result<(), JobError> {
-        let (mut watermark, mut greatest) = (i64::MIN, i64::MIN);
+    /// Hands the rows of one read on; `marks` are positions in it with the latest times before them.
+    fn hand_on(
+        &mut self,
+        index: usize,
+        all: Vec<Scanned>,
+        marks: &[(Position, i64)],
+        now_ns: u64,
+    ) -> Result<(), JobError> {
+        let mut watermark = i64::MIN;
         for scanned in all {
             self.options.meter.records_in.add(scanned.rows.num_rows() as u64);
             let before = self.splits[index].watermark.0.max(watermark);
-            (watermark, greatest) = (watermark.max(scanned.watermark), greatest.max(scanned.greatest));
+            watermark = watermark.max(scanned.watermark);
             self.push_in_order(index, scanned, before, now_ns)?;
         }
         let open = &mut self.splits[index];
         open.tip = None;
         open.watermark = open.watermark.max(Watermark(watermark));
         let behind = open.reader.millis_behind_latest();
-        let read = Some((next, greatest));
-        let view = self.options.tracker.progress(open.id, read, open.watermark, behind, now_ns);
+        let view = self.options.tracker.progress(open.id, marks, open.watermark, behind, now_ns);
         self.emit(view.watermark);
         Ok(())
     }
@@ -249,11 +260,31 @@ impl SourceTask {
             from = row;
             let open = &self.splits[index];
             let behind = open.reader.millis_behind_latest();
-            let view = self.options.tracker.progress(open.id, None, Watermark(watermark), behind, now_ns);
+            let view = self.options.tracker.progress(open.id, &[], Watermark(watermark), behind, now_ns);
             self.emit(view.watermark);
         }
         self.pipeline.push(scanned.rows.slice(from, scanned.rows.num_rows() - from))
     }
+}
+
+/// Positions in a block with the latest times before them. Between its ends there are some only where every payload
+/// became a row and has a position of its own.
+fn marks(block: &PayloadBlock, scanned: &[Scanned]) -> Vec<(Position, i64)> {
+    let rows: usize = scanned.iter().map(|s| s.rows.num_rows()).sum();
+    if rows != block.rows.len() || block.next.0.checked_sub(block.first.0) != Some(rows as u64) {
+        return vec![(block.next, scanned.iter().map(|s| s.greatest).max().unwrap_or(i64::MIN))];
+    }
+    let step = rows.div_ceil(MARKS_PER_READ).max(1);
+    let (mut marks, mut first) = (Vec::new(), block.first.0);
+    for part in scanned {
+        let count = part.rows.num_rows();
+        for from in (0..count).step_by(step) {
+            let to = count.min(from + step);
+            marks.push((Position(first + to as u64), part.greatest_of(from..to)));
+        }
+        first += count as u64;
+    }
+    marks
 }
 
 impl Task for SourceTask {

@@ -139,12 +139,12 @@ impl Tracker {
         taken
     }
 
-    /// Rows of a split have been handed on. `read` says that all of one read have: where the next one begins, and the
-    /// latest time among them.
+    /// Rows of a split have been handed on. `read` says that all of one read have: positions in it, the last one where
+    /// the next read begins, each with the latest time between the one before it and itself.
     pub(crate) fn progress(
         &self,
         id: SplitId,
-        read: Option<(Position, i64)>,
+        read: &[(Position, i64)],
         watermark: Watermark,
         behind_ms: Option<u64>,
         now_ns: u64,
@@ -161,10 +161,10 @@ impl Tracker {
             split.phase = Phase::Reading;
             split.watermark = split.watermark.max(watermark.0);
             split.behind_ms = behind_ms;
-            if let Some((next, greatest)) = read {
-                split.next = next;
+            for (next, greatest) in read {
+                split.next = *next;
                 if self.options.release.is_windowed() {
-                    split.history.push(next, greatest);
+                    split.history.push(*next, *greatest);
                 }
             }
         }
@@ -364,7 +364,7 @@ mod tests {
     }
 
     fn progress(tracker: &Tracker, split: u32, watermark: i64) -> View {
-        tracker.progress(SplitId(split), Some((Position(1), watermark)), Watermark(watermark), None, 0)
+        tracker.progress(SplitId(split), &[(Position(1), watermark)], Watermark(watermark), None, 0)
     }
 
     #[test]

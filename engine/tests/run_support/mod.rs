@@ -1,0 +1,331 @@
+//! What the tests of running jobs share: a source in memory whose splits are fed by hand, and a sink that keeps documents
+//! by id and can be slow or broken.
+#![allow(dead_code, clippy::unwrap_used, missing_docs, reason = "for tests alone; each binary uses its part")]
+
+use arrow_array::Array;
+use bytes::Bytes;
+use engine::plan::{JobPlan, TableDef};
+use engine::port::{
+    Connectors, PayloadBlock, PortError, Role, Sink, SinkBatch, SinkSpec, Source, SplitId, SplitInfo, SplitRead,
+    SplitReader, Waker,
+};
+use engine::run::decode::JsonOptions;
+use engine::run::encode::JsonEncoder;
+use engine::run::{Job, JobError, JobHandle, JobOptions};
+use engine::sql::{Planned, Script, Session};
+use model::{Env, Kind, Position};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Waits a little.
+pub fn pause(ms: u64) {
+    let (_keep, never) = channel::<()>();
+    let _ = never.recv_timeout(Duration::from_millis(ms));
+}
+
+/// Waits until `holds`, at most ten seconds.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..2_000 {
+        if holds() {
+            return;
+        }
+        pause(5);
+    }
+    panic!("in vain waited for: {what}");
+}
+
+#[derive(Default)]
+struct Split {
+    parents: Vec<u32>,
+    rows: Vec<String>,
+    ended: bool,
+}
+
+/// A source whose splits are fed by hand.
+#[derive(Clone, Default)]
+pub struct Memory {
+    splits: Arc<Mutex<Vec<Split>>>,
+    wakers: Arc<Mutex<BTreeMap<u64, Waker>>>,
+    bounded: bool,
+    pub bytes_read: Arc<AtomicU64>,
+    /// The least position at which a split was opened, by split.
+    pub opened: Arc<Mutex<BTreeMap<u32, u64>>>,
+}
+
+impl Memory {
+    pub fn unbounded(splits: usize) -> Self {
+        let memory = Self::default();
+        (0..splits).for_each(|_| drop(memory.add(&[])));
+        memory
+    }
+
+    /// A source of whole splits.
+    pub fn bounded(splits: Vec<Vec<String>>) -> Self {
+        let split = |rows| Split { rows, ended: true, ..Split::default() };
+        let splits = Arc::new(Mutex::new(splits.into_iter().map(split).collect()));
+        Self { splits, bounded: true, ..Self::default() }
+    }
+
+    fn wake(&self) {
+        self.wakers.lock().unwrap().values().for_each(|w| w());
+    }
+
+    pub fn add(&self, parents: &[u32]) -> u32 {
+        let mut splits = self.splits.lock().unwrap();
+        splits.push(Split { parents: parents.to_vec(), ..Split::default() });
+        splits.len() as u32 - 1
+    }
+
+    pub fn push(&self, split: u32, rows: impl IntoIterator<Item = String>) {
+        self.splits.lock().unwrap()[split as usize].rows.extend(rows);
+        self.wake();
+    }
+
+    pub fn end(&self, split: u32) {
+        self.splits.lock().unwrap()[split as usize].ended = true;
+        self.wake();
+    }
+}
+
+impl Source for Memory {
+    fn splits(&self) -> Result<Vec<SplitInfo>, PortError> {
+        let splits = self.splits.lock().unwrap();
+        let info = |(i, s): (usize, &Split)| SplitInfo {
+            id: SplitId(i as u32),
+            name: format!("split-{i}"),
+            parents: s.parents.iter().map(|p| SplitId(*p)).collect(),
+            start: Position::ZERO,
+        };
+        Ok(splits.iter().enumerate().map(info).collect())
+    }
+
+    fn open(&self, split: SplitId, from: Position) -> Result<Box<dyn SplitReader>, PortError> {
+        let mut opened = self.opened.lock().unwrap();
+        let at = opened.entry(split.0).or_insert(from.0);
+        *at = (*at).max(from.0);
+        Ok(Box::new(Reader { memory: self.clone(), split: split.0 as usize, next: from.0 as usize }))
+    }
+
+    fn is_bounded(&self) -> bool {
+        self.bounded
+    }
+
+    fn subscribe(&self, waker: Waker) -> Box<dyn Send> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = NEXT.fetch_add(1, Ordering::SeqCst);
+        self.wakers.lock().unwrap().insert(id, waker);
+        Box::new(Subscription { id, wakers: self.wakers.clone() })
+    }
+}
+
+struct Subscription {
+    id: u64,
+    wakers: Arc<Mutex<BTreeMap<u64, Waker>>>,
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.wakers.lock().unwrap().remove(&self.id);
+    }
+}
+
+struct Reader {
+    memory: Memory,
+    split: usize,
+    next: usize,
+}
+
+impl SplitReader for Reader {
+    fn read(&mut self, bytes_max: usize) -> Result<SplitRead, PortError> {
+        let splits = self.memory.splits.lock().unwrap();
+        let split = &splits[self.split];
+        let (mut data, mut rows, first) = (Vec::new(), Vec::new(), self.next);
+        while let Some(row) = split.rows.get(self.next) {
+            if !rows.is_empty() && data.len() + row.len() > bytes_max {
+                break;
+            }
+            let start = data.len() as u32;
+            data.extend_from_slice(row.as_bytes());
+            rows.push(start..data.len() as u32);
+            self.next += 1;
+        }
+        if rows.is_empty() {
+            return Ok(if split.ended { SplitRead::End } else { SplitRead::Tip });
+        }
+        self.memory.bytes_read.fetch_add(data.len() as u64, Ordering::SeqCst);
+        let (first, next) = (Position(first as u64), Position(self.next as u64));
+        Ok(SplitRead::Payloads(PayloadBlock { data: Bytes::from(data), rows, first, next }))
+    }
+
+    fn millis_behind_latest(&self) -> Option<u64> {
+        Some((self.memory.splits.lock().unwrap()[self.split].rows.len() - self.next) as u64)
+    }
+}
+
+/// Documents by id, durable when flushed.
+#[derive(Clone, Default)]
+pub struct Index {
+    pub documents: Arc<Mutex<BTreeMap<String, String>>>,
+    pub writes: Arc<AtomicU64>,
+    pub bytes: Arc<AtomicU64>,
+    pub closed: Arc<AtomicU64>,
+    /// How long a write takes, in milliseconds.
+    pub slow_ms: Arc<AtomicU64>,
+    /// Writes fail.
+    pub broken: Arc<AtomicBool>,
+    /// Writes panic.
+    pub panics: Arc<AtomicBool>,
+}
+
+impl Index {
+    pub fn rows(&self) -> Vec<String> {
+        let mut rows: Vec<String> = self.documents.lock().unwrap().values().cloned().collect();
+        rows.sort();
+        rows
+    }
+}
+
+struct IndexWriter {
+    index: Index,
+    spec: SinkSpec,
+    encoder: JsonEncoder,
+    pending: Vec<(String, String)>,
+}
+
+impl Sink for IndexWriter {
+    fn write(&mut self, batch: &SinkBatch) -> Result<(), PortError> {
+        assert!(!self.index.panics.load(Ordering::SeqCst), "the sink panics as it was told");
+        if self.index.broken.load(Ordering::SeqCst) {
+            return Err(PortError::new(Kind::Unavailable, "the index is on fire"));
+        }
+        let slow = self.index.slow_ms.load(Ordering::SeqCst);
+        if slow > 0 {
+            pause(slow);
+        }
+        let bound = self.encoder.bind(&batch.rows).unwrap();
+        for row in 0..batch.rows.num_rows() {
+            let mut text = Vec::new();
+            bound.write(row, &mut text);
+            self.index.bytes.fetch_add(text.len() as u64, Ordering::SeqCst);
+            let number = self.index.writes.fetch_add(1, Ordering::SeqCst);
+            let id = match &batch.ids {
+                Some(ids) => ids.value(row).to_owned(),
+                None => format!("auto-{}-{number}", self.spec.subtask),
+            };
+            assert!(batch.ids.as_ref().is_none_or(|ids| ids.is_valid(row)));
+            self.pending.push((id, String::from_utf8(text).unwrap()));
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), PortError> {
+        self.index.documents.lock().unwrap().extend(self.pending.drain(..));
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), PortError> {
+        assert!(self.pending.is_empty());
+        self.index.closed.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+/// Sources and indices by the name of their table.
+#[derive(Clone, Default)]
+pub struct Hands {
+    sources: BTreeMap<String, Memory>,
+    indices: BTreeMap<String, Index>,
+}
+
+impl Hands {
+    pub fn source(mut self, table: &str, memory: &Memory) -> Self {
+        self.sources.insert(table.to_owned(), memory.clone());
+        self
+    }
+
+    pub fn index(mut self, table: &str, index: &Index) -> Self {
+        self.indices.insert(table.to_owned(), index.clone());
+        self
+    }
+
+    pub fn plan(&self, script: &str) -> JobPlan {
+        let script = Script::parse(script).unwrap_or_else(|e| panic!("{e}"));
+        let planned = Session::new().plan(&script, self).unwrap_or_else(|e| panic!("{e}"));
+        let plan = planned.into_iter().find_map(|p| match p {
+            Planned::Job { plan, .. } => Some(plan),
+            _ => None,
+        });
+        plan.unwrap()
+    }
+
+    pub fn options(&self) -> JobOptions {
+        JobOptions { resume_interval_ms: 20, ..JobOptions::new("app", Env::system(), Arc::new(self.clone())) }
+    }
+
+    pub fn start(&self, script: &str, parallelism: u32) -> JobHandle {
+        self.try_start(script, JobOptions { parallelism: Some(parallelism), ..self.options() }).unwrap()
+    }
+
+    pub fn try_start(&self, script: &str, options: JobOptions) -> Result<JobHandle, JobError> {
+        Job::start(self.plan(script), options)
+    }
+}
+
+impl Connectors for Hands {
+    fn check(&self, table: &TableDef, role: Role) -> Result<(), PortError> {
+        let known = match role {
+            Role::Source => self.sources.contains_key(&table.name),
+            Role::Sink => self.indices.contains_key(&table.name),
+        };
+        if known { Ok(()) } else { Err(PortError::new(Kind::NotFound, format!("no table {}", table.name))) }
+    }
+
+    fn source(&self, table: &TableDef) -> Result<Arc<dyn Source>, PortError> {
+        Ok(Arc::new(self.sources[&table.name].clone()))
+    }
+
+    fn sink(&self, spec: &SinkSpec) -> Result<Box<dyn Sink>, PortError> {
+        let index = self.indices[&spec.table.name].clone();
+        let encoder = JsonEncoder::new(&spec.schema, JsonOptions::default());
+        Ok(Box::new(IndexWriter { index, spec: spec.clone(), encoder, pending: Vec::new() }))
+    }
+}
+
+/// A table of events: a time in milliseconds, a key, a number; the watermark is a second behind.
+pub const EVENTS: &str = "CREATE TABLE events (ts TIMESTAMP_LTZ(3), k STRING, v BIGINT, \
+    WATERMARK FOR ts AS ts - INTERVAL '1' SECOND) \
+    WITH ('connector'='memory','format'='json','json.timestamp-format.standard'='ISO-8601');\n";
+
+/// One event as JSON.
+pub fn event(ms: i64, key: &str, value: i64) -> String {
+    let ts = chrono::DateTime::from_timestamp_millis(ms).unwrap().format("%Y-%m-%dT%H:%M:%S%.3fZ");
+    format!("{{\"ts\":\"{ts}\",\"k\":\"{key}\",\"v\":{value}}}")
+}
+
+/// `count`, a sink of counts and sums per key and ten seconds, and its query over `events`.
+pub fn counts() -> String {
+    format!(
+        "{EVENTS}CREATE TABLE counts (k STRING, n BIGINT, s BIGINT, we TIMESTAMP(3)) WITH ('connector'='index');\n\
+         INSERT INTO counts SELECT k, COUNT(*), SUM(v), window_end FROM \
+         TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, k;"
+    )
+}
+
+/// What `counts` must give, computed row by row.
+pub fn expected_counts<'a>(rows: impl Iterator<Item = &'a (i64, String, i64)>) -> Vec<String> {
+    let mut groups: BTreeMap<(i64, String), (i64, i64)> = BTreeMap::new();
+    for (ms, key, value) in rows {
+        let group = groups.entry((ms.div_euclid(10_000) * 10_000 + 10_000, key.clone())).or_default();
+        *group = (group.0 + 1, group.1 + value);
+    }
+    let shown = |((end, key), (n, s)): (&(i64, String), &(i64, i64))| {
+        let we = chrono::DateTime::from_timestamp_millis(*end).unwrap().format("%Y-%m-%d %H:%M:%S");
+        format!("{{\"k\":\"{key}\",\"n\":{n},\"s\":{s},\"we\":\"{we}\"}}")
+    };
+    let mut rows: Vec<String> = groups.iter().map(shown).collect();
+    rows.sort();
+    rows
+}
