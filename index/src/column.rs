@@ -214,6 +214,11 @@ impl Column {
         (self.min, self.max)
     }
 
+    /// Whether every row has exactly one value.
+    pub(crate) fn is_one_each(&self) -> bool {
+        matches!(self.rows, Rows::One)
+    }
+
     /// Whether a row can have more than one value.
     pub(crate) fn is_multiple(&self) -> bool {
         matches!(self.rows, Rows::Many(_))

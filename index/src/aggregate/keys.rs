@@ -42,7 +42,7 @@ impl Floor {
     }
 
     #[inline]
-    fn key(&mut self, ms: i64) -> i64 {
+    pub(super) fn key(&mut self, ms: i64) -> i64 {
         if self.from <= ms && ms < self.to {
             return self.from;
         }
@@ -76,6 +76,11 @@ impl Floor {
 }
 
 impl Keys {
+    /// Whether every value is in some bucket.
+    pub(super) fn takes_all(&self) -> bool {
+        !matches!(self, Self::Geohash { bounds: Some(_), .. } | Self::Geotile { bounds: Some(_), .. })
+    }
+
     /// The key of a value; `None` when the value is in no bucket.
     #[inline]
     pub(super) fn key(&mut self, value: i64) -> Option<i64> {

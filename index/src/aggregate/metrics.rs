@@ -13,6 +13,11 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
+    /// A sum that is known.
+    pub(super) fn of(sum: f64) -> Self {
+        Self { sum, lost: 0.0 }
+    }
+
     #[inline]
     pub(super) fn add(&mut self, value: f64) {
         let sum = self.sum + value;
@@ -150,6 +155,10 @@ fn join(a: Vec<(f64, u64)>, b: Vec<(f64, u64)>) -> Vec<(f64, u64)> {
 /// What is remembered for each parent bucket.
 #[derive(Debug, Clone)]
 pub(super) enum Metric {
+    /// Numbers of whole values and their exact sums.
+    Wholes(Vec<(u64, i128)>),
+    /// Numbers of values and their sums, where least and greatest are not asked for.
+    Sums(Vec<(u64, Sum)>),
     Summaries(Vec<Summary>),
     Distributions(Vec<Distribution>),
     Distinct(Vec<FxHashSet<i64>>),
@@ -168,6 +177,8 @@ pub(super) fn grow<T: Default>(of: &mut Vec<T>, parents: &[u32]) {
 impl Metric {
     pub(super) fn memory_bytes(&self) -> usize {
         match self {
+            Self::Wholes(all) => all.capacity() * 32,
+            Self::Sums(all) => all.capacity() * 24,
             Self::Summaries(all) => all.capacity() * size_of::<Summary>(),
             Self::Distributions(all) => all.iter().map(Distribution::memory_bytes).sum(),
             Self::Distinct(all) => all.iter().map(|set| set.capacity() * 10).sum(),

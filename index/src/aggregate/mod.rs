@@ -7,7 +7,9 @@
 mod buckets;
 mod collect;
 mod decimal;
+mod fill;
 mod finish;
+mod gather;
 mod keys;
 mod metrics;
 mod partial;
@@ -15,6 +17,7 @@ mod pattern;
 mod request;
 mod result;
 mod select;
+mod source;
 
 pub(crate) use collect::Collectors;
 pub(crate) use finish::finish;

@@ -299,10 +299,19 @@ impl Found {
     }
 
     fn aggregate(&mut self, view: &View, bits: &Bitmap) -> Result<(), QueryError> {
-        let mut batch = Vec::with_capacity(BATCH_ROWS);
-        for row in bits.ones() {
-            batch.push(row);
-            if batch.len() == BATCH_ROWS {
+        let mut batch: Vec<u32> = Vec::with_capacity(BATCH_ROWS + 64);
+        for (at, word) in bits.words().iter().enumerate() {
+            let first = at as u32 * 64;
+            if *word == u64::MAX {
+                batch.extend(first..first + 64);
+            } else {
+                let mut rest = *word;
+                while rest != 0 {
+                    batch.push(first + rest.trailing_zeros());
+                    rest &= rest - 1;
+                }
+            }
+            if batch.len() >= BATCH_ROWS {
                 self.collectors.collect(view, &batch)?;
                 batch.clear();
             }
