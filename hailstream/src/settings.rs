@@ -107,14 +107,16 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
-        let refused = |config: &str| Settings::new(&args(config).1).unwrap_err().to_string();
-        assert!(Settings::new(&args("aws-port = 1").1).unwrap_err().to_string().contains("cannot be read"));
-        let (_dir, a) = args("aws-prot = 1");
-        assert!(Settings::new(&a).unwrap_err().to_string().contains("aws-prot"), "{}", refused("x"));
-        let (_dir, a) = args("aws-port = 9200");
-        assert!(Settings::new(&a).unwrap_err().to_string().contains("AWS door and the search door"));
-        let (_dir, a) = args("aws-port = 0\nsearch-port = 0");
-        assert!(Settings::new(&a).is_ok());
+        let settings = |config: &str| {
+            let (_dir, args) = args(config);
+            Settings::new(&args).map_err(|e| e.to_string())
+        };
+        assert!(settings("aws-prot = 1").unwrap_err().contains("aws-prot"));
+        assert!(settings("aws-port = 70000").unwrap_err().contains("aws-port"));
+        assert!(settings("aws-port = 9200").unwrap_err().contains("AWS door and the search door"));
+        assert!(settings("aws-port = 0\nsearch-port = 0").is_ok(), "any free port is never the same one");
+        let missing = PlatformArgs { config: Some("no-such-file.toml".into()), ..PlatformArgs::default() };
+        assert!(Settings::new(&missing).unwrap_err().to_string().contains("no-such-file.toml cannot be read"));
     }
 
     #[test]
