@@ -56,9 +56,18 @@ pub fn arithmetic_type(op: Arithmetic, left: DataType, right: DataType) -> Optio
         return None;
     }
     if left.is_approximate() || right.is_approximate() {
-        // FLOAT stays FLOAT only beside integers and itself; a decimal makes it DOUBLE.
-        let double = [left, right].iter().any(|t| matches!(t, DataType::Double | DataType::Decimal(_, _)));
-        let common = if double { DataType::Double } else { DataType::Float };
+        if op == Arithmetic::Remainder {
+            return None;
+        }
+        let common = match (left, right) {
+            // Of FLOAT and DOUBLE the left one wins.
+            (DataType::Float | DataType::Double, DataType::Float | DataType::Double) => left,
+            // FLOAT stays FLOAT beside integers; a decimal makes it DOUBLE.
+            (DataType::Double | DataType::Decimal(_, _), _) | (_, DataType::Double | DataType::Decimal(_, _)) => {
+                DataType::Double
+            }
+            _ => DataType::Float,
+        };
         return Some((common, Some(common)));
     }
     if !matches!(left, DataType::Decimal(_, _)) && !matches!(right, DataType::Decimal(_, _)) {
@@ -87,7 +96,7 @@ pub(super) fn evaluate(
     result: DataType,
 ) -> Result<ArrayRef, EvalError> {
     match types.0 {
-        DataType::Double => floats::<Float64Type>(op, left, right, |op, a, b| apply_float(op, a, b)),
+        DataType::Double => floats::<Float64Type>(op, left, right, apply_float),
         DataType::Float => floats::<Float32Type>(op, left, right, |op, a, b| match op {
             Arithmetic::Add => a + b,
             Arithmetic::Subtract => a - b,
@@ -248,9 +257,12 @@ mod tests {
             (Add, Float, Int, Float),
             (Add, Float, Decimal(3, 1), Double),
             (Multiply, Double, BigInt, Double),
+            (Add, Double, Float, Double),
+            (Add, Float, Double, Float),
         ] {
             assert_eq!(arithmetic_type(op, left, right).map(|(t, _)| t), Some(result), "{left} {op} {right}");
         }
         assert_eq!(arithmetic_type(Add, DataType::STRING, Int), None);
+        assert_eq!(arithmetic_type(Remainder, Double, Int), None);
     }
 }

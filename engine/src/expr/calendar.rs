@@ -34,22 +34,18 @@ impl Moment {
                 Some(self.ms / unit * unit)
             }
             4..=6 => {
-                let unit = 10_i64.pow(6 - u32::from(precision));
-                let micros = self.ms.checked_mul(1_000)?.checked_add(i64::from(self.nanos / 1_000))?;
-                Some(micros.div_euclid(unit) * unit)
+                let nanos = self.floored(precision).nanos;
+                self.ms.checked_mul(1_000)?.checked_add(i64::from(nanos / 1_000))
             }
-            _ => {
-                let unit = 10_i64.pow(9 - u32::from(precision.min(9)));
-                let nanos = self.ms.checked_mul(1_000_000)?.checked_add(i64::from(self.nanos))?;
-                Some(nanos.div_euclid(unit) * unit)
-            }
+            _ => self.ms.checked_mul(1_000_000)?.checked_add(i64::from(self.floored(precision).nanos)),
         }
     }
 
     /// This moment without what a precision cannot hold, cut downwards.
     pub(super) fn floored(self, precision: u8) -> Self {
-        if precision >= 3 {
-            return self;
+        if precision > 3 {
+            let unit = 10_u32.pow(9 - u32::from(precision.min(9)));
+            return Self { nanos: self.nanos / unit * unit, ..self };
         }
         let unit = 10_i64.pow(3 - u32::from(precision));
         Self::of_ms(self.ms.div_euclid(unit) * unit)
@@ -189,7 +185,7 @@ pub(super) fn parse_time(text: &str) -> Option<i64> {
 }
 
 /// Reads `yyyy-M-d[ H:m:s[.fraction]]`: four digits of the year, one or two of all others, up to nine of the fraction.
-/// A day up to 31 that its month lacks is the month's last.
+/// A day up to 31 that its month lacks is the month's last; 24:00:00 is the next midnight.
 pub(super) fn parse_timestamp(text: &str) -> Option<Moment> {
     let (date, time) = text.split_once(' ').map_or((text, None), |(d, t)| (d, Some(t)));
     let mut parts = date.splitn(3, '-');
@@ -200,7 +196,8 @@ pub(super) fn parse_timestamp(text: &str) -> Option<Moment> {
     let (whole, fraction) = time.split_once('.').map_or((time, None), |(w, f)| (w, Some(f)));
     let mut parts = whole.splitn(3, ':').map(|p| digits(p, 2));
     let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
-    if hour > 23 || minute > 59 || second > 59 {
+    let midnight = (hour, minute, second) == (24, 0, 0) && fraction.is_none_or(|f| f.bytes().all(|b| b == b'0'));
+    if (hour > 23 && !midnight) || minute > 59 || second > 59 {
         return None;
     }
     let nanos = fraction.map_or(Some(0), fraction_nanos)?;
@@ -233,13 +230,15 @@ fn fraction_nanos(text: &str) -> Option<u32> {
 pub(super) fn write_date(out: &mut String, days: i64) {
     let Civil { year, month, day } = Civil::from_days(days);
     let sign = if year < 0 { "-" } else { "" };
-    push(out, format_args!("{sign}{:04}-{month:02}-{day:02}", year.abs()));
+    // Four digits of the year, as Flink writes it, whatever the year.
+    push(out, format_args!("{sign}{:04}-{month:02}-{day:02}", year.abs() % 10_000));
 }
 
 /// Writes `HH:mm:ss` and, for a precision above 0, the fraction: at least one digit, at most `precision`, no zeros at
 /// its end.
 pub(super) fn write_time(out: &mut String, ms: i64, precision: u8) {
-    let ms = ms.rem_euclid(DAY_MS);
+    // The end of a day is 24:00:00.
+    let ms = if ms < 0 { ms.rem_euclid(DAY_MS) } else { ms };
     push(out, format_args!("{:02}:{:02}:{:02}", ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60));
     if precision > 0 {
         let mut fraction = format!("{:03}", ms % 1_000);
@@ -255,7 +254,7 @@ pub(super) fn write_time(out: &mut String, ms: i64, precision: u8) {
 pub(super) fn write_timestamp(out: &mut String, moment: Moment, precision: u8) {
     write_date(out, moment.day());
     out.push(' ');
-    write_time(out, moment.ms, 0);
+    write_time(out, moment.ms_of_day(), 0);
     let mut fraction = format!("{:03}{:06}", moment.ms.rem_euclid(1_000), moment.nanos);
     while fraction.len() > usize::from(precision) && fraction.ends_with('0') {
         fraction.pop();
@@ -331,7 +330,7 @@ mod tests {
 
     #[test]
     fn text_that_is_no_timestamp_is_refused() {
-        for text in ["", "2016", "2016-13-01", "2016-02-32", "2016-01-01T00:00:00", "2016-01-01 24:00:00", "16-01-01"] {
+        for text in ["", "2016", "2016-13-01", "2016-02-32", "2016-01-01T00:00:00", "2016-01-01 24:00:01", "16-01-01"] {
             assert_eq!(parse_timestamp(text), None, "{text}");
         }
         assert_eq!(parse_timestamp("2016-02-30"), parse_timestamp("2016-02-29 00:00:00"));

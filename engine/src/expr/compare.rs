@@ -92,7 +92,7 @@ pub(super) fn compare(
             let (l, r) = (left.rows::<Float32Array>()?, right.rows::<Float32Array>()?);
             Ok(floats(op, l, r, |a, i| a.values()[i]))
         }
-        (DataType::Decimal(_, a), DataType::Decimal(_, b)) if a != b => decimals(op, left, right, (a, b)),
+        (DataType::Decimal(_, a), DataType::Decimal(_, b)) if types.0 != types.1 => decimals(op, left, right, (a, b)),
         _ => others(op, left, right),
     }
 }

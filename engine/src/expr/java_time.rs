@@ -60,6 +60,9 @@ impl Pattern {
                     if !is_known(c, family) {
                         return Err(format!("the letter {c} of the pattern '{text}' is not supported"));
                     }
+                    if family == Family::Strict && count > longest(c) {
+                        return Err(format!("the pattern '{text}' has too many letters {c}"));
+                    }
                     items.push(Item::Field(c, count));
                 }
                 '[' | ']' | '{' | '}' | '#' if family == Family::Strict => {
@@ -134,8 +137,20 @@ impl Pattern {
 
 fn is_known(letter: char, family: Family) -> bool {
     match family {
-        Family::Strict => "yuYMLdDHhkKmsSEeawWQqAn".contains(letter),
-        Family::Lenient => "yYMLdDHhkKmsSEuawW".contains(letter),
+        Family::Strict => "GyuYMLdDHhkKmsSEecawWFQqAnN".contains(letter),
+        Family::Lenient => "GyYMLdDHhkKmsSEuawWF".contains(letter),
+    }
+}
+
+/// How often a letter may stand together.
+fn longest(letter: char) -> usize {
+    match letter {
+        'd' | 'F' | 'h' | 'H' | 'k' | 'K' | 'm' | 's' | 'w' => 2,
+        'a' | 'W' => 1,
+        'D' => 3,
+        'G' | 'M' | 'L' | 'Q' | 'q' | 'E' | 'e' | 'c' => 5,
+        'S' => 9,
+        _ => 19,
     }
 }
 
@@ -143,7 +158,8 @@ fn is_known(letter: char, family: Family) -> bool {
 fn is_number(letter: char, count: usize) -> bool {
     match letter {
         'M' | 'L' | 'Q' | 'q' => count < 3,
-        'E' | 'a' => false,
+        'E' | 'a' | 'G' => false,
+        'e' | 'c' => count < 3,
         _ => true,
     }
 }
@@ -187,6 +203,13 @@ impl Parts {
         match letter {
             'M' | 'L' if count >= 3 => write_name(out, month, count),
             'E' => write_name(out, day, count),
+            'e' | 'c' if count >= 3 => write_name(out, day, count),
+            'G' if count == 4 => out.push_str(if self.civil.year > 0 { "Anno Domini" } else { "Before Christ" }),
+            'G' => out.push_str(if self.civil.year > 0 { "AD" } else { "BC" }),
+            'Q' | 'q' if count == 4 => {
+                out.push_str(["1st", "2nd", "3rd", "4th"][(self.civil.month as usize - 1) / 3]);
+                out.push_str(" quarter");
+            }
             'Q' | 'q' if count == 3 => push(out, format_args!("Q{}", self.civil.month.div_ceil(3))),
             'a' => out.push_str(if self.at.ms_of_day() < DAY_MS / 2 { "AM" } else { "PM" }),
             'S' if family == Family::Strict => {
@@ -214,7 +237,10 @@ impl Parts {
             'Q' | 'q' => i64::from(self.civil.month.div_ceil(3)),
             'd' => i64::from(self.civil.day),
             'D' => self.civil.day_of_year(),
-            'e' => day_of_week(days) + 1,
+            'e' | 'c' => day_of_week(days) + 1,
+            'F' if family == Family::Strict => (i64::from(self.civil.day) - 1) % 7 + 1,
+            'F' => (i64::from(self.civil.day) - 1) / 7 + 1,
+            'N' => ms * 1_000_000 + i64::from(self.at.nanos),
             'H' => hour,
             'k' => (hour + 23) % 24 + 1,
             'K' => hour % 12,
@@ -263,7 +289,8 @@ fn read_word<'t>(text: &'t str, letter: char, count: usize, found: &mut Found) -
             found.afternoon = Some(half == 1);
             Some(rest)
         }
-        'E' => named(&DAYS, count == 4).map(|(_, rest)| rest),
+        'E' | 'e' | 'c' => named(&DAYS, count == 4).map(|(_, rest)| rest),
+        'G' => text.strip_prefix("AD"),
         _ => {
             let (month, rest) = named(&MONTHS, count == 4)?;
             found.month = month as i64 + 1;
@@ -315,7 +342,7 @@ impl Found {
             'M' | 'L' => self.month = within(1, 12)?,
             'd' => self.day = within(1, 31)?,
             'D' => self.day_of_year = Some(within(1, 366)?),
-            'H' => self.hour = within(0, 23)?,
+            'H' => self.hour = within(0, 24)?,
             'k' => self.hour = within(1, 24)? % 24,
             'K' => self.half_day_hour = Some(within(0, 11)?),
             'h' => self.half_day_hour = Some(within(1, 12)? % 12),
@@ -343,6 +370,10 @@ impl Found {
             Some(hour) => hour + if self.afternoon == Some(true) { 12 } else { 0 },
             None => self.hour,
         };
+        // 24:00:00 is the next midnight, and nothing else is at that hour.
+        if family == Family::Strict && hour == 24 && (self.minute, self.second, self.nanos) != (0, 0, 0) {
+            return None;
+        }
         let seconds = (hour * 60 + self.minute) * 60 + self.second;
         let ms = days.checked_mul(DAY_MS)?.checked_add(seconds * 1_000)?.checked_add(self.nanos / 1_000_000)?;
         Some(Moment { ms, nanos: (self.nanos % 1_000_000) as u32 })

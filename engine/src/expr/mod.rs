@@ -11,6 +11,7 @@ mod decimal;
 mod error;
 mod function;
 pub mod functions;
+pub(crate) mod java_number;
 mod java_time;
 mod program;
 mod scalar;

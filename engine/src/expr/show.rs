@@ -1,7 +1,7 @@
 //! Expressions as SQL, for plans and messages.
 
 use super::cast::CastMode;
-use super::{Expr, ExprKind, Scalar, calendar, decimal};
+use super::{Expr, ExprKind, Scalar, calendar, decimal, functions};
 use crate::types::DataType;
 use std::fmt;
 
@@ -58,6 +58,9 @@ impl fmt::Display for Shown<'_> {
             }
             ExprKind::Arithmetic { op, left, right } => write!(f, "({} {op} {})", sub(left), sub(right)),
             ExprKind::Call { function, args, .. } => {
+                if let Some(infix) = self.infix(function.name(), args) {
+                    return f.write_str(&infix);
+                }
                 write!(f, "{}(", function.name())?;
                 for (i, arg) in args.iter().enumerate() {
                     write!(f, "{}{}", if i > 0 { ", " } else { "" }, sub(arg))?;
@@ -69,6 +72,23 @@ impl fmt::Display for Shown<'_> {
 }
 
 impl Shown<'_> {
+    /// A call that SQL writes between its arguments.
+    fn infix(&self, name: &str, args: &[Expr]) -> Option<String> {
+        let sub = |e| Shown { expr: e, names: self.names };
+        let [left, right, ..] = args else { return None };
+        match (name, right.as_literal().and_then(Scalar::as_integer)) {
+            (functions::TIME_ADD, Some(span)) if span < 0 => {
+                let back = Expr::literal(Scalar::Integer(span.saturating_neg()), right.data_type);
+                Some(format!("({} - {})", sub(left), sub(&back)))
+            }
+            (functions::TIME_ADD, _) => Some(format!("({} + {})", sub(left), sub(right))),
+            ("NOT NULL", _) => Some(sub(left).to_string()),
+            ("LIKE" | "SIMILAR TO", _) if args.len() == 2 => Some(format!("{} {name} {}", sub(left), sub(right))),
+            ("||", _) => Some(format!("({} || {})", sub(left), sub(right))),
+            _ => None,
+        }
+    }
+
     fn joined(&self, f: &mut fmt::Formatter<'_>, parts: &[Expr], between: &str) -> fmt::Result {
         for (i, part) in parts.iter().enumerate() {
             let shown = Shown { expr: part, names: self.names };

@@ -15,9 +15,6 @@ pub(crate) fn common_type(a: DataType, b: DataType) -> Option<DataType> {
         _ if a.is_numeric() && b.is_numeric() => common_number(a, b),
         (T::Timestamp(m), T::Timestamp(n)) => T::Timestamp(m.max(n)),
         (T::TimestampLtz(m), T::TimestampLtz(n)) => T::TimestampLtz(m.max(n)),
-        (T::Timestamp(m), T::TimestampLtz(n)) | (T::TimestampLtz(n), T::Timestamp(m)) => T::TimestampLtz(m.max(n)),
-        (T::Date, t @ (T::Timestamp(_) | T::TimestampLtz(_)))
-        | (t @ (T::Timestamp(_) | T::TimestampLtz(_)), T::Date) => t,
         (T::Time(m), T::Time(n)) => T::Time(m.max(n)),
         _ => return None,
     })
@@ -73,6 +70,7 @@ pub(super) fn comparable(left: Expr, right: Expr, zone: Zone) -> Option<(Expr, E
         (T::Char(_) | T::Varchar(_), T::Char(_) | T::Varchar(_)) => return Some((left, right)),
         // Text beside a time is read as one.
         (t, T::Char(_) | T::Varchar(_)) | (T::Char(_) | T::Varchar(_), t) if t.is_timestamp() || t == T::Date => t,
+        (T::Timestamp(m), T::TimestampLtz(n)) | (T::TimestampLtz(n), T::Timestamp(m)) => T::TimestampLtz(m.max(n)),
         (t @ T::Time(_), T::Char(_) | T::Varchar(_)) | (T::Char(_) | T::Varchar(_), t @ T::Time(_)) => t,
         _ => common_type(l, r)?,
     };

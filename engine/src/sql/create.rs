@@ -1,7 +1,9 @@
 //! The grammar of `CREATE TABLE`.
 
 use super::error::SqlError;
-use super::script::{Column, ColumnKind, CreateTable, Reader, StatementKind, from_parser, shown};
+use super::reader::{Reader, shown};
+use super::script::from_parser;
+use super::statement::{Column, ColumnKind, CreateTable, StatementKind};
 use super::type_name;
 use sqlparser::ast::Ident;
 use sqlparser::keywords::Keyword;
@@ -89,7 +91,7 @@ fn primary_key(reader: &mut Reader<'_>, table: &mut CreateTable, names: Vec<Iden
 fn column(reader: &mut Reader<'_>, table: &mut CreateTable) -> Result<(), SqlError> {
     let name = reader.name()?;
     if reader.parser.parse_keyword(Keyword::AS) {
-        let kind = ColumnKind::Computed(reader.expr()?);
+        let kind = ColumnKind::Computed(Box::new(reader.expr()?));
         table.columns.push(Column { name, kind });
     } else {
         let place = reader.place();

@@ -87,9 +87,9 @@ impl Dialect for FlinkDialect {
 
     fn parse_data_type(&self, parser: &mut Parser<'_>) -> Option<Result<AstType, ParserError>> {
         // `DATE '2016-01-01'` and intervals are left to the parser, which knows them as expressions.
-        if matches!(parser.peek_nth_token(1).token, Token::SingleQuotedString(_))
-            || parser.peek_keyword(Keyword::INTERVAL)
-        {
+        let next = parser.peek_nth_token(1).token;
+        let interval = parser.peek_keyword(Keyword::INTERVAL) && !matches!(next, Token::Word(_));
+        if interval || matches!(next, Token::SingleQuotedString(_)) {
             return None;
         }
         let span = parser.peek_token().span;

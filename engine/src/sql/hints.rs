@@ -2,7 +2,8 @@
 
 use super::dialect::FlinkDialect;
 use super::error::SqlError;
-use super::script::{Reader, Text};
+use super::reader::Reader;
+use super::statement::Text;
 use crate::plan::TableDef;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, Whitespace};

@@ -1,8 +1,9 @@
 //! Flink SQL: from the text of a script to checked plans.
 //!
-//! A script passes through here in this order: `script` and `create` (grammar, over the parser's tokens in `dialect`),
-//! `session` (statements against a `catalog`), `query`, `group`, `window` and `sink` (queries to relations, with
-//! expressions bound in `bind`), `rewrite` (relations made cheaper), `lower` (a plan that shares what is common).
+//! A script passes through here in this order: `script`, `reader` and `create` (the grammar, over the parser's tokens,
+//! cut by `dialect`), `session` (statements against a `catalog`), `query`, `group`, `window` and `sink` (queries to
+//! relations, with expressions bound in `bind`), `rewrite` (relations made cheaper), `lower` (a plan that shares what is
+//! common).
 //!
 //! *Invariant:* nothing is handed out before the whole script has been checked.
 
@@ -20,6 +21,7 @@ mod legacy;
 mod lower;
 mod names;
 mod query;
+mod reader;
 mod rel;
 mod reserved;
 mod rewrite;
@@ -27,6 +29,7 @@ mod scope;
 mod script;
 mod session;
 mod sink;
+mod statement;
 mod type_name;
 mod window;
 

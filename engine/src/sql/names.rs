@@ -7,6 +7,18 @@ use sqlparser::ast::{Ident, ObjectName};
 /// The catalog and the database that all tables are in, as in a fresh Flink session.
 const HOME: [&str; 2] = ["default_catalog", "default_database"];
 
+/// The path of a column without the only catalog and database in front.
+pub(super) fn without_home(path: &[Ident]) -> &[Ident] {
+    let is = |n: usize, name: &str| path.get(n).is_some_and(|p| p.value == name);
+    if path.len() > 3 && is(0, HOME[0]) && is(1, HOME[1]) {
+        &path[2..]
+    } else if path.len() > 2 && is(0, HOME[1]) {
+        &path[1..]
+    } else {
+        path
+    }
+}
+
 /// The last part of a name whose other parts, if any, are those of the only catalog and database.
 pub(super) fn single(name: &ObjectName, place: Place) -> Result<Ident, SqlError> {
     let parts: Vec<&Ident> = name.0.iter().filter_map(|p| p.as_ident()).collect();

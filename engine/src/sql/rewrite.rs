@@ -12,7 +12,7 @@ const MERGED_SIZE_MAX: usize = 2_000;
 
 /// The relation in its cheaper form. Column count, order and types stay.
 pub(super) fn rewrite(rel: &RelRef) -> RelRef {
-    let inputs: Vec<RelRef> = rel.inputs().iter().map(|i| rewrite(i)).collect();
+    let inputs: Vec<RelRef> = rel.inputs().iter().map(rewrite).collect();
     match &rel.kind {
         RelKind::Filter { predicate, .. } => filter(inputs[0].clone(), fold::all(predicate)),
         RelKind::Project { exprs, .. } => {

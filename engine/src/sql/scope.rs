@@ -1,6 +1,7 @@
 //! Which columns an expression may name.
 
 use super::error::{Place, SqlError, did_you_mean};
+use super::names;
 use crate::expr::Expr;
 use crate::types::Schema;
 use sqlparser::ast::Ident;
@@ -34,7 +35,7 @@ impl Scope {
 
     /// The column `table.name`.
     pub(super) fn qualified(&self, path: &[Ident]) -> Result<(usize, Expr), SqlError> {
-        let [qualifier, name] = path else {
+        let [qualifier, name] = names::without_home(path) else {
             let place = path.first().map_or(Place::NONE, |p| p.span.into());
             return Err(SqlError::unsupported(place, "a nested column"));
         };

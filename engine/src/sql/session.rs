@@ -10,8 +10,9 @@ use super::query::{Planner, renamed};
 use super::rel::{Rel, RelKind, RelRef};
 use super::rewrite::rewrite;
 use super::scope::Scope;
-use super::script::{ColumnKind, CreateTable, CreateView, Insert, Script, Statement, StatementKind, Text};
+use super::script::Script;
 use super::sink;
+use super::statement::{ColumnKind, CreateTable, CreateView, Insert, Statement, StatementKind, Text};
 use crate::expr::{CastMode, Expr, Zone};
 use crate::plan::{JobPlan, SinkTarget, TableDef, WatermarkDef};
 use crate::port::{Connectors, Role};
@@ -313,11 +314,10 @@ fn watermark(create: &CreateTable, schema: &Schema, zone: Zone) -> Result<Option
         return Err(SqlError::at(name.span, what));
     }
     let bound = Binder::new(&scope, zone, "WATERMARK").bind(expr)?;
-    let same_kind = match (rowtime, bound.data_type) {
-        (DataType::Timestamp(_), DataType::Timestamp(_)) => true,
-        (DataType::TimestampLtz(_), DataType::TimestampLtz(_)) => true,
-        _ => false,
-    };
+    let same_kind = matches!(
+        (rowtime, bound.data_type),
+        (DataType::Timestamp(_), DataType::Timestamp(_)) | (DataType::TimestampLtz(_), DataType::TimestampLtz(_))
+    );
     if !same_kind {
         let what = format!("the watermark is {}, the column \"{}\" is {rowtime}", bound.data_type, name.value);
         return Err(SqlError::at(place_of(expr), what).hint("write it like: time - INTERVAL '5' SECOND"));

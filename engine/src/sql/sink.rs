@@ -4,7 +4,7 @@ use super::bind::place_of;
 use super::error::{Place, SqlError};
 use super::query::Planner;
 use super::rel::{Rel, RelRef};
-use super::script::Insert;
+use super::statement::Insert;
 use crate::expr::{CastMode, Expr, ExprKind, Scalar, Zone, can_coerce, functions};
 use crate::plan::TableDef;
 use crate::types::{DataType, Field};

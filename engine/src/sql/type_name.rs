@@ -35,7 +35,7 @@ pub(super) fn parse(parser: &mut Parser<'_>) -> Result<Written, ParserError> {
         }
         "DECIMAL" | "DEC" | "NUMERIC" => decimal(parser)?,
         "CHAR" => DataType::Char(length(parser)?.unwrap_or(1)),
-        "VARCHAR" => DataType::Varchar(length(parser)?.unwrap_or(1)),
+        "VARCHAR" => length(parser)?.map_or(DataType::STRING, DataType::Varchar),
         "STRING" => DataType::STRING,
         "BYTES" => DataType::Bytes,
         "DATE" => DataType::Date,
@@ -46,7 +46,7 @@ pub(super) fn parse(parser: &mut Parser<'_>) -> Result<Written, ParserError> {
         }
         "TIMESTAMP" => timestamp(parser)?,
         "TIMESTAMP_LTZ" => DataType::TimestampLtz(digits(parser, 6)?),
-        "ARRAY" | "MAP" | "MULTISET" | "ROW" | "RAW" | "BINARY" | "VARBINARY" => {
+        "INTERVAL" | "ARRAY" | "MAP" | "MULTISET" | "ROW" | "RAW" | "BINARY" | "VARBINARY" => {
             return Err(refused(&token, format!("the type {name} is not supported yet")));
         }
         _ => return parser.expected("a data type", token),

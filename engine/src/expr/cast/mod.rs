@@ -40,14 +40,13 @@ pub fn can_cast(from: DataType, to: DataType) -> bool {
         T::Boolean => from.is_text() || from.is_numeric(),
         T::Bytes => from.is_text(),
         T::TinyInt | T::SmallInt | T::Int | T::BigInt | T::Float | T::Double | T::Decimal(_, _) => {
-            from.is_numeric() || from.is_text() || from == T::Boolean || (to.is_integer() && from.is_interval())
+            from.is_numeric() || from.is_text() || from == T::Boolean
         }
         T::Date | T::Time(_) => from.is_text() || from.is_timestamp(),
         T::Timestamp(_) | T::TimestampLtz(_) => {
             from.is_text() || from.is_timestamp() || matches!(from, T::Date | T::Time(_))
         }
-        T::IntervalYearMonth | T::IntervalDayTime => from.is_integer(),
-        T::Null => false,
+        T::IntervalYearMonth | T::IntervalDayTime | T::Null => false,
     }
 }
 

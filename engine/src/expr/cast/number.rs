@@ -81,6 +81,7 @@ fn from_doubles(values: &PrimitiveArray<Float64Type>, from: DataType, to: DataTy
 
 fn from_decimals(values: &PrimitiveArray<Decimal128Type>, scale: u8, to: DataType) -> Result<ArrayRef, EvalError> {
     Ok(match to {
+        DataType::Boolean => Arc::new(values.iter().map(|v| v.map(|v| v != 0)).collect::<BooleanArray>()),
         DataType::Float => Arc::new(values.unary::<_, Float32Type>(|v| decimal::to_double(v, scale) as f32)),
         DataType::Double => Arc::new(values.unary::<_, Float64Type>(|v| decimal::to_double(v, scale))),
         DataType::Decimal(_, _) => {

@@ -1,7 +1,7 @@
 //! Casts to text and from text, in Flink's formats.
 
 use super::super::value::{Value, integer_at, narrowed};
-use super::super::{EvalError, Zone, calendar, decimal};
+use super::super::{EvalError, Zone, calendar, decimal, java_number};
 use super::time::{carrier_of, wall};
 use super::{CastMode, collect, retyped};
 use crate::types::DataType;
@@ -9,7 +9,6 @@ use arrow_array::builder::{BinaryBuilder, StringBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Decimal128Type, Float32Type, Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, BooleanArray, StringArray};
-use std::fmt::Write;
 use std::sync::Arc;
 
 /// Writes values as text, cut or padded to the target's length.
@@ -38,8 +37,8 @@ pub(super) fn write(value: &Value, from: DataType, to: DataType, zone: Zone) -> 
 fn write_row(out: &mut String, array: &ArrayRef, row: usize, from: DataType, zone: Zone) -> Result<(), EvalError> {
     match from {
         DataType::Boolean => out.push_str(if array.as_boolean().value(row) { "TRUE" } else { "FALSE" }),
-        DataType::Float => write_float(out, array.as_primitive::<Float32Type>().value(row)),
-        DataType::Double => write_double(out, array.as_primitive::<Float64Type>().value(row)),
+        DataType::Float => java_number::write_float(out, array.as_primitive::<Float32Type>().value(row)),
+        DataType::Double => java_number::write_double(out, array.as_primitive::<Float64Type>().value(row)),
         DataType::Decimal(_, s) => decimal::write(out, array.as_primitive::<Decimal128Type>().value(row), s),
         DataType::Char(_) | DataType::Varchar(_) => out.push_str(array.as_string::<i32>().value(row)),
         DataType::Bytes => out.push_str(&String::from_utf8_lossy(array.as_binary::<i32>().value(row))),
@@ -61,33 +60,8 @@ fn write_carried(out: &mut String, carrier: i64, from: DataType, zone: Zone) {
         DataType::IntervalYearMonth => calendar::write_months(out, carrier),
         DataType::IntervalDayTime => calendar::write_span(out, carrier),
         _ => {
-            let _ = write!(out, "{carrier}");
+            calendar::push(out, format_args!("{carrier}"));
         }
-    }
-}
-
-/// Writes a double as Java does: digits around a point for 10^-3 up to 10^7, else with an exponent.
-pub(in super::super) fn write_double(out: &mut String, value: f64) {
-    write_java(out, value, value.abs(), format!("{value:?}"), format!("{value:e}"));
-}
-
-/// Writes a float as Java does.
-pub(in super::super) fn write_float(out: &mut String, value: f32) {
-    write_java(out, f64::from(value), f64::from(value.abs()), format!("{value:?}"), format!("{value:e}"));
-}
-
-fn write_java(out: &mut String, value: f64, size: f64, plain: String, scientific: String) {
-    if value.is_nan() {
-        out.push_str("NaN");
-    } else if value.is_infinite() {
-        out.push_str(if value > 0.0 { "Infinity" } else { "-Infinity" });
-    } else if size == 0.0 || (1e-3..1e7).contains(&size) {
-        // Between these bounds the shortest text that reads back has a point but no exponent.
-        out.push_str(&plain);
-    } else {
-        let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-        let point = if mantissa.contains('.') { "" } else { ".0" };
-        let _ = write!(out, "{mantissa}{point}E{exponent}");
     }
 }
 
@@ -214,8 +188,8 @@ fn read_integer(text: &str) -> Option<i64> {
     }
     let digits = whole.strip_prefix(['+', '-']).unwrap_or(whole);
     if digits.is_empty() {
-        // `.5` is 0, but a lone sign or point is nothing.
-        return (whole.is_empty() && !fraction.is_empty()).then_some(0);
+        // `.5` and `-.5` are 0, but a lone sign or point is nothing.
+        return (!fraction.is_empty()).then_some(0);
     }
     whole.parse().ok()
 }

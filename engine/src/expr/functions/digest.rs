@@ -14,10 +14,10 @@ use md5::{Digest, Md5};
 use Want::{Integer, Text};
 
 macro_rules! of_text {
-    ($name:literal, $f:expr) => {
+    ($name:literal, $returns:expr, $f:expr) => {
         ScalarFunction {
             name: $name,
-            signature: |args| wanting($name, args, &[Text], 0, DataType::STRING),
+            signature: |args| wanting($name, args, &[Text], 0, $returns),
             prepare: |_| map($f),
             can_fail: false,
         }
@@ -25,13 +25,13 @@ macro_rules! of_text {
 }
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
-    of_text!("MD5", |s, out| hex(&Md5::digest(s), false, out)),
-    of_text!("SHA1", |s, out| hex(&sha1::Sha1::digest(s), false, out)),
-    of_text!("SHA224", |s, out| hex(&sha2::Sha224::digest(s), false, out)),
-    of_text!("SHA256", |s, out| hex(&sha2::Sha256::digest(s), false, out)),
-    of_text!("SHA384", |s, out| hex(&sha2::Sha384::digest(s), false, out)),
-    of_text!("SHA512", |s, out| hex(&sha2::Sha512::digest(s), false, out)),
-    of_text!("TO_BASE64", |s, out| STANDARD.encode_string(s, out)),
+    of_text!("MD5", DataType::Char(32), |s, out| hex(&Md5::digest(s), false, out)),
+    of_text!("SHA1", DataType::Char(40), |s, out| hex(&sha1::Sha1::digest(s), false, out)),
+    of_text!("SHA224", DataType::Char(56), |s, out| hex(&sha2::Sha224::digest(s), false, out)),
+    of_text!("SHA256", DataType::Char(64), |s, out| hex(&sha2::Sha256::digest(s), false, out)),
+    of_text!("SHA384", DataType::Char(96), |s, out| hex(&sha2::Sha384::digest(s), false, out)),
+    of_text!("SHA512", DataType::Char(128), |s, out| hex(&sha2::Sha512::digest(s), false, out)),
+    of_text!("TO_BASE64", DataType::STRING, |s, out| STANDARD.encode_string(s, out)),
     ScalarFunction {
         name: "FROM_BASE64",
         signature: |args| or_null(wanting("FROM_BASE64", args, &[Text], 0, DataType::STRING)),

@@ -79,7 +79,7 @@ fn date_format_types(args: &[Expr]) -> Result<Signature, String> {
     }
     let (taken, family) = match time.data_type {
         t if t.is_timestamp() => (t, Family::Strict),
-        DataType::Date => (DataType::Timestamp(3), Family::Strict),
+        DataType::Date => return Err("DATE_FORMAT takes a TIMESTAMP: CAST the DATE AS TIMESTAMP(3)".to_owned()),
         DataType::Null => (DataType::Timestamp(3), Family::Strict),
         t if t.is_text() => (t, Family::Lenient),
         _ => return wrong(),
@@ -275,7 +275,7 @@ fn unix_types(args: &[Expr]) -> Result<Signature, String> {
 /// Seconds since 1970 of text on the session's clock.
 fn unix_timestamp(site: &CallSite<'_>) -> Result<Kernel, EvalError> {
     /// What Flink gives for text that is no time.
-    const NO_TIME: i64 = i64::MIN / 1_000;
+    const NO_TIME: i64 = i64::MIN;
     let patterns = Patterns::new(site, 1, Family::Lenient)?;
     let zone = site.zone;
     Ok(Box::new(move |args: &[Value], rows| {
@@ -301,7 +301,7 @@ fn from_unixtime(site: &CallSite<'_>) -> Result<Kernel, EvalError> {
         let (seconds, last) = (Integers::of(&args[0]), RefCell::new(None));
         build_text(rows, |row, out| {
             let Some(seconds) = seconds.get(row)? else { return Ok(false) };
-            let at = Moment::of_ms(zone.wall_ms(seconds.saturating_mul(1_000)));
+            let at = Moment::of_ms(zone.wall_ms(seconds.wrapping_mul(1_000)));
             Ok(patterns.with(args, 1, row, &last, |p| p.write(out, at))?.is_some())
         })
     }))

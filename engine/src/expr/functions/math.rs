@@ -29,7 +29,7 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     unary("EXP", |_| map(f64::exp)),
     unary("LN", |_| map(f64::ln)),
     unary("LOG10", |_| map(f64::log10)),
-    unary("LOG2", |_| map(f64::log2)),
+    unary("LOG2", |_| map(|v| v.ln() / 2_f64.ln())),
     unary("SIN", |_| map(f64::sin)),
     unary("COS", |_| map(f64::cos)),
     unary("TAN", |_| map(f64::tan)),
@@ -209,13 +209,16 @@ fn round(site: &CallSite<'_>, nearest: bool) -> Result<Kernel, EvalError> {
     }))
 }
 
+/// How many digits a row keeps.
+type DigitsOf = dyn Fn(&[Value], usize) -> Result<Option<i64>, EvalError>;
+
 /// Integers and decimals.
 fn round_exact(
     args: &[Value],
     rows: usize,
     (of, returns): (DataType, DataType),
     nearest: bool,
-    digits_of: &dyn Fn(&[Value], usize) -> Result<Option<i64>, EvalError>,
+    digits_of: &DigitsOf,
 ) -> Result<ArrayRef, EvalError> {
     let scale = as_decimal(of).map_or(0, |(_, s)| i64::from(s));
     let decimals = args[0].rows::<PrimitiveArray<Decimal128Type>>().ok();

@@ -158,7 +158,20 @@ fn by_unit(unit: &str) -> Option<fn(Moment) -> i64> {
 }
 
 /// Units that a time can be cut to.
-const CUTS: [&str; 8] = ["SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR"];
+const CUTS: [&str; 12] = [
+    "MILLISECOND",
+    "SECOND",
+    "MINUTE",
+    "HOUR",
+    "DAY",
+    "WEEK",
+    "MONTH",
+    "QUARTER",
+    "YEAR",
+    "DECADE",
+    "CENTURY",
+    "MILLENNIUM",
+];
 
 fn round_types(name: &str, args: &[Expr]) -> Result<Signature, String> {
     match args {
@@ -166,8 +179,7 @@ fn round_types(name: &str, args: &[Expr]) -> Result<Signature, String> {
         [time, unit] => {
             let unit_name = unit.as_literal().and_then(|v| v.as_text()).unwrap_or_default();
             let of = time.data_type;
-            let whole_days = matches!(unit_name, "DAY" | "WEEK" | "MONTH" | "QUARTER" | "YEAR");
-            let possible = of.is_timestamp() || (of == DataType::Date && whole_days);
+            let possible = of.is_timestamp() || matches!(of, DataType::Date | DataType::Time(_));
             if !possible || !CUTS.contains(&unit_name) {
                 return Err(format!("{name}({of} TO {unit_name}) is not supported"));
             }
@@ -186,10 +198,19 @@ fn round(site: &CallSite<'_>, up: bool) -> Result<Kernel, EvalError> {
         let cut = |t: i64| {
             let at = wall(t, of, zone);
             let floor = cut_to(at, unit);
-            let exact = floor == at.ms && at.nanos == 0;
+            // What is below the millisecond counts for milliseconds alone.
+            let exact = match unit {
+                "MILLISECOND" => at.nanos == 0,
+                // The begin of a decade has the next one as its ceiling.
+                "DECADE" | "CENTURY" | "MILLENNIUM" => false,
+                _ => floor == at.ms,
+            };
             let ms = if up && !exact { next(floor, unit) } else { floor };
             match of {
                 DataType::Date => ms / DAY_MS,
+                // A time of day has nothing above the hour.
+                DataType::Time(_) if !matches!(unit, "SECOND" | "MINUTE" | "HOUR") => t,
+                DataType::Time(_) => ms,
                 DataType::TimestampLtz(p) => Moment::of_ms(zone.epoch_ms(ms)).to_carrier(p).unwrap_or(t),
                 DataType::Timestamp(p) => Moment::of_ms(ms).to_carrier(p).unwrap_or(t),
                 _ => t,
@@ -205,7 +226,9 @@ fn round(site: &CallSite<'_>, up: bool) -> Result<Kernel, EvalError> {
 fn cut_to(at: Moment, unit: &str) -> i64 {
     let civil = Civil::from_days(at.day());
     let first = |month: u32| Civil { month, day: 1, ..civil }.to_days() * DAY_MS;
+    let year = |year: i64| Civil { year, month: 1, day: 1 }.to_days() * DAY_MS;
     match unit {
+        "MILLISECOND" => at.ms,
         "SECOND" => at.ms.div_euclid(1_000) * 1_000,
         "MINUTE" => at.ms.div_euclid(60_000) * 60_000,
         "HOUR" => at.ms.div_euclid(3_600_000) * 3_600_000,
@@ -213,7 +236,11 @@ fn cut_to(at: Moment, unit: &str) -> i64 {
         "WEEK" => (at.day() - day_of_week(at.day())) * DAY_MS,
         "MONTH" => first(civil.month),
         "QUARTER" => first((civil.month - 1) / 3 * 3 + 1),
-        _ => first(1),
+        "YEAR" => first(1),
+        // Decades begin in years that end with 0, centuries and millennia in those that end with 1.
+        "DECADE" => year(civil.year.div_euclid(10) * 10),
+        "CENTURY" => year((civil.year - 1).div_euclid(100) * 100 + 1),
+        _ => year((civil.year - 1).div_euclid(1_000) * 1_000 + 1),
     }
 }
 
@@ -221,6 +248,7 @@ fn cut_to(at: Moment, unit: &str) -> i64 {
 fn next(floor: i64, unit: &str) -> i64 {
     let months = |count| Civil::from_days(floor.div_euclid(DAY_MS)).plus_months(count).to_days() * DAY_MS;
     match unit {
+        "MILLISECOND" => floor + 1,
         "SECOND" => floor + 1_000,
         "MINUTE" => floor + 60_000,
         "HOUR" => floor + 3_600_000,
@@ -228,6 +256,9 @@ fn next(floor: i64, unit: &str) -> i64 {
         "WEEK" => floor + 7 * DAY_MS,
         "MONTH" => months(1),
         "QUARTER" => months(3),
-        _ => months(12),
+        "YEAR" => months(12),
+        "DECADE" => months(120),
+        "CENTURY" => months(1_200),
+        _ => months(12_000),
     }
 }

@@ -10,11 +10,45 @@ use arrow_array::types::Int32Type;
 
 use Want::{Integer, Text};
 
+fn same(args: &[Expr]) -> DataType {
+    args.first().map_or(DataType::STRING, |a| a.data_type)
+}
+
+fn string(_: &[Expr]) -> DataType {
+    DataType::STRING
+}
+
+fn int(_: &[Expr]) -> DataType {
+    DataType::Int
+}
+
+/// The type of what is made of a text without growing.
+fn no_longer(args: &[Expr]) -> DataType {
+    match args.first().map(|a| a.data_type) {
+        Some(DataType::Char(n) | DataType::Varchar(n)) => DataType::Varchar(n),
+        _ => DataType::STRING,
+    }
+}
+
+/// The type of all texts, one after the other.
+fn joined(args: &[Expr]) -> DataType {
+    let length = |a: &Expr| match a.data_type {
+        DataType::Char(n) | DataType::Varchar(n) => n,
+        _ => i32::MAX as u32,
+    };
+    let total = args.iter().fold(0_u32, |sum, a| sum.saturating_add(length(a)).min(i32::MAX as u32));
+    if args.iter().all(|a| matches!(a.data_type, DataType::Char(_))) {
+        DataType::Char(total)
+    } else {
+        DataType::Varchar(total)
+    }
+}
+
 macro_rules! function {
     ($name:literal, [$($want:ident),*], $optional:literal, $returns:expr, $prepare:expr) => {
         ScalarFunction {
             name: $name,
-            signature: |args| wanting($name, args, &[$($want),*], $optional, $returns),
+            signature: |args| wanting($name, args, &[$($want),*], $optional, ($returns)(args)),
             prepare: $prepare,
             can_fail: false,
         }
@@ -22,7 +56,7 @@ macro_rules! function {
     ($name:literal, [$($want:ident),*], $optional:literal, null $returns:expr, $prepare:expr) => {
         ScalarFunction {
             name: $name,
-            signature: |args| or_null(wanting($name, args, &[$($want),*], $optional, $returns)),
+            signature: |args| or_null(wanting($name, args, &[$($want),*], $optional, ($returns)(args))),
             prepare: $prepare,
             can_fail: false,
         }
@@ -30,32 +64,32 @@ macro_rules! function {
 }
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
-    function!("UPPER", [Text], 0, DataType::STRING, |_| map(|s, out| out.push_str(&s.to_uppercase()))),
-    function!("LOWER", [Text], 0, DataType::STRING, |_| map(|s, out| out.push_str(&s.to_lowercase()))),
-    function!("INITCAP", [Text], 0, DataType::STRING, |_| map(initcap)),
-    function!("REVERSE", [Text], 0, DataType::STRING, |_| map(|s, out| out.extend(s.chars().rev()))),
-    function!("CHAR_LENGTH", [Text], 0, DataType::Int, |_| char_length()),
-    function!("CHARACTER_LENGTH", [Text], 0, DataType::Int, |_| char_length()),
-    function!("ASCII", [Text], 0, DataType::Int, |_| ascii()),
-    function!("CHR", [Integer], 0, DataType::STRING, |_| chr()),
-    function!("TRIM", [Text], 0, DataType::STRING, |_| trim(true, true)),
-    function!("LTRIM", [Text, Text], 1, DataType::STRING, |_| trim(true, false)),
-    function!("RTRIM", [Text, Text], 1, DataType::STRING, |_| trim(false, true)),
-    function!("BTRIM", [Text, Text], 1, DataType::STRING, |_| trim(true, true)),
-    function!("REPLACE", [Text, Text, Text], 0, DataType::STRING, |_| replace()),
-    function!("REPEAT", [Text, Integer], 0, DataType::STRING, |_| repeat()),
-    function!("SUBSTRING", [Text, Integer, Integer], 1, null DataType::STRING, |_| substring()),
-    function!("SUBSTR", [Text, Integer, Integer], 1, null DataType::STRING, |_| substring()),
-    function!("LEFT", [Text, Integer], 0, DataType::STRING, |_| end_of(true)),
-    function!("RIGHT", [Text, Integer], 0, DataType::STRING, |_| end_of(false)),
-    function!("LPAD", [Text, Integer, Text], 0, null DataType::STRING, |_| pad(true)),
-    function!("RPAD", [Text, Integer, Text], 0, null DataType::STRING, |_| pad(false)),
-    function!("OVERLAY", [Text, Text, Integer, Integer], 1, DataType::STRING, |_| overlay()),
-    function!("POSITION", [Text, Text], 0, DataType::Int, |_| position(0, 1)),
-    function!("LOCATE", [Text, Text, Integer], 1, DataType::Int, |_| position(0, 1)),
-    function!("INSTR", [Text, Text], 0, DataType::Int, |_| position(1, 0)),
+    function!("UPPER", [Text], 0, same, |_| map(|s, out| out.push_str(&s.to_uppercase()))),
+    function!("LOWER", [Text], 0, same, |_| map(|s, out| out.push_str(&s.to_lowercase()))),
+    function!("INITCAP", [Text], 0, no_longer, |_| map(initcap)),
+    function!("REVERSE", [Text], 0, string, |_| map(|s, out| out.extend(s.chars().rev()))),
+    function!("CHAR_LENGTH", [Text], 0, int, |_| char_length()),
+    function!("CHARACTER_LENGTH", [Text], 0, int, |_| char_length()),
+    function!("ASCII", [Text], 0, int, |_| ascii()),
+    function!("CHR", [Integer], 0, string, |_| chr()),
+    function!("TRIM", [Text], 0, no_longer, |_| trim(true, true)),
+    function!("LTRIM", [Text, Text], 1, no_longer, |_| trim(true, false)),
+    function!("RTRIM", [Text, Text], 1, no_longer, |_| trim(false, true)),
+    function!("BTRIM", [Text, Text], 1, no_longer, |_| trim(true, true)),
+    function!("REPLACE", [Text, Text, Text], 0, string, |_| replace()),
+    function!("REPEAT", [Text, Integer], 0, string, |_| repeat()),
+    function!("SUBSTRING", [Text, Integer, Integer], 1, null no_longer, |_| substring()),
+    function!("SUBSTR", [Text, Integer, Integer], 1, null no_longer, |_| substring()),
+    function!("LEFT", [Text, Integer], 0, no_longer, |_| end_of(true)),
+    function!("RIGHT", [Text, Integer], 0, no_longer, |_| end_of(false)),
+    function!("LPAD", [Text, Integer, Text], 0, null string, |_| pad(true)),
+    function!("RPAD", [Text, Integer, Text], 0, null string, |_| pad(false)),
+    function!("OVERLAY", [Text, Text, Integer, Integer], 1, string, |_| overlay()),
+    function!("POSITION", [Text, Text], 0, int, |_| position(0, 1)),
+    function!("LOCATE", [Text, Text, Integer], 1, int, |_| position(0, 1)),
+    function!("INSTR", [Text, Text], 0, int, |_| position(1, 0)),
     ScalarFunction { name: "CONCAT", signature: concat_types, prepare: |_| concat(), can_fail: false },
-    ScalarFunction { name: "||", signature: concat_types, prepare: |_| concat(), can_fail: false },
+    ScalarFunction { name: "||", signature: join_types, prepare: |_| concat(), can_fail: false },
     ScalarFunction { name: "CONCAT_WS", signature: concat_types, prepare: |_| concat_ws(), can_fail: false },
     ScalarFunction { name: "SPLIT_INDEX", signature: split_types, prepare: |_| split_index(), can_fail: false },
 ];
@@ -70,15 +104,12 @@ fn map(f: fn(&str, &mut String)) -> Result<Kernel, EvalError> {
     }))
 }
 
+/// Words are made of ASCII letters and digits; all else stays as it is.
 fn initcap(text: &str, out: &mut String) {
     let mut inside = false;
     for c in text.chars() {
-        if inside {
-            out.extend(c.to_lowercase());
-        } else {
-            out.extend(c.to_uppercase());
-        }
-        inside = c.is_alphanumeric();
+        out.push(if inside { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() });
+        inside = c.is_ascii_alphanumeric();
     }
 }
 
@@ -218,7 +249,8 @@ fn end_of(left: bool) -> Result<Kernel, EvalError> {
     }))
 }
 
-/// `LPAD` and `RPAD`: cut what is too long too; null for a negative length or nothing to pad with.
+/// `LPAD` and `RPAD`: cut what is too long too; null for a negative length or nothing to pad with. Lengths are in
+/// UTF-16 units, as in Java.
 fn pad(left: bool) -> Result<Kernel, EvalError> {
     Ok(Box::new(move |args: &[Value], rows| {
         let (text, length, with) = (texts(&args[0])?, Integers::of(&args[1]), texts(&args[2])?);
@@ -231,22 +263,22 @@ fn pad(left: bool) -> Result<Kernel, EvalError> {
                 return Ok(false);
             }
             refuse_long(length)?;
-            let present = s.chars().count();
-            let padding = with.chars().cycle().take(length.saturating_sub(present));
-            if left {
-                out.extend(padding);
-                out.push_str(&s[..byte_at(s, length)]);
-            } else {
-                out.push_str(&s[..byte_at(s, length)]);
-                out.extend(padding);
-            }
+            let kept: Vec<u16> = s.encode_utf16().take(length).collect();
+            let with: Vec<u16> = with.encode_utf16().collect();
+            let padding: Vec<u16> = with.into_iter().cycle().take(length - kept.len()).collect();
+            push_units(out, &if left { [padding, kept].concat() } else { [kept, padding].concat() });
             Ok(true)
         })
     }))
 }
 
+/// Appends UTF-16 units; one half of a pair becomes `?`, as where Java writes it out.
+fn push_units(out: &mut String, units: &[u16]) {
+    out.extend(char::decode_utf16(units.iter().copied()).map(|c| c.unwrap_or('?')));
+}
+
 /// Puts text in the place of other text. What would follow is left out where the replaced part reaches the end, or has
-/// no length.
+/// no length. Places are in UTF-16 units, as in Java.
 fn overlay() -> Result<Kernel, EvalError> {
     Ok(Box::new(|args: &[Value], rows| {
         let (text, by, start) = (texts(&args[0])?, texts(&args[1])?, Integers::of(&args[2]));
@@ -255,23 +287,23 @@ fn overlay() -> Result<Kernel, EvalError> {
             let (Some(s), Some(by), Some(start)) = (text.get(row), by.get(row), start.get(row)?) else {
                 return Ok(false);
             };
+            let by: Vec<u16> = by.encode_utf16().collect();
             let length = match &length {
-                None => by.chars().count() as i64,
+                None => by.len() as i64,
                 Some(length) => match length.get(row)? {
                     Some(length) => length,
                     None => return Ok(false),
                 },
             };
-            let present = s.chars().count() as i64;
+            let units: Vec<u16> = s.encode_utf16().collect();
+            let present = units.len() as i64;
             if start <= 0 || start > present {
                 out.push_str(s);
                 return Ok(true);
             }
-            out.push_str(&s[..byte_at(s, start as usize - 1)]);
-            out.push_str(by);
-            if length > 0 && start.saturating_add(length) <= present {
-                out.push_str(&s[byte_at(s, (start - 1 + length) as usize)..]);
-            }
+            let rest = start.saturating_add(length);
+            let after = if length > 0 && rest <= present { &units[rest as usize - 1..] } else { &[] };
+            push_units(out, &[&units[..start as usize - 1], &by, after].concat());
             Ok(true)
         })
     }))
@@ -305,6 +337,10 @@ fn concat_types(args: &[Expr]) -> Result<Signature, String> {
         return Err(format!("texts are wanted, found ({}); CAST them AS STRING", type_list(args)));
     }
     Ok(Signature { args: vec![DataType::STRING; args.len()], returns: DataType::STRING, nullable: false })
+}
+
+fn join_types(args: &[Expr]) -> Result<Signature, String> {
+    concat_types(args).map(|s| Signature { returns: joined(args), ..s })
 }
 
 fn concat() -> Result<Kernel, EvalError> {
@@ -358,7 +394,10 @@ fn split_index() -> Result<Kernel, EvalError> {
             if s.is_empty() {
                 return Ok(false);
             }
-            let part = if by.is_empty() { (index == 0).then_some(s) } else { s.split(by.as_str()).nth(index) };
+            let part = match by.as_str() {
+                "" => s.split(char::is_whitespace).nth(index),
+                by => s.split(by).nth(index),
+            };
             Ok(part.map(|p| out.push_str(p)).is_some())
         })
     }))

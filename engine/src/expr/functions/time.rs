@@ -49,6 +49,11 @@ fn timestampdiff_types(args: &[Expr]) -> Result<Signature, String> {
             type_list(&args[1..])
         ));
     }
+    let zoned = |e: &Expr| matches!(e.data_type, DataType::TimestampLtz(_));
+    let plain = |e: &Expr| matches!(e.data_type, DataType::Timestamp(_) | DataType::Date);
+    if args[1..].iter().any(zoned) && args[1..].iter().any(plain) {
+        return Err("TIMESTAMPDIFF of a TIMESTAMP_LTZ needs another one; CAST one side".to_owned());
+    }
     let point = |e: &Expr| match e.data_type {
         DataType::Null => DataType::Timestamp(3),
         DataType::Date => DataType::Timestamp(0),
@@ -102,11 +107,7 @@ fn difference_ms(from: &Value, to: &Value, unit: i64, rows: usize) -> Result<Arr
 
 fn time_add_types(args: &[Expr]) -> Result<Signature, String> {
     let [time, interval] = args else { return Err("a time and an interval are wanted".into()) };
-    let days = interval.as_literal().is_none_or(|v| v.as_integer().is_none_or(|ms| ms % DAY_MS == 0));
     match (time.data_type, interval.data_type) {
-        (DataType::Date, DataType::IntervalDayTime) if !days => {
-            Err("a DATE can be moved by days, not by hours; CAST it AS TIMESTAMP".into())
-        }
         (DataType::Time(_), DataType::IntervalYearMonth) => Err("a TIME cannot be moved by months".into()),
         (t, i) => Ok(Signature { args: vec![t, i], returns: t, nullable: false }),
     }

@@ -23,28 +23,12 @@ pub(in crate::sql) struct AggregateCall {
 }
 
 /// Aggregate functions of Flink that are not there yet.
-const LATER: [&str; 19] = [
-    "APPROX_COUNT_DISTINCT",
-    "ARRAY_AGG",
-    "COLLECT",
-    "CUME_DIST",
-    "DENSE_RANK",
-    "FIRST_VALUE",
-    "JSON_ARRAYAGG",
-    "JSON_OBJECTAGG",
-    "LAG",
-    "LAST_VALUE",
-    "LEAD",
-    "LISTAGG",
-    "NTILE",
-    "PERCENTILE",
-    "PERCENT_RANK",
-    "RANK",
-    "ROW_NUMBER",
-    "STDDEV_POP",
-    "VAR_POP",
+#[rustfmt::skip]
+const LATER: &[&str] = &[
+    "APPROX_COUNT_DISTINCT", "ARRAY_AGG", "COLLECT", "CUME_DIST", "DENSE_RANK", "FIRST_VALUE", "JSON_ARRAYAGG",
+    "JSON_OBJECTAGG", "LAG", "LAST_VALUE", "LEAD", "LISTAGG", "NTILE", "PERCENTILE", "PERCENT_RANK", "RANK",
+    "ROW_NUMBER", "STDDEV", "STDDEV_POP", "STDDEV_SAMP", "VARIANCE", "VAR_POP", "VAR_SAMP",
 ];
-const LATER_TOO: [&str; 4] = ["STDDEV", "STDDEV_SAMP", "VARIANCE", "VAR_SAMP"];
 
 /// The aggregate function of this name.
 pub(super) fn find(name: &str) -> Option<AggregateFunction> {
@@ -60,7 +44,7 @@ pub(super) fn find(name: &str) -> Option<AggregateFunction> {
 
 /// Whether Flink has an aggregate function of this name that is not there yet.
 pub(super) fn is_later(name: &str) -> bool {
-    LATER.contains(&name) || LATER_TOO.contains(&name)
+    LATER.contains(&name)
 }
 
 impl Binder<'_> {

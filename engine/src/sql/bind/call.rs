@@ -150,7 +150,7 @@ impl Binder<'_> {
             if months > 0 { (months, DataType::IntervalYearMonth) } else { (ms, DataType::IntervalDayTime) };
         let time = match (time.data_type, ms % 86_400_000) {
             // A date that is moved by hours is a timestamp.
-            (DataType::Date, rest) if rest != 0 => time.cast(DataType::Timestamp(0), CastMode::Strict, self.zone),
+            (DataType::Date, rest) if rest != 0 => time.cast(DataType::Timestamp(6), CastMode::Strict, self.zone),
             _ => time,
         };
         let unit = Expr::literal(Scalar::Integer(amount), kind);
@@ -164,6 +164,10 @@ impl Binder<'_> {
             return self.composed(name, args, place);
         }
         let Some(function) = functions::find(name) else { return Err(unknown(name, place)) };
+        if let Some(null) = args.iter().position(|a| a.data_type == DataType::Null) {
+            let what = format!("argument {} of {name} is a bare NULL, which has no type", null + 1);
+            return Err(SqlError::at(place, what).hint("write CAST(NULL AS …)"));
+        }
         let signature = function.signature(&args).map_err(|what| SqlError::at(place, what))?;
         let nullable = signature.nullable || args.iter().any(|a| a.nullable);
         let to = |(arg, wanted): (Expr, &DataType)| {

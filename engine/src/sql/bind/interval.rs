@@ -10,7 +10,6 @@ use sqlparser::ast::{self, DateTimeField, Interval, UnaryOperator, Value};
 /// Milliseconds of a unit of fixed length.
 fn milliseconds(field: &DateTimeField) -> Option<i64> {
     Some(match field {
-        DateTimeField::Week(None) | DateTimeField::Weeks => 7 * 86_400_000,
         DateTimeField::Day | DateTimeField::Days => 86_400_000,
         DateTimeField::Hour | DateTimeField::Hours => 3_600_000,
         DateTimeField::Minute | DateTimeField::Minutes => 60_000,
@@ -23,7 +22,6 @@ fn milliseconds(field: &DateTimeField) -> Option<i64> {
 fn months(field: &DateTimeField) -> Option<i64> {
     Some(match field {
         DateTimeField::Year | DateTimeField::Years => 12,
-        DateTimeField::Quarter => 3,
         DateTimeField::Month | DateTimeField::Months => 1,
         _ => return None,
     })
@@ -49,6 +47,11 @@ pub(super) fn literal(interval: &Interval, place: Place) -> Result<Expr, SqlErro
     let Some(from) = &interval.leading_field else {
         return Err(SqlError::at(place, "an interval needs a unit").hint("write INTERVAL '1' HOUR"));
     };
+    if matches!(from, DateTimeField::Week(_) | DateTimeField::Weeks | DateTimeField::Quarter) {
+        let hint = "write it in days or months";
+        return Err(SqlError::at(place, format!("an interval has no unit {from}")).hint(hint));
+    }
+    let precision = interval.leading_precision.unwrap_or(2).clamp(1, 10) as usize;
     let wrong = || {
         let to = interval.last_field.as_ref().map_or(String::new(), |f| format!(" TO {f}"));
         SqlError::at(place, format!("'{text}' is no interval of {from}{to}"))
@@ -57,6 +60,11 @@ pub(super) fn literal(interval: &Interval, place: Place) -> Result<Expr, SqlErro
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
+    let leading = digits.bytes().take_while(u8::is_ascii_digit).count();
+    if leading > precision {
+        let what = format!("'{text}' has more than {precision} digits of {from}");
+        return Err(SqlError::at(place, what).hint(format!("write INTERVAL '{text}' {from}({leading})")));
+    }
     let (value, data_type) = match (months(from), &interval.last_field) {
         (Some(unit), None) => (whole(digits).and_then(|v| v.checked_mul(unit)), DataType::IntervalYearMonth),
         (Some(12), Some(DateTimeField::Month)) => (year_to_month(digits), DataType::IntervalYearMonth),
@@ -82,9 +90,8 @@ fn year_to_month(text: &str) -> Option<i64> {
 /// Reads `1`, `1.5`, `1 02`, `02:30`, `1 02:30:00.5` … by the first and the last unit.
 fn span(text: &str, from: &DateTimeField, to: &DateTimeField) -> Option<i64> {
     const UNITS: [i64; 4] = [86_400_000, 3_600_000, 60_000, 1_000];
-    if milliseconds(from)? > UNITS[0] {
-        return whole(text)?.checked_mul(milliseconds(from)?);
-    }
+    /// How many of a unit make one of the unit before.
+    const WITHIN: [i64; 4] = [i64::MAX, 24, 60, 60];
     let place = |f: &DateTimeField| UNITS.iter().position(|u| Some(*u) == milliseconds(f));
     let (first, last) = (place(from)?, place(to)?);
     let parts: Vec<&str> = text.split([' ', ':']).collect();
@@ -92,14 +99,19 @@ fn span(text: &str, from: &DateTimeField, to: &DateTimeField) -> Option<i64> {
         return None;
     }
     let mut total = 0_i64;
-    for (part, unit) in parts.iter().zip(&UNITS[first..]) {
+    for (i, part) in parts.iter().enumerate() {
+        let unit = &UNITS[first + i];
         let (digits, fraction) = match part.split_once('.') {
             // Only seconds have a fraction.
             Some((digits, fraction)) if *unit == 1_000 => (digits, thousandths(fraction)?),
             Some(_) => return None,
             None => (*part, 0),
         };
-        total = total.checked_add(whole(digits)?.checked_mul(*unit)?)?.checked_add(fraction)?;
+        let value = whole(digits)?;
+        if i > 0 && value >= WITHIN[first + i] {
+            return None;
+        }
+        total = total.checked_add(value.checked_mul(*unit)?)?.checked_add(fraction)?;
     }
     Some(total)
 }

@@ -21,7 +21,7 @@ pub(super) fn value(value: &ValueWithSpan) -> Result<Expr, SqlError> {
 }
 
 /// A number: `INT`, `BIGINT` or `DECIMAL` by its size, `DECIMAL` with a point, `DOUBLE` with an exponent.
-fn number(digits: &str) -> Option<Expr> {
+pub(super) fn number(digits: &str) -> Option<Expr> {
     if digits.contains(['e', 'E']) {
         return digits.parse().ok().map(|v: f64| Expr::literal(Scalar::Float(v), DataType::Double));
     }
@@ -30,8 +30,9 @@ fn number(digits: &str) -> Option<Expr> {
         let data_type = if i32::try_from(value).is_ok() { DataType::Int } else { DataType::BigInt };
         return Some(Expr::literal(Scalar::Integer(value), data_type));
     }
-    let (before, after) = whole.split_once('.').unwrap_or((whole, ""));
-    let (precision, scale) = (before.len() + after.len(), after.len());
+    // A whole number beyond 64 bits is none.
+    let (before, after) = whole.split_once('.')?;
+    let (precision, scale) = (before.trim_start_matches('-').len() + after.len(), after.len());
     if precision > 38 {
         return None;
     }
@@ -48,7 +49,8 @@ pub(super) fn typed(typed: &TypedString) -> Result<Expr, SqlError> {
     let digits = text.split_once('.').map_or(0, |(_, fraction)| fraction.len().min(9)) as u8;
     let (data_type, form) = match &typed.data_type {
         AstType::Date => (DataType::Date, "2016-01-31"),
-        AstType::Time(None, _) => (DataType::Time(digits.min(3)), "12:30:00"),
+        // Whatever is written, a constant has no fraction of a second.
+        AstType::Time(None, _) => (DataType::Time(0), "12:30:00"),
         AstType::Timestamp(None, _) => (DataType::Timestamp(digits), "2016-01-31 12:30:00.000"),
         other => return Err(SqlError::unsupported(typed.value.span, format!("a constant of type {other}"))),
     };

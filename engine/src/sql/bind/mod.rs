@@ -14,7 +14,9 @@ use super::error::{Place, SqlError};
 use super::legacy::LegacyWindow;
 use super::scope::Scope;
 use super::type_name;
-use crate::expr::{Arithmetic, CastMode, Comparison, Expr, ExprKind, Scalar, Zone, arithmetic_type, can_cast};
+use crate::expr::{
+    Arithmetic, CastMode, Comparison, Expr, ExprKind, Scalar, Zone, arithmetic_type, can_cast, functions,
+};
 use crate::types::DataType;
 use sqlparser::ast::{self, BinaryOperator, CastKind, Ident, Spanned, UnaryOperator};
 use sqlparser::tokenizer::Span;
@@ -58,7 +60,6 @@ impl<'a> Binder<'a> {
     fn boolean(&self, bound: Expr, place: Place) -> Result<Expr, SqlError> {
         match bound.data_type {
             DataType::Boolean => Ok(bound),
-            DataType::Null => Ok(Expr::null(DataType::Boolean)),
             other => Err(SqlError::at(place, format!("a condition is wanted here, found {other}"))),
         }
     }
@@ -103,6 +104,21 @@ impl<'a> Binder<'a> {
         }
     }
 
+    /// Binds an expression that must have a type, which a bare NULL has not.
+    fn typed(&mut self, expr: &ast::Expr) -> Result<Expr, SqlError> {
+        let bound = self.bind(expr)?;
+        if bound.data_type == DataType::Null {
+            return Err(SqlError::at(place_of(expr), "a bare NULL has no type here").hint("write CAST(NULL AS …)"));
+        }
+        Ok(bound)
+    }
+
+    /// Binds one side of AND or OR.
+    fn operand(&mut self, expr: &ast::Expr) -> Result<Expr, SqlError> {
+        let bound = self.typed(expr)?;
+        self.boolean(bound, place_of(expr))
+    }
+
     /// Binds several expressions.
     pub(super) fn bind_all<'e>(
         &mut self,
@@ -112,10 +128,10 @@ impl<'a> Binder<'a> {
     }
 
     fn column(&mut self, name: &Ident, path: Option<&[Ident]>) -> Result<Expr, SqlError> {
-        // A word that is a function without parentheses where no column has its name.
+        // A word that is a function where no column has its name.
         if path.is_none() && name.quote_style.is_none() && self.scope.schema.index_of(&name.value).is_none() {
             let word = name.value.to_ascii_uppercase();
-            if matches!(word.as_str(), "PI" | "CURRENT_ROW_TIMESTAMP") {
+            if word == "PI" || functions::is_known_elsewhere(&word) {
                 return self.named_call(&word, Vec::new(), name.span.into());
             }
         }
@@ -131,6 +147,11 @@ impl<'a> Binder<'a> {
     fn unary(&mut self, op: UnaryOperator, operand: &ast::Expr, place: Place) -> Result<Expr, SqlError> {
         match op {
             UnaryOperator::Not => Ok(self.condition(operand)?.negate()),
+            UnaryOperator::Minus if is_number(operand) => {
+                // The sign belongs to the number: the least BIGINT is one.
+                let digits = format!("-{operand}");
+                literal::number(&digits).ok_or_else(|| SqlError::at(place, format!("{digits} is out of range")))
+            }
             UnaryOperator::Plus | UnaryOperator::Minus => {
                 let value = self.bind(operand)?;
                 if !value.data_type.is_numeric() && !value.data_type.is_interval() {
@@ -151,8 +172,8 @@ impl<'a> Binder<'a> {
     ) -> Result<Expr, SqlError> {
         use BinaryOperator as B;
         match op {
-            B::And => Ok(Expr::and(vec![self.condition(left)?, self.condition(right)?])),
-            B::Or => Ok(Expr::or(vec![self.condition(left)?, self.condition(right)?])),
+            B::And => Ok(Expr::and(vec![self.operand(left)?, self.operand(right)?])),
+            B::Or => Ok(Expr::or(vec![self.operand(left)?, self.operand(right)?])),
             B::Eq => self.comparison(Comparison::Equal, left, right, place),
             B::NotEq => self.comparison(Comparison::NotEqual, left, right, place),
             B::Lt => self.comparison(Comparison::Less, left, right, place),
@@ -166,7 +187,7 @@ impl<'a> Binder<'a> {
             B::Modulo => self.arithmetic(Arithmetic::Remainder, left, right, place),
             B::Overlaps => self.overlaps(left, right, place),
             B::StringConcat => {
-                let args = vec![self.bind(left)?, self.bind(right)?];
+                let args = vec![self.typed(left)?, self.typed(right)?];
                 self.named_call("||", args, place)
             }
             _ => Err(SqlError::unsupported(place, format!("the operator {op}"))),
@@ -291,6 +312,9 @@ impl<'a> Binder<'a> {
                 SqlError::at(place, what).hint("CAST them to one type")
             })?;
         }
+        if common == DataType::Null {
+            return Err(SqlError::at(place, "all results are a bare NULL").hint("CAST one of them"));
+        }
         let to = |e: Expr| fold(e.cast(common, CastMode::Strict, self.zone));
         let branches = branches.into_iter().map(|(when, then)| (when, to(then))).collect();
         Ok(Expr::case(branches, to(otherwise), common))
@@ -331,7 +355,7 @@ impl<'a> Binder<'a> {
         right: &ast::Expr,
         place: Place,
     ) -> Result<Expr, SqlError> {
-        let (left, right) = (self.bind(left)?, self.bind(right)?);
+        let (left, right) = (self.typed(left)?, self.typed(right)?);
         self.combine(op, left, right, place)
     }
 
@@ -357,6 +381,11 @@ impl<'a> Binder<'a> {
         let kind = ExprKind::Arithmetic { op, left: Box::new(to(l)), right: Box::new(to(r)) };
         Ok(fold(Expr { kind, data_type: result, nullable }))
     }
+}
+
+/// Whether this is a number as written.
+fn is_number(expr: &ast::Expr) -> bool {
+    matches!(expr, ast::Expr::Value(v) if matches!(v.value, ast::Value::Number(..)))
 }
 
 /// A bare NULL among numbers counts as an INT.
