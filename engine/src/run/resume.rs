@@ -53,11 +53,26 @@ struct State {
     next_at_ns: u64,
     /// For each source and subtask the last epoch it has passed, and where it was then.
     reports: Vec<Vec<Report>>,
+    /// For each source and subtask where it was when it ended. Kept apart: an epoch that it passed before it ended is
+    /// complete as of then, whatever it has read and said since.
+    ends: Vec<Vec<Option<Report>>>,
     /// For each sink writer the last epoch that it has flushed.
     flushed: Vec<u64>,
     point: ResumePoint,
     /// The newest epoch that is complete.
     completed: u64,
+}
+
+impl State {
+    /// Where the subtasks of a source were at the cut of `epoch`: at its barrier, or at their end where they ended before
+    /// it came; at their ends once everything has ended.
+    fn cut(&self, source: usize, epoch: u64, all_ended: bool) -> Vec<Report> {
+        let of = |(report, end): (&Report, &Option<Report>)| match end {
+            Some(end) if all_ended || report.epoch < epoch => end.clone(),
+            _ => report.clone(),
+        };
+        self.reports[source].iter().zip(&self.ends[source]).map(of).collect()
+    }
 }
 
 #[derive(Clone)]
@@ -67,7 +82,7 @@ struct Report {
     positions: Vec<(SplitId, Position)>,
 }
 
-/// What an ended source or sink has passed: every epoch.
+/// What an ended subtask has passed: every epoch.
 const ENDED: u64 = u64::MAX;
 
 impl Coordinator {
@@ -85,6 +100,7 @@ impl Coordinator {
         let state = State {
             next_at_ns: 0,
             reports: vec![vec![report; parallelism]; sources.len()],
+            ends: vec![vec![None; parallelism]; sources.len()],
             flushed: vec![0; sinks],
             point: start,
             completed: 0,
@@ -138,8 +154,10 @@ impl Coordinator {
     pub(crate) fn source_passed(&self, source: usize, subtask: usize, epoch: Option<Epoch>, watermark: Watermark) {
         let positions = self.sources[source].tracker.positions(subtask);
         let mut state = self.state.lock();
-        let epoch = epoch.map_or(ENDED, |e| e.0);
-        state.reports[source][subtask] = Report { epoch, watermark, positions };
+        match epoch {
+            Some(Epoch(epoch)) => state.reports[source][subtask] = Report { epoch, watermark, positions },
+            None => state.ends[source][subtask] = Some(Report { epoch: ENDED, watermark, positions }),
+        }
         self.complete(&mut state);
     }
 
@@ -151,23 +169,24 @@ impl Coordinator {
     }
 
     fn complete(&self, state: &mut State) {
-        let flushed = state.flushed.iter().copied().min().unwrap_or(ENDED);
-        let reported = state.reports.iter().flatten().map(|r| r.epoch).min().unwrap_or(ENDED);
-        let all_ended = flushed == ENDED && reported == ENDED;
         let epoch = self.epoch.load(Ordering::Acquire);
+        let flushed = state.flushed.iter().copied().min().unwrap_or(ENDED);
+        let all_ended = flushed == ENDED && state.ends.iter().flatten().all(Option::is_some);
+        let cuts: Vec<Vec<Report>> = (0..self.sources.len()).map(|s| state.cut(s, epoch, all_ended)).collect();
+        let reported = cuts.iter().flatten().map(|r| r.epoch).min().unwrap_or(ENDED);
         if !all_ended && (flushed < epoch || reported < epoch || state.completed == epoch) {
             return;
         }
         state.completed = epoch;
-        debug_assert_eq!(state.reports.first().map_or(self.parallelism, Vec::len), self.parallelism);
+        debug_assert_eq!(cuts.first().map_or(self.parallelism, Vec::len), self.parallelism);
         let least = |source: usize| {
             let group = self.sources[source].group;
             let same = self.sources.iter().enumerate().filter(|(_, s)| s.group == group);
-            same.flat_map(|(i, _)| state.reports[i].iter().map(|r| r.watermark)).min().unwrap_or(Watermark::MIN)
+            same.flat_map(|(i, _)| cuts[i].iter().map(|r| r.watermark)).min().unwrap_or(Watermark::MIN)
         };
         let watermarks: Vec<Watermark> = (0..self.sources.len()).map(least).collect();
         for (index, source) in self.sources.iter().enumerate() {
-            let point = self.source_point(index, watermarks[index], &state.reports[index]);
+            let point = self.source_point(index, watermarks[index], &cuts[index]);
             state.point.sources.insert(source.name.clone(), point);
         }
     }
