@@ -148,10 +148,10 @@ fn a_reshard_loses_nothing() {
         memory.push(three, part(1_000, 2_500, 4, 2));
         memory.end(0);
         memory.push(1, part(1_000, 2_500, 2, 1));
-        // 1 and 3 are merged into 4.
+        // 1 and 3 are merged into 4. As in a stream, the child is there no later than its parents' ends.
+        let four = memory.add(&[1, three]);
         memory.end(1);
         memory.end(three);
-        let four = memory.add(&[1, three]);
         memory.push(two, part(2_500, 4_000, 4, 0));
         let merged: Vec<_> = all[2_500..].iter().filter(|r| r.2 % 4 != 0).cloned().collect();
         memory.push(four, lines(&merged));

@@ -1,6 +1,7 @@
 //! Figures of the index, one JSON line each: durable writes per second, and the latency of the aggregations of the map.
 //!
-//! `cargo bench -p index -- --quick` runs the same on a hundredth of the documents.
+//! `cargo bench -p index --bench index -- --quick` runs the same on a hundredth of the documents, `--large` on ten times as
+//! many.
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
 use index::time::{Interval, Zone};
@@ -9,6 +10,8 @@ use index::{
     Mapping, Operation, Query, Refresh, SearchRequest, ValueSource,
 };
 use model::Env;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 const HOUR_MS: i64 = 3_600_000;
 /// The hour of the first document: 1 January 2016.
@@ -65,6 +68,62 @@ fn bulk(index: &Index, env: &Env, documents: usize, threads: usize) -> f64 {
     })
 }
 
+/// Sends batches through the search door on `connections` connections; returns the seconds it took.
+fn bulk_http(index: &Index, env: &Env, documents: usize, connections: usize) -> f64 {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = index::elastic::router(index.clone());
+    runtime.spawn(async move { axum::serve(listener, router).await });
+    let bodies: Vec<Vec<u8>> = (0..documents / BATCH).map(|b| body(&operations(env, b * BATCH, BATCH))).collect();
+    seconds(env, || {
+        std::thread::scope(|scope| {
+            for part in bodies.chunks(bodies.len().div_ceil(connections)) {
+                scope.spawn(move || {
+                    let mut stream = TcpStream::connect(address).unwrap();
+                    part.iter().for_each(|body| post(&mut stream, body));
+                });
+            }
+        });
+    })
+}
+
+fn body(operations: &[Operation]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for operation in operations {
+        let Action::Index { source } = &operation.action else { continue };
+        let id = operation.id.as_deref().unwrap();
+        body.extend_from_slice(format!("{{\"index\":{{\"_index\":\"pickups\",\"_id\":\"{id}\"}}}}\n").as_bytes());
+        body.extend_from_slice(source);
+        body.push(b'\n');
+    }
+    body
+}
+
+/// Posts a bulk and reads its answer to the end.
+fn post(stream: &mut TcpStream, body: &[u8]) {
+    let head = format!(
+        "POST /_bulk HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(body).unwrap();
+    let (mut answer, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
+    loop {
+        let read = stream.read(&mut buffer).unwrap();
+        assert!(read > 0, "the door has closed the connection");
+        answer.extend_from_slice(&buffer[..read]);
+        let Some(end) = answer.windows(4).position(|w| w == b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+        let length = head.split("content-length: ").nth(1).unwrap().lines().next().unwrap().parse::<usize>().unwrap();
+        if answer.len() >= end + 4 + length {
+            let shown = String::from_utf8_lossy(&answer[end + 4..end + 60]);
+            assert!(shown.contains("\"errors\":false"), "{shown}");
+            return;
+        }
+    }
+}
+
 fn map_request() -> SearchRequest {
     let sum = || {
         let kind = AggregationKind::Sum(ValueSource::field("pickup_count"));
@@ -114,13 +173,21 @@ fn main() {
     let dir = tempfile::tempdir().unwrap();
     let index = Index::open(IndexConfig::new(dir.path(), env.clone())).unwrap();
     index.create_index("pickups", IndexSettings::default(), mapping()).unwrap();
+    let fresh = |index: &Index| {
+        index.delete_index("pickups").unwrap();
+        index.create_index("pickups", IndexSettings::default(), mapping()).unwrap();
+    };
     for threads in [1, 2] {
         if threads == 2 {
-            index.delete_index("pickups").unwrap();
-            index.create_index("pickups", IndexSettings::default(), mapping()).unwrap();
+            fresh(&index);
         }
         let spent = bulk(&index, &env, documents, threads);
         report(&format!("bulk_durable_{threads}_threads"), "documents/s", documents as f64 / spent, documents);
+    }
+    if !large {
+        fresh(&index);
+        let spent = bulk_http(&index, &env, documents, 2);
+        report("bulk_durable_http_2_connections", "documents/s", documents as f64 / spent, documents);
     }
     index.refresh("pickups").unwrap();
     let all = latencies(&index, &env, if quick { 5 } else { 40 });

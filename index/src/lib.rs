@@ -34,6 +34,7 @@ mod table;
 pub mod time;
 mod value;
 mod work;
+mod write;
 
 pub use aggregate::{
     Aggregation, AggregationKind, AggregationResult, Bucket, BucketKey, BucketOrder, Buckets, DateHistogram,

@@ -144,13 +144,22 @@ fn write_carried(f: &mut fmt::Formatter<'_>, value: i64, data_type: DataType) ->
         }
         DataType::IntervalYearMonth => {
             calendar::write_months(&mut out, value);
-            "INTERVAL"
+            return write!(f, "INTERVAL '{}' YEAR TO MONTH", out.trim_start_matches('+'));
         }
-        DataType::IntervalDayTime => {
-            calendar::write_span(&mut out, value);
-            "INTERVAL"
-        }
+        DataType::IntervalDayTime => return write_span(f, value),
         _ => return write!(f, "{value}"),
     };
     write!(f, "{word} '{out}'")
+}
+
+/// A span in its largest unit where that is exact.
+fn write_span(f: &mut fmt::Formatter<'_>, ms: i64) -> fmt::Result {
+    for (unit, name) in [(86_400_000, "DAY"), (3_600_000, "HOUR"), (60_000, "MINUTE"), (1_000, "SECOND")] {
+        if ms % unit == 0 {
+            return write!(f, "INTERVAL '{}' {name}", ms / unit);
+        }
+    }
+    let mut out = String::new();
+    calendar::write_span(&mut out, ms);
+    write!(f, "INTERVAL '{}' DAY TO SECOND", out.trim_start_matches('+'))
 }

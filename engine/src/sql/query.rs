@@ -245,6 +245,7 @@ pub(super) fn renamed(rel: RelRef, names: &[Ident]) -> Result<RelRef, SqlError> 
         let what = format!("{} names are given for {} columns", names.len(), rel.schema.fields.len());
         return Err(SqlError::at(names[0].span, what));
     }
+    names.iter().try_for_each(reserved::check)?;
     let columns = names.iter().enumerate().map(|(i, name)| (rel.column(i), name.value.clone())).collect();
     Ok(Rel::project(rel, columns))
 }
@@ -306,7 +307,7 @@ fn refuse_clauses(query: &Query) -> Result<(), SqlError> {
         return Err(SqlError::unsupported(order.span(), "ORDER BY").hint("sort where the rows are read"));
     }
     if query.limit_clause.is_some() || query.fetch.is_some() {
-        return Err(SqlError::unsupported(place, "LIMIT, OFFSET and FETCH"));
+        return Err(SqlError::unsupported(place, "LIMIT, OFFSET or FETCH"));
     }
     if !query.locks.is_empty() || query.for_clause.is_some() || !query.pipe_operators.is_empty() {
         return Err(SqlError::at(place, "Flink has no such clause of a query"));

@@ -3,7 +3,7 @@
 
 use super::create;
 use super::error::{Place, SqlError};
-use super::script::from_parser;
+use super::script::{THE_END, from_parser};
 use super::statement::{CreateView, Insert, Statement, StatementKind, Text};
 use sqlparser::ast::{Expr, Ident, Query};
 use sqlparser::keywords::Keyword;
@@ -322,5 +322,5 @@ impl Reader<'_> {
 
 /// A token for a message.
 pub(super) fn shown(token: &TokenWithSpan) -> String {
-    if token.token == Token::EOF { "the end of the script".to_owned() } else { token.to_string() }
+    if token.token == Token::EOF { THE_END.to_owned() } else { token.to_string() }
 }

@@ -16,6 +16,9 @@ pub struct Script {
     pub(super) hints: Hints,
 }
 
+/// What is found where tokens run out.
+pub(super) const THE_END: &str = "the end of the script";
+
 /// Deepest nesting of expressions and queries.
 const DEPTH_MAX: usize = 200;
 
@@ -31,9 +34,9 @@ impl Script {
             .map_err(|e| SqlError::at(e.location, e.message.to_lowercase()).within(text))?;
         refuse_bang(&tokens, text).map_err(|e| e.within(text))?;
         let hints = Hints::read(&tokens).map_err(|e| e.within(text))?;
-        let parser = Parser::new(&dialect).with_recursion_limit(DEPTH_MAX).with_tokens_with_locations(tokens);
+        let parser = Parser::new(&dialect).with_recursion_limit(DEPTH_MAX).with_tokens_with_locations(tokens.clone());
         let mut reader = Reader { parser };
-        let statements = reader.statements().map_err(|e| e.within(text))?;
+        let statements = reader.statements().map_err(|e| placed(e, &tokens).within(text))?;
         Ok(Self { text: text.to_owned(), statements, hints })
     }
 
@@ -46,6 +49,21 @@ impl Script {
     pub fn is_empty(&self) -> bool {
         self.statements.is_empty()
     }
+}
+
+/// The error where the token that it complains about stands: the parser may have gone on, or have no place at all.
+fn placed(error: SqlError, tokens: &[TokenWithSpan]) -> SqlError {
+    let Some((_, found)) = error.what.rsplit_once(", found ") else { return error };
+    let written = tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_)));
+    let Location { line, column } = match found {
+        THE_END => written.last().map_or(Location::empty(), |t| t.span.end),
+        _ => {
+            let before = written.take_while(|t| (t.span.start.line, t.span.start.column) <= (error.line, error.column));
+            let same = before.filter(|t| t.to_string() == found).last();
+            same.map_or(Location { line: error.line, column: error.column }, |t| t.span.start)
+        }
+    };
+    SqlError { line, column, ..error }
 }
 
 /// `!=` is read like `<>`, but Flink takes the latter alone.
@@ -71,8 +89,9 @@ pub(super) fn from_parser(error: ParserError, at: Span) -> SqlError {
         Some((message, place)) => (message.to_owned(), read_place(place)),
         None => (text, None),
     };
-    let message = match message.strip_prefix("Expected: ").and_then(|m| m.split_once(", found: ")) {
-        Some((expected, "EOF")) => format!("expected {expected}, found the end of the script"),
+    let expectation = message.strip_prefix("Expected").map(|m| m.trim_start_matches([':', ' ']));
+    let message = match expectation.and_then(|m| m.split_once(", found: ")) {
+        Some((expected, "EOF")) => format!("expected {expected}, found {THE_END}"),
         Some((expected, found)) => format!("expected {expected}, found {found}"),
         None => message,
     };

@@ -139,7 +139,8 @@ fn check_type(
         value.data_type,
         source + 1
     );
-    let hint = format!("write CAST({} AS {})", rel.schema.fields[source].name, field.data_type);
+    let name = Some(rel.schema.fields[source].name.as_str()).filter(|n| !n.starts_with("EXPR$"));
+    let hint = format!("write CAST({} AS {})", name.unwrap_or("…"), field.data_type);
     Err(SqlError::at(place_of_column(query, source), what).hint(hint))
 }
 

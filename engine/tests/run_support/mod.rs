@@ -21,13 +21,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Waits a little.
-pub fn pause(ms: u64) {
+pub(crate) fn pause(ms: u64) {
     let (_keep, never) = channel::<()>();
     let _ = never.recv_timeout(Duration::from_millis(ms));
 }
 
 /// Waits until `holds`, at most ten seconds.
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     for _ in 0..2_000 {
         if holds() {
             return;
@@ -46,24 +46,26 @@ struct Split {
 
 /// A source whose splits are fed by hand.
 #[derive(Clone, Default)]
-pub struct Memory {
+pub(crate) struct Memory {
     splits: Arc<Mutex<Vec<Split>>>,
     wakers: Arc<Mutex<BTreeMap<u64, Waker>>>,
     bounded: bool,
-    pub bytes_read: Arc<AtomicU64>,
+    pub(crate) bytes_read: Arc<AtomicU64>,
     /// The least position at which a split was opened, by split.
-    pub opened: Arc<Mutex<BTreeMap<u32, u64>>>,
+    pub(crate) opened: Arc<Mutex<BTreeMap<u32, u64>>>,
 }
 
 impl Memory {
-    pub fn unbounded(splits: usize) -> Self {
+    pub(crate) fn unbounded(splits: usize) -> Self {
         let memory = Self::default();
-        (0..splits).for_each(|_| drop(memory.add(&[])));
+        for _ in 0..splits {
+            memory.add(&[]);
+        }
         memory
     }
 
     /// A source of whole splits.
-    pub fn bounded(splits: Vec<Vec<String>>) -> Self {
+    pub(crate) fn bounded(splits: Vec<Vec<String>>) -> Self {
         let split = |rows| Split { rows, ended: true, ..Split::default() };
         let splits = Arc::new(Mutex::new(splits.into_iter().map(split).collect()));
         Self { splits, bounded: true, ..Self::default() }
@@ -73,18 +75,18 @@ impl Memory {
         self.wakers.lock().unwrap().values().for_each(|w| w());
     }
 
-    pub fn add(&self, parents: &[u32]) -> u32 {
+    pub(crate) fn add(&self, parents: &[u32]) -> u32 {
         let mut splits = self.splits.lock().unwrap();
         splits.push(Split { parents: parents.to_vec(), ..Split::default() });
         splits.len() as u32 - 1
     }
 
-    pub fn push(&self, split: u32, rows: impl IntoIterator<Item = String>) {
+    pub(crate) fn push(&self, split: u32, rows: impl IntoIterator<Item = String>) {
         self.splits.lock().unwrap()[split as usize].rows.extend(rows);
         self.wake();
     }
 
-    pub fn end(&self, split: u32) {
+    pub(crate) fn end(&self, split: u32) {
         self.splits.lock().unwrap()[split as usize].ended = true;
         self.wake();
     }
@@ -167,21 +169,21 @@ impl SplitReader for Reader {
 
 /// Documents by id, durable when flushed.
 #[derive(Clone, Default)]
-pub struct Index {
-    pub documents: Arc<Mutex<BTreeMap<String, String>>>,
-    pub writes: Arc<AtomicU64>,
-    pub bytes: Arc<AtomicU64>,
-    pub closed: Arc<AtomicU64>,
+pub(crate) struct Index {
+    pub(crate) documents: Arc<Mutex<BTreeMap<String, String>>>,
+    pub(crate) writes: Arc<AtomicU64>,
+    pub(crate) bytes: Arc<AtomicU64>,
+    pub(crate) closed: Arc<AtomicU64>,
     /// How long a write takes, in milliseconds.
-    pub slow_ms: Arc<AtomicU64>,
+    pub(crate) slow_ms: Arc<AtomicU64>,
     /// Writes fail.
-    pub broken: Arc<AtomicBool>,
+    pub(crate) broken: Arc<AtomicBool>,
     /// Writes panic.
-    pub panics: Arc<AtomicBool>,
+    pub(crate) panics: Arc<AtomicBool>,
 }
 
 impl Index {
-    pub fn rows(&self) -> Vec<String> {
+    pub(crate) fn rows(&self) -> Vec<String> {
         let mut rows: Vec<String> = self.documents.lock().unwrap().values().cloned().collect();
         rows.sort();
         rows
@@ -235,23 +237,23 @@ impl Sink for IndexWriter {
 
 /// Sources and indices by the name of their table.
 #[derive(Clone, Default)]
-pub struct Hands {
+pub(crate) struct Hands {
     sources: BTreeMap<String, Memory>,
     indices: BTreeMap<String, Index>,
 }
 
 impl Hands {
-    pub fn source(mut self, table: &str, memory: &Memory) -> Self {
+    pub(crate) fn source(mut self, table: &str, memory: &Memory) -> Self {
         self.sources.insert(table.to_owned(), memory.clone());
         self
     }
 
-    pub fn index(mut self, table: &str, index: &Index) -> Self {
+    pub(crate) fn index(mut self, table: &str, index: &Index) -> Self {
         self.indices.insert(table.to_owned(), index.clone());
         self
     }
 
-    pub fn plan(&self, script: &str) -> JobPlan {
+    pub(crate) fn plan(&self, script: &str) -> JobPlan {
         let script = Script::parse(script).unwrap_or_else(|e| panic!("{e}"));
         let planned = Session::new().plan(&script, self).unwrap_or_else(|e| panic!("{e}"));
         let plan = planned.into_iter().find_map(|p| match p {
@@ -261,15 +263,15 @@ impl Hands {
         plan.unwrap()
     }
 
-    pub fn options(&self) -> JobOptions {
+    pub(crate) fn options(&self) -> JobOptions {
         JobOptions { resume_interval_ms: 20, ..JobOptions::new("app", Env::system(), Arc::new(self.clone())) }
     }
 
-    pub fn start(&self, script: &str, parallelism: u32) -> JobHandle {
+    pub(crate) fn start(&self, script: &str, parallelism: u32) -> JobHandle {
         self.try_start(script, JobOptions { parallelism: Some(parallelism), ..self.options() }).unwrap()
     }
 
-    pub fn try_start(&self, script: &str, options: JobOptions) -> Result<JobHandle, JobError> {
+    pub(crate) fn try_start(&self, script: &str, options: JobOptions) -> Result<JobHandle, JobError> {
         Job::start(self.plan(script), options)
     }
 }
@@ -295,18 +297,18 @@ impl Connectors for Hands {
 }
 
 /// A table of events: a time in milliseconds, a key, a number; the watermark is a second behind.
-pub const EVENTS: &str = "CREATE TABLE events (ts TIMESTAMP_LTZ(3), k STRING, v BIGINT, \
+pub(crate) const EVENTS: &str = "CREATE TABLE events (ts TIMESTAMP_LTZ(3), k STRING, v BIGINT, \
     WATERMARK FOR ts AS ts - INTERVAL '1' SECOND) \
     WITH ('connector'='memory','format'='json','json.timestamp-format.standard'='ISO-8601');\n";
 
 /// One event as JSON.
-pub fn event(ms: i64, key: &str, value: i64) -> String {
+pub(crate) fn event(ms: i64, key: &str, value: i64) -> String {
     let ts = chrono::DateTime::from_timestamp_millis(ms).unwrap().format("%Y-%m-%dT%H:%M:%S%.3fZ");
     format!("{{\"ts\":\"{ts}\",\"k\":\"{key}\",\"v\":{value}}}")
 }
 
 /// `count`, a sink of counts and sums per key and ten seconds, and its query over `events`.
-pub fn counts() -> String {
+pub(crate) fn counts() -> String {
     format!(
         "{EVENTS}CREATE TABLE counts (k STRING, n BIGINT, s BIGINT, we TIMESTAMP(3)) WITH ('connector'='index');\n\
          INSERT INTO counts SELECT k, COUNT(*), SUM(v), window_end FROM \
@@ -315,7 +317,7 @@ pub fn counts() -> String {
 }
 
 /// What `counts` must give, computed row by row.
-pub fn expected_counts<'a>(rows: impl Iterator<Item = &'a (i64, String, i64)>) -> Vec<String> {
+pub(crate) fn expected_counts<'a>(rows: impl Iterator<Item = &'a (i64, String, i64)>) -> Vec<String> {
     let mut groups: BTreeMap<(i64, String), (i64, i64)> = BTreeMap::new();
     for (ms, key, value) in rows {
         let group = groups.entry((ms.div_euclid(10_000) * 10_000 + 10_000, key.clone())).or_default();

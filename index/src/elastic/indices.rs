@@ -58,7 +58,7 @@ fn parse_settings(node: &Node) -> Result<IndexSettings, Failure> {
             "number_of_shards" => settings.shards = Some(number()?),
             "number_of_replicas" => settings.replicas = Some(number()?),
             "refresh_interval" => {
-                settings.refresh_interval_ms = Some(super::aggregation::time_value(&value, "index.refresh_interval")?);
+                settings.refresh_interval_ms = Some(super::histogram::time_value(&value, "index.refresh_interval")?);
             }
             _ => {
                 return Err(Failure::argument(format!(

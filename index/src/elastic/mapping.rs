@@ -164,82 +164,89 @@ fn multi_fields(path: &str, at: usize, parameters: &[Member], mapping: &mut Mapp
     Ok(())
 }
 
+/// Parameters of fields that the real one knows and this index does not, or not with every value.
+const UNSUPPORTED_PARAMETERS: [&str; 19] = [
+    "doc_values",
+    "store",
+    "null_value",
+    "copy_to",
+    "boost",
+    "coerce",
+    "norms",
+    "analyzer",
+    "normalizer",
+    "similarity",
+    "eager_global_ordinals",
+    "fielddata",
+    "index_options",
+    "locale",
+    "ignore_z_value",
+    "meta",
+    "search_analyzer",
+    "term_vector",
+    "split_queries_on_whitespace",
+];
+
 fn field(path: &str, kind: &str, parameters: &[Member]) -> Result<Field, MappingError> {
-    let unsupported = |what: &str| MappingError::Unsupported { field: path.to_owned(), what: what.to_owned() };
+    let unsupported = |what: String| MappingError::Unsupported { field: path.to_owned(), what };
     let Some(of) = FieldKind::of(kind) else {
         if UNSUPPORTED_KINDS.contains(&kind) {
-            return Err(unsupported(&format!("type {kind}")));
+            return Err(unsupported(format!("type {kind}")));
         }
         return Err(MappingError::UnknownKind { field: path.to_owned(), kind: kind.to_owned() });
     };
     let mut field = Field::new(path, of);
     for parameter in parameters {
-        let text = || match &parameter.node.value {
-            Value::Text(text) | Value::Number(text) => text.clone(),
-            Value::Bool(value) => value.to_string(),
-            _ => String::new(),
-        };
-        let malformed =
-            || MappingError::Malformed(format!("[{}] on field [{path}] cannot be [{}]", parameter.key, text()));
-        match (parameter.key.as_str(), of) {
-            ("type", _) => {}
-            ("fields", FieldKind::GeoPoint) => return Err(unsupported("fields")),
-            ("fields", _) => {}
-            ("ignore_above", FieldKind::Keyword) => field.ignore_above = Some(text().parse().map_err(|_| malformed())?),
-            ("format", FieldKind::Date) => {
-                let format = DateFormat::new(&text()).map_err(|e| MappingError::Malformed(e.to_string()))?;
-                field.format = Some(format);
-            }
-            ("ignore_malformed", kind)
-                if !matches!(kind, FieldKind::Keyword | FieldKind::Text | FieldKind::Boolean) =>
-            {
-                field.ignore_malformed = text().parse().map_err(|_| malformed())?;
-            }
-            // What is so anyway may be said.
-            ("index", _) => field.searchable = text().parse().map_err(|_| malformed())?,
-            ("doc_values", kind) if kind != FieldKind::Text => {
-                field.columnar = text().parse().map_err(|_| malformed())?
-            }
-            ("null_value", kind) if !matches!(kind, FieldKind::Text | FieldKind::GeoPoint) => {
-                field.null_value = Some(text()).filter(|_| parameter.node.value != Value::Null);
-            }
-            ("coerce", kind) if (kind.is_whole() || kind.is_fractional()) && text() == "true" => {}
-            ("store", _) if text() == "false" => {}
-            ("norms", FieldKind::Keyword) if text() == "false" => {}
-            ("norms", FieldKind::Text) => {}
-            ("analyzer", FieldKind::Text) if text() == "standard" => {}
-            (
-                "doc_values"
-                | "store"
-                | "null_value"
-                | "copy_to"
-                | "boost"
-                | "coerce"
-                | "norms"
-                | "analyzer"
-                | "normalizer"
-                | "similarity"
-                | "eager_global_ordinals"
-                | "fielddata"
-                | "index_options"
-                | "locale"
-                | "ignore_z_value"
-                | "meta"
-                | "search_analyzer"
-                | "term_vector"
-                | "split_queries_on_whitespace",
-                _,
-            ) => return Err(unsupported(&format!("{}: {}", parameter.key, text()))),
-            _ => {
-                return Err(MappingError::UnknownParameter {
-                    field: path.to_owned(),
-                    parameter: parameter.key.clone(),
-                    kind: kind.to_owned(),
-                });
-            }
+        let key = parameter.key.as_str();
+        if take_parameter(&mut field, parameter)? {
+            continue;
         }
+        if UNSUPPORTED_PARAMETERS.contains(&key) || (key == "fields" && of == FieldKind::GeoPoint) {
+            return Err(unsupported(format!("{key}: {}", text_of(&parameter.node))));
+        }
+        let (field, parameter, kind) = (path.to_owned(), key.to_owned(), kind.to_owned());
+        return Err(MappingError::UnknownParameter { field, parameter, kind });
     }
     Ok(field)
+}
+
+fn text_of(node: &Node) -> String {
+    match &node.value {
+        Value::Text(text) | Value::Number(text) => text.clone(),
+        Value::Bool(value) => value.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// Takes a parameter into a field. Returns whether it is one that such a field has here, with this value.
+fn take_parameter(field: &mut Field, parameter: &Member) -> Result<bool, MappingError> {
+    let text = text_of(&parameter.node);
+    let malformed =
+        || MappingError::Malformed(format!("[{}] on field [{}] cannot be [{text}]", parameter.key, field.path.clone()));
+    match (parameter.key.as_str(), field.kind) {
+        ("type", _) => {}
+        ("fields", kind) if kind != FieldKind::GeoPoint => {}
+        ("ignore_above", FieldKind::Keyword) => field.ignore_above = Some(text.parse().map_err(|_| malformed())?),
+        ("format", FieldKind::Date) => {
+            field.format = Some(DateFormat::new(&text).map_err(|e| MappingError::Malformed(e.to_string()))?);
+        }
+        ("ignore_malformed", kind) if !matches!(kind, FieldKind::Keyword | FieldKind::Text | FieldKind::Boolean) => {
+            field.ignore_malformed = text.parse().map_err(|_| malformed())?;
+        }
+        ("index", _) => field.searchable = text.parse().map_err(|_| malformed())?,
+        ("doc_values", kind) if kind != FieldKind::Text => field.columnar = text.parse().map_err(|_| malformed())?,
+        ("null_value", kind) if !matches!(kind, FieldKind::Text | FieldKind::GeoPoint) => {
+            field.null_value = Some(text).filter(|_| parameter.node.value != Value::Null);
+        }
+        // What is so anyway may be said.
+        ("coerce", kind) if (kind.is_whole() || kind.is_fractional()) && text == "true" => {}
+        ("store", _) if text == "false" => {}
+        ("norms", FieldKind::Keyword) if text == "false" => {}
+        ("norms", FieldKind::Text) => {}
+        ("analyzer", FieldKind::Text) if text == "standard" => {}
+        _ => return Ok(false),
+    }
+    Ok(true)
 }
 
 /// What stands in an object of a mapping, by name.

@@ -12,13 +12,16 @@ mod cat;
 mod cluster;
 mod document;
 mod failure;
+mod histogram;
 mod indices;
 mod mapping;
 mod names;
 mod query;
 mod render;
 mod routes;
+mod scroll;
 mod search;
+mod sort;
 
 use crate::index::Index;
 use crate::json::{self, Node, Value};

@@ -2,7 +2,7 @@
 
 use super::call::{Answer, Call};
 use super::failure::Failure;
-use super::{bulk, cat, cluster, document, indices, search};
+use super::{bulk, cat, cluster, document, indices, scroll, search};
 
 pub(super) type Handler = fn(&Call) -> Result<Answer, Failure>;
 
@@ -22,10 +22,10 @@ const ROUTES: [(&str, &[&str], Handler); 39] = [
     ("/{index}/_search", &["POST", "GET"], search::search),
     ("/_count", &["POST", "GET"], search::count),
     ("/{index}/_count", &["POST", "GET"], search::count),
-    ("/_search/scroll", &["POST", "GET"], search::scroll),
-    ("/_search/scroll/{scroll_id}", &["POST", "GET"], search::scroll),
-    ("/_search/scroll", &["DELETE"], search::clear_scroll),
-    ("/_search/scroll/{scroll_id}", &["DELETE"], search::clear_scroll),
+    ("/_search/scroll", &["POST", "GET"], scroll::scroll),
+    ("/_search/scroll/{scroll_id}", &["POST", "GET"], scroll::scroll),
+    ("/_search/scroll", &["DELETE"], scroll::clear_scroll),
+    ("/_search/scroll/{scroll_id}", &["DELETE"], scroll::clear_scroll),
     ("/_refresh", &["POST", "GET"], indices::refresh),
     ("/{index}/_refresh", &["POST", "GET"], indices::refresh),
     ("/_flush", &["POST", "GET"], indices::flush),

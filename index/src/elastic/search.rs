@@ -1,16 +1,14 @@
 //! `_search`, `_count` and scrolls.
 
-use super::aggregation::time_value;
-use super::body::{Body, Notes, literal, token};
+use super::body::{Body, literal, token};
 use super::call::{Answer, Call};
 use super::failure::Failure;
+use super::histogram::time_value;
 use super::render;
+use super::scroll::scroll_id;
+use super::sort::sort_of_text;
 use crate::json::{Member, Node, Value};
-use crate::search::{
-    ColumnField, SearchRequest, SortField, SortKey, SortMissing, SortMode, SortOrder, SourceFilter, TrackTotal,
-};
-use base64::Engine;
-use bytes::Bytes;
+use crate::search::{ColumnField, SearchRequest, SortKey, SortOrder, SourceFilter, TrackTotal};
 
 /// Members of a search that the real one knows and this index does not.
 const UNSUPPORTED: [&str; 14] = [
@@ -146,31 +144,6 @@ pub(super) fn source_parameters(call: &Call, source: &mut SourceFilter) -> Resul
         source.excludes = excludes;
     }
     Ok(())
-}
-
-/// `field` or `field:direction`; a direction that is none counts as part of the name, as the real one has it.
-fn sort_of_text(text: &str) -> SortKey {
-    match text.rsplit_once(':') {
-        Some((field, "asc")) => sort_key(field, Some(SortOrder::Ascending)),
-        Some((field, "desc")) => sort_key(field, Some(SortOrder::Descending)),
-        // The real one drops a sort whose direction it does not know.
-        Some(_) => SortKey::Score(SortOrder::Descending),
-        None => sort_key(text, None),
-    }
-}
-
-fn sort_key(field: &str, order: Option<SortOrder>) -> SortKey {
-    match field {
-        "_score" => SortKey::Score(order.unwrap_or(SortOrder::Descending)),
-        "_doc" => SortKey::Document(order.unwrap_or(SortOrder::Ascending)),
-        _ => SortKey::Field(SortField {
-            field: field.to_owned(),
-            order: order.unwrap_or(SortOrder::Ascending),
-            missing: SortMissing::Last,
-            mode: None,
-            unmapped: false,
-        }),
-    }
 }
 
 fn track_total(text: &str) -> Result<TrackTotal, Failure> {
@@ -312,104 +285,6 @@ impl Body {
             })
             .collect()
     }
-
-    fn sort(&self, node: &Node) -> Result<Vec<SortKey>, Failure> {
-        let mut keys = Vec::new();
-        match &node.value {
-            Value::Array(items) => {
-                for item in items {
-                    match &item.value {
-                        Value::Object(members) => self.sort_object(members, &mut keys)?,
-                        Value::Text(field) => keys.push(sort_key(field, None)),
-                        other => {
-                            let reason = format!(
-                                "malformed sort format, within the sort array, an object, or an actual string are allowed, \
-                                 but found [{}]",
-                                token(other)
-                            );
-                            return Err(Failure::argument(reason));
-                        }
-                    }
-                }
-            }
-            Value::Object(members) => self.sort_object(members, &mut keys)?,
-            Value::Text(field) | Value::Number(field) => keys.push(sort_key(field, None)),
-            _ => {}
-        }
-        if keys == [SortKey::Score(SortOrder::Descending)] {
-            keys.clear();
-        }
-        Ok(keys)
-    }
-
-    fn sort_object(&self, members: &[Member], keys: &mut Vec<SortKey>) -> Result<(), Failure> {
-        for member in members {
-            match &member.node.value {
-                Value::Text(order) => keys.push(sort_key(&member.key, Some(order_of(order)?))),
-                Value::Object(inner) => keys.push(self.sort_field(&member.key, inner)?),
-                other => {
-                    let reason =
-                        format!("a sort of [{}] must be an order or an object, found [{}]", member.key, token(other));
-                    return Err(self.parsing(member.node.at, reason));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn sort_field(&self, field: &str, members: &[Member]) -> Result<SortKey, Failure> {
-        const WHAT: &str = "field_sort";
-        if field == "_geo_distance" || field == "_script" {
-            return Err(Failure::argument(format!("a sort by [{field}] is not supported by this index")));
-        }
-        let (mut order, mut missing, mut mode, mut unmapped) = (None, SortMissing::Last, None, false);
-        for member in members {
-            match member.key.as_str() {
-                "order" => order = Some(order_of(&self.text(WHAT, member)?)?),
-                "missing" => {
-                    missing = match literal(&member.node.value).ok_or_else(|| self.wrong_kind(WHAT, member))? {
-                        crate::search::Literal::Text(text) if text == "_last" => SortMissing::Last,
-                        crate::search::Literal::Text(text) if text == "_first" => SortMissing::First,
-                        value => SortMissing::Value(value),
-                    }
-                }
-                "mode" => {
-                    let text = self.text(WHAT, member)?;
-                    let cause = || Failure::argument(format!("Unknown SortMode [{text}]"));
-                    mode = Some(mode_of(&text).ok_or_else(|| self.failed(WHAT, member, cause()))?);
-                }
-                "unmapped_type" => unmapped = true,
-                "numeric_type" | "nested" | "nested_path" | "nested_filter" | "format" => {
-                    let cause = Failure::argument(format!("[{}] is not supported by this index", member.key));
-                    return Err(self.failed(WHAT, member, cause));
-                }
-                _ => return Err(self.unknown(WHAT, member)),
-            }
-        }
-        Ok(match sort_key(field, order) {
-            SortKey::Field(sort) => SortKey::Field(SortField { missing, mode, unmapped, ..sort }),
-            special => special,
-        })
-    }
-}
-
-fn order_of(text: &str) -> Result<SortOrder, Failure> {
-    match text.to_ascii_lowercase().as_str() {
-        "asc" => Ok(SortOrder::Ascending),
-        "desc" => Ok(SortOrder::Descending),
-        _ => Err(Failure::argument(format!("No enum constant SortOrder.{}", text.to_uppercase()))),
-    }
-}
-
-fn mode_of(text: &str) -> Option<SortMode> {
-    Some(match text.to_ascii_lowercase().as_str() {
-        "min" => SortMode::Min,
-        "max" => SortMode::Max,
-        "sum" => SortMode::Sum,
-        "avg" => SortMode::Avg,
-        "median" => SortMode::Median,
-        _ => return None,
-    })
 }
 
 /// `_count`.
@@ -431,96 +306,4 @@ pub(super) fn count(call: &Call) -> Result<Answer, Failure> {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let count = call.index.count(&names, &query)?;
     Ok(Answer::json(Value::object([("count", count.into()), ("_shards", render::shards(names.len()))])))
-}
-
-const SCROLL_MAGIC: &[u8; 4] = b"scr1";
-
-/// The text of a scroll's id.
-fn scroll_id(id: u64) -> String {
-    let bytes: Vec<u8> = SCROLL_MAGIC.iter().copied().chain(id.to_be_bytes()).collect();
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
-}
-
-fn parse_scroll_id(text: &str) -> Result<u64, Failure> {
-    let wrong = || Failure::argument("Cannot parse scroll id");
-    let bytes =
-        base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|_| wrong())?;
-    let id = bytes.strip_prefix(SCROLL_MAGIC).and_then(|id| <[u8; 8]>::try_from(id).ok()).ok_or_else(wrong)?;
-    Ok(u64::from_be_bytes(id))
-}
-
-/// What a scroll request says: ids and, to go on, how long to keep the scroll.
-struct ScrollBody {
-    ids: Vec<String>,
-    keep: Option<String>,
-}
-
-fn scroll_body(call: &Call) -> Result<ScrollBody, Failure> {
-    let mut found = ScrollBody { ids: Vec::new(), keep: call.parameter("scroll").map(str::to_owned) };
-    let split = |text: &str| text.split(',').map(str::to_owned).collect();
-    if let Some(ids) = call.parameter("scroll_id") {
-        found.ids = split(ids);
-    }
-    if !call.part("scroll_id").is_empty() {
-        found.ids = split(call.part("scroll_id"));
-    }
-    let body = Body::read(&Bytes::clone(&call.body))?;
-    let Some(members) = body.root.members() else {
-        return Err(Failure::argument("Malformed content, must start with an object"));
-    };
-    for member in members {
-        match (member.key.as_str(), &member.node.value) {
-            ("scroll_id", Value::Text(id)) => found.ids = vec![id.clone()],
-            ("scroll_id", Value::Array(_)) => found.ids = body.texts("scroll", member)?,
-            ("scroll", Value::Text(keep)) => found.keep = Some(keep.clone()),
-            (key, value) => {
-                let reason = format!(
-                    "Unknown parameter [{key}] in request body or parameter is of the wrong type[{}] ",
-                    token(value)
-                );
-                return Err(Failure::argument(reason));
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// The next page of a scroll.
-pub(super) fn scroll(call: &Call) -> Result<Answer, Failure> {
-    let asked = scroll_body(call)?;
-    let total_as_number = call.flag("rest_total_hits_as_int", false)?;
-    call.no_others()?;
-    let [id] = &asked.ids[..] else { return Err(Failure::validation(&["scrollId is missing".to_owned()])) };
-    let number = parse_scroll_id(id)?;
-    let keep_ms = asked.keep.map(|text| time_value(&text, "scroll")).transpose()?;
-    let started = call.index.env().monotonic_ns();
-    let response = call.index.scroll_next(number, keep_ms.and_then(|ms| u64::try_from(ms).ok()))?;
-    let took_ms = (call.index.env().monotonic_ns() - started) / 1_000_000;
-    let view = render::View {
-        typed_keys: false,
-        total_as_number,
-        version: false,
-        sequence: false,
-        indices: 1,
-        took_ms,
-        notes: Notes::default(),
-    };
-    Ok(Answer::json(render::response(Some(id.clone()), &response, &[], &view)))
-}
-
-/// Ends scrolls.
-pub(super) fn clear_scroll(call: &Call) -> Result<Answer, Failure> {
-    let asked = scroll_body(call)?;
-    call.no_others()?;
-    if asked.ids.is_empty() {
-        return Err(Failure::validation(&["no scroll ids specified".to_owned()]));
-    }
-    let freed = if asked.ids == ["_all"] {
-        call.index.scroll_end_all()
-    } else {
-        let numbers = asked.ids.iter().map(|id| parse_scroll_id(id)).collect::<Result<Vec<_>, _>>()?;
-        numbers.into_iter().filter(|id| call.index.scroll_end(*id)).count()
-    };
-    let status = if freed > 0 || asked.ids == ["_all"] { 200 } else { 404 };
-    Ok(Answer::status(status, Value::object([("succeeded", true.into()), ("num_freed", freed.into())])))
 }

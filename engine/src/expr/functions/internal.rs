@@ -19,7 +19,9 @@ fn not_null(site: &CallSite<'_>) -> Result<Kernel, EvalError> {
     let column = site.constant_text(1).unwrap_or_default().to_owned();
     Ok(Box::new(move |args: &[Value], rows| {
         if args[0].array.null_count() > 0 {
-            return Err(EvalError::new(format!("column \"{column}\" is NOT NULL, a row has null in it")));
+            return Err(EvalError::new(format!(
+                "column \"{column}\" is NOT NULL, a row has null in it: SET 'table.exec.sink.not-null-enforcer' = 'DROP' leaves such rows out"
+            )));
         }
         args[0].clone().into_array(rows)
     }))

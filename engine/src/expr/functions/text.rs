@@ -30,6 +30,14 @@ fn no_longer(args: &[Expr]) -> DataType {
     }
 }
 
+/// The type of a text with another one put into it.
+fn overlaid(args: &[Expr]) -> DataType {
+    match joined(args.get(..2).unwrap_or_default()) {
+        DataType::Char(n) | DataType::Varchar(n) => DataType::Varchar(n),
+        other => other,
+    }
+}
+
 /// The type of all texts, one after the other.
 fn joined(args: &[Expr]) -> DataType {
     let length = |a: &Expr| match a.data_type {
@@ -66,7 +74,7 @@ macro_rules! function {
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     function!("UPPER", [Text], 0, same, |_| map(|s, out| out.push_str(&s.to_uppercase()))),
     function!("LOWER", [Text], 0, same, |_| map(|s, out| out.push_str(&s.to_lowercase()))),
-    function!("INITCAP", [Text], 0, no_longer, |_| map(initcap)),
+    function!("INITCAP", [Text], 0, same, |_| map(initcap)),
     function!("REVERSE", [Text], 0, string, |_| map(|s, out| out.extend(s.chars().rev()))),
     function!("CHAR_LENGTH", [Text], 0, int, |_| char_length()),
     function!("CHARACTER_LENGTH", [Text], 0, int, |_| char_length()),
@@ -84,7 +92,7 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     function!("RIGHT", [Text, Integer], 0, no_longer, |_| end_of(false)),
     function!("LPAD", [Text, Integer, Text], 0, null string, |_| pad(true)),
     function!("RPAD", [Text, Integer, Text], 0, null string, |_| pad(false)),
-    function!("OVERLAY", [Text, Text, Integer, Integer], 1, string, |_| overlay()),
+    function!("OVERLAY", [Text, Text, Integer, Integer], 1, overlaid, |_| overlay()),
     function!("POSITION", [Text, Text], 0, int, |_| position(0, 1)),
     function!("LOCATE", [Text, Text, Integer], 1, int, |_| position(0, 1)),
     function!("INSTR", [Text, Text], 0, int, |_| position(1, 0)),

@@ -9,7 +9,7 @@ use super::super::{Comparison, EvalError};
 use super::{Failure, Program, Step};
 use crate::types::DataType;
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, BooleanArray, UInt32Array};
+use arrow_array::{Array, ArrayRef, BooleanArray, UInt32Array, new_empty_array};
 use arrow_buffer::BooleanBuffer;
 use std::sync::Arc;
 
@@ -156,6 +156,10 @@ impl<'a> Evaluation<'a> {
         let mask = BooleanArray::new(chosen.clone(), None);
         let filter = arrow_select::filter::FilterBuilder::new(&mask).optimize().build();
         let count = chosen.count_set_bits();
+        if count == 0 {
+            // Nothing is computed for no row, not even a constant that would fail.
+            return Ok(new_empty_array(&self.type_of(node).arrow()));
+        }
         let mut columns = self.columns.to_vec();
         for &column in &self.program.nodes[node].columns {
             columns[column] = filter.filter(&self.columns[column]).map_err(fault)?;

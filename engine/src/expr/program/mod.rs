@@ -7,7 +7,7 @@ use super::function::{CallSite, Kernel};
 use super::value::Value;
 use super::{Arithmetic, Comparison, EvalError, Expr, ExprKind, Scalar, Zone};
 use crate::types::DataType;
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{ArrayRef, RecordBatch, new_empty_array};
 use evaluate::Evaluation;
 use rustc_hash::FxHashMap;
 use std::fmt;
@@ -63,6 +63,10 @@ impl Program {
     /// # Errors
     /// When a row has no result; the error names expression and value.
     pub fn evaluate(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>, EvalError> {
+        if batch.num_rows() == 0 {
+            let empty = |&output: &usize| new_empty_array(&self.nodes[output].expr.data_type.arrow());
+            return Ok(self.outputs.iter().map(empty).collect());
+        }
         let names = |index: usize| batch.schema().field(index).name().clone();
         let mut evaluation = Evaluation::new(self, batch.columns(), batch.num_rows());
         let mut outputs = Vec::with_capacity(self.outputs.len());

@@ -69,6 +69,15 @@ struct State {
     base: Option<i64>,
 }
 
+impl State {
+    /// Where the ended parents of a split hold it: at the least of their watermarks. It may have been heard of by the end
+    /// of a split that is none of them and is further. `None` while none of them has ended, or none is known.
+    fn hold_of(&self, split: &Split) -> Option<i64> {
+        let known = split.parents.iter().filter_map(|p| self.splits.get(p));
+        known.filter(|p| p.phase == Phase::Ended).map(|p| p.watermark).min()
+    }
+}
+
 struct Split {
     name: String,
     parents: Vec<SplitId>,
@@ -194,19 +203,12 @@ impl Tracker {
     pub(crate) fn end(&self, id: SplitId, known: Vec<SplitInfo>) {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        let mut watermark = state.watermark;
+        let watermark = state.watermark;
         if let Some(split) = state.splits.get_mut(&id) {
             split.phase = Phase::Ended;
             split.behind_ms = split.behind_ms.map(|_| 0);
-            watermark = split.watermark;
         }
         self.register(state, known, watermark);
-        for child in state.splits.values_mut() {
-            if child.phase == Phase::Waiting && child.parents.contains(&id) {
-                child.watermark = child.watermark.min(watermark);
-            }
-        }
-        self.assign(state);
         self.refresh(state);
     }
 
@@ -292,7 +294,9 @@ impl Tracker {
         for id in ready {
             let Some(owner) = (0..loads.len()).min_by_key(|s| loads[*s]) else { return };
             loads[owner] += 1;
+            let hold = state.splits.get(&id).and_then(|s| state.hold_of(s));
             if let Some(split) = state.splits.get_mut(&id) {
+                split.watermark = hold.unwrap_or(split.watermark);
                 (split.phase, split.owner) = (Phase::Assigned, Some(owner));
             }
             self.subtasks[owner].wake();
@@ -301,17 +305,14 @@ impl Tracker {
 
     /// Computes what is common to all splits anew, and wakes whom it concerns.
     fn refresh(&self, state: &mut State) {
-        let known_ended = |id: &SplitId| state.splits.get(id).is_some_and(|p| p.phase == Phase::Ended);
         let (mut least, mut base, mut open, mut resting) = (i64::MAX, i64::MAX, 0_usize, 0_usize);
         for split in state.splits.values() {
             match split.phase {
                 Phase::Ended => continue,
                 Phase::Idle => resting += 1,
                 // Its parents speak for it until one of them has ended.
-                Phase::Waiting if !split.parents.iter().any(known_ended) => {}
-                Phase::Waiting | Phase::Assigned | Phase::Reading | Phase::Tip(_) => {
-                    least = least.min(split.watermark);
-                }
+                Phase::Waiting => least = least.min(state.hold_of(split).unwrap_or(i64::MAX)),
+                Phase::Assigned | Phase::Reading | Phase::Tip(_) => least = least.min(split.watermark),
             }
             if matches!(split.phase, Phase::Assigned | Phase::Reading) && split.watermark != i64::MIN {
                 base = base.min(split.watermark);
@@ -391,6 +392,22 @@ mod tests {
         assert_eq!(tracker.take_assigned(0).len(), 1);
         assert_eq!(tracker.view().watermark, Watermark(50));
         assert_eq!(progress(&tracker, 2, 95).watermark, Watermark(95));
+    }
+
+    #[test]
+    fn children_heard_of_by_another_end_hold_where_their_own_parent_ended() {
+        let tracker = tracker(false, vec![info(0, &[]), info(1, &[])], 2);
+        let all = || vec![info(0, &[]), info(1, &[]), info(2, &[0]), info(3, &[1])];
+        progress(&tracker, 1, 900);
+        // 1 is far ahead and ends first; what is known then includes the child of 0, which has not been read at all.
+        tracker.end(SplitId(1), all());
+        progress(&tracker, 0, 100);
+        tracker.end(SplitId(0), all());
+        let given: Vec<_> = (0..2).flat_map(|s| tracker.take_assigned(s)).collect();
+        let hold = |id: u32| given.iter().find(|a| a.id == SplitId(id)).map(|a| a.watermark);
+        assert_eq!((hold(2), hold(3)), (Some(Watermark(100)), Some(Watermark(900))));
+        assert_eq!(progress(&tracker, 3, 950).watermark, Watermark(100));
+        assert_eq!(progress(&tracker, 2, 930).watermark, Watermark(930));
     }
 
     #[test]

@@ -26,8 +26,8 @@ impl Binder<'_> {
                 let args = self.bind_all([&**expr, &**r#in])?;
                 self.named_call("POSITION", args, place_of(expr))
             }
-            E::Substring { expr, substring_from: Some(from), substring_for, .. } => {
-                let parts = [Some(expr), Some(from), substring_for.as_ref()];
+            E::Substring { expr, substring_from, substring_for, .. } => {
+                let parts = [Some(expr), substring_from.as_ref(), substring_for.as_ref()];
                 let args = self.bind_all(parts.into_iter().flatten().map(|e| &**e))?;
                 self.named_call("SUBSTRING", args, place_of(expr))
             }
