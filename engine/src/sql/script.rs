@@ -54,9 +54,9 @@ impl Script {
 /// The error where the token that it complains about stands: the parser may have gone on, or have no place at all.
 fn placed(error: SqlError, tokens: &[TokenWithSpan]) -> SqlError {
     let Some((_, found)) = error.what.rsplit_once(", found ") else { return error };
-    let written = tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_)));
+    let mut written = tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_)));
     let Location { line, column } = match found {
-        THE_END => written.last().map_or(Location::empty(), |t| t.span.end),
+        THE_END => written.next_back().map_or(Location::empty(), |t| t.span.end),
         _ => {
             let before = written.take_while(|t| (t.span.start.line, t.span.start.column) <= (error.line, error.column));
             let same = before.filter(|t| t.to_string() == found).last();
