@@ -93,6 +93,8 @@ pub(crate) struct Core {
     pub(crate) next_file: AtomicU64,
     pub(crate) closed: AtomicBool,
     pub(crate) counters: Counters,
+    /// Counts how often what searches see has changed.
+    pub(crate) revision: Arc<AtomicU64>,
     pub(crate) uuid: String,
     /// Held while a checkpoint is written.
     pub(crate) checkpointing: Mutex<()>,
@@ -157,6 +159,7 @@ impl Index {
             let ticket = self.core.append(&record)?;
             state.dropped = true;
             tables.remove(name);
+            self.core.revision.fetch_add(1, Ordering::Release);
             ticket
         };
         self.core.sync(ticket)
@@ -302,6 +305,16 @@ impl Index {
 
     fn snapshots(&self, names: &[&str]) -> Result<Vec<Arc<crate::table::Snapshot>>, IndexError> {
         names.iter().map(|name| Ok(self.table(name)?.snapshot())).collect()
+    }
+
+    /// A number that changes whenever what searches see changes: equal numbers, equal answers.
+    pub fn revision(&self) -> u64 {
+        self.core.revision.load(Ordering::Acquire)
+    }
+
+    /// Documents written since it was opened, replaced ones counted again.
+    pub fn written(&self) -> u64 {
+        self.core.counters.written.load(Ordering::Relaxed)
     }
 
     /// Readings for metrics.

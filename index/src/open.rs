@@ -68,8 +68,9 @@ impl Index {
             tracing::warn!(bytes = recovered.torn_bytes, "the index's log had a torn end, which was cut off");
         }
         remove_unused(&chunks, &checkpoint)?;
-        let tables: BTreeMap<String, Arc<Table>> =
-            replay.tables.into_values().map(|o| (o.meta.name.clone(), Arc::new(Table::new(o.meta, o.state)))).collect();
+        let revision = Arc::new(AtomicU64::new(0));
+        let table = |o: Opening| (o.meta.name.clone(), Arc::new(Table::new(o.meta, o.state, revision.clone())));
+        let tables: BTreeMap<String, Arc<Table>> = replay.tables.into_values().map(table).collect();
         tables.values().for_each(|table| table.refresh());
         let counters = Counters { old_log_bytes: AtomicU64::new(replay.log_bytes), ..Counters::default() };
         let uuid = crate::name::random_name(&config.env, 16);
@@ -83,6 +84,7 @@ impl Index {
             next_file: AtomicU64::new(checkpoint.next_file),
             closed: AtomicBool::new(false),
             counters,
+            revision,
             checkpointing: Mutex::new(()),
             _lock: lock,
         })))

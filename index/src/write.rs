@@ -55,8 +55,10 @@ impl Core {
         let mut record = Vec::new();
         Record::Create(meta.clone(), mapping.clone()).encode(&mut record);
         let ticket = self.append(&record)?;
-        let table = Arc::new(Table::new(meta, State::new(mapping, self.config.env.random_u64())));
+        let state = State::new(mapping, self.config.env.random_u64());
+        let table = Arc::new(Table::new(meta, state, self.revision.clone()));
         tables.insert(name.to_owned(), table.clone());
+        self.revision.fetch_add(1, Ordering::Release);
         Ok((table, ticket))
     }
 

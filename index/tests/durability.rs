@@ -316,6 +316,32 @@ fn a_write_is_visible_within_the_refresh_interval() {
 }
 
 #[test]
+fn the_revision_changes_with_what_searches_see_and_with_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = IndexConfig { refresh_interval_ms: 600_000, ..IndexConfig::new(dir.path(), Env::system()) };
+    let index = Index::open(config).unwrap();
+    let mut last = index.revision();
+    let mut check = |what: &str, changes: bool| {
+        let now = index.revision();
+        assert_eq!(now != last, changes, "{what}");
+        last = now;
+    };
+    index.create_index(NAME, IndexSettings::default(), Mapping::default()).unwrap();
+    check("an index is created", true);
+    assert!(index.bulk(&[put("1", 1)], Refresh::Later)[0].is_ok());
+    check("a write is not visible yet", false);
+    index.refresh(NAME).unwrap();
+    check("it is visible", true);
+    index.refresh(NAME).unwrap();
+    check("nothing new is there to be seen", false);
+    assert!(index.bulk(&[put("1", 2)], Refresh::Now)[0].is_ok());
+    check("a document is replaced", true);
+    index.delete_index(NAME).unwrap();
+    check("an index is deleted", true);
+    assert_eq!(index.written(), 2);
+}
+
+#[test]
 fn searches_see_one_moment_while_writes_go_on() {
     let dir = tempfile::tempdir().unwrap();
     let index =

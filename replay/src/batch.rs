@@ -180,6 +180,8 @@ pub struct Backoff {
 impl Backoff {
     const FLOOR_NS: u64 = 500_000;
     const NS_PER_MS: u64 = 1_000_000;
+    /// Refusals that are borne: one in so many records sent.
+    const REFUSED_ONE_IN: usize = 8;
 
     /// Waits from `ms_min`, doubling up to `ms_max`.
     pub fn new(ms_min: u64, ms_max: u64) -> Self {
@@ -187,22 +189,28 @@ impl Backoff {
         Self { min_ns, max_ns, next_ns: min_ns }
     }
 
-    /// The wait, in nanoseconds, after `refused` of `sent` records were refused: none when none was, a part of the first
-    /// wait when a part was, growing waits while all are. Up to half of each wait is random, so that several replays
-    /// against one stream do not stay in step.
+    /// The wait, in nanoseconds, after `refused` of `sent` records were refused: none when none was. Waits double while
+    /// more than half is refused, grow by a quarter while more than an eighth is, and shrink by an eighth when none is, so
+    /// that a target which takes so much in a second gets the time to take the next put nearly whole. Up to half of each
+    /// wait is random, so that several replays against one stream do not stay in step.
     pub fn after(&mut self, refused: usize, sent: usize, env: &Env) -> u64 {
-        if refused == 0 {
-            self.next_ns = self.min_ns;
-            return 0;
-        }
-        if refused < sent {
-            self.next_ns = self.min_ns;
-            let part = (self.min_ns as f64 * refused as f64 / sent as f64) as u64;
-            return Self::jittered(part, env);
-        }
         let wait = self.next_ns;
-        self.next_ns = (self.next_ns * 2).min(self.max_ns);
-        Self::jittered(wait, env)
+        let next = if refused == 0 {
+            wait - wait / 8
+        } else if refused * 2 > sent {
+            wait * 2
+        } else if refused * Self::REFUSED_ONE_IN > sent {
+            wait + wait / 4
+        } else {
+            wait
+        };
+        self.next_ns = next.clamp(self.min_ns, self.max_ns);
+        if refused == 0 { 0 } else { Self::jittered(wait, env) }
+    }
+
+    /// Begins again with the first wait.
+    pub fn reset(&mut self) {
+        self.next_ns = self.min_ns;
     }
 
     fn jittered(ns: u64, env: &Env) -> u64 {
@@ -282,16 +290,37 @@ mod tests {
             let wait = ms(backoff.after(5, 5, &env));
             assert!((full / 2.0..=full).contains(&wait), "{wait} for {full}");
         }
-        assert_eq!(backoff.after(0, 5, &env), 0);
+        backoff.reset();
         assert!(ms(backoff.after(5, 5, &env)) <= 10.0);
     }
 
     #[test]
-    fn a_part_refused_waits_for_that_part_and_never_busily() {
+    fn waits_settle_where_a_steady_target_takes_most_of_each_put() {
+        let (env, clock) = Env::manual(0, 3);
+        let mut backoff = Backoff::new(10, 200);
+        let (mut tokens, mut refused, mut accepted) = (0.0, 0, 0);
+        for put in 0..400 {
+            // 8,000 records a second, and every put carries 500.
+            let taken = (tokens as usize).min(500);
+            tokens -= taken as f64;
+            let wait = backoff.after(500 - taken, 500, &env).next_multiple_of(1_000_000).max(1_000_000);
+            clock.advance_ms(wait.div_ceil(1_000_000));
+            tokens = (tokens + wait as f64 * 8e-6).min(8_000.0);
+            if put >= 200 {
+                (refused, accepted) = (refused + 500 - taken, accepted + taken);
+            }
+        }
+        assert!(refused * 3 < accepted, "{refused} refused for {accepted} accepted");
+        assert!(tokens < 1_000.0, "{tokens} left unused: the waits are too long");
+    }
+
+    #[test]
+    fn it_never_asks_busily() {
         let (env, _) = Env::manual(0, 3);
-        let mut backoff = Backoff::new(20, 100);
-        let wait = backoff.after(250, 500, &env);
-        assert!((5_000_000..=10_000_000).contains(&wait), "{wait}");
-        assert!(backoff.after(1, 500, &env) >= Backoff::FLOOR_NS);
+        let mut backoff = Backoff::new(1, 100);
+        assert_eq!(backoff.after(0, 500, &env), 0);
+        for refused in [1, 100, 250, 499, 1, 1, 1] {
+            assert!(backoff.after(refused, 500, &env) >= Backoff::FLOOR_NS);
+        }
     }
 }

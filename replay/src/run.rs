@@ -310,7 +310,7 @@ impl Replay {
         let Some(settled) = self.window.settle(verdicts) else {
             return self.fail(format!("the target gave {} verdicts for {sent} records", verdicts.len()));
         };
-        self.errors.after(0, sent, &self.env);
+        self.errors.reset();
         self.stats.last_error = None;
         self.stats.sent += settled.accepted as u64;
         self.stats.sent_bytes += settled.accepted_bytes as u64;

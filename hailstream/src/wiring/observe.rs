@@ -22,8 +22,6 @@ pub(super) struct Rates {
     pub(super) shards: BTreeMap<u32, ShardRates>,
     pub(super) records_in: f64,
     pub(super) documents_written: f64,
-    /// Documents written up to the reading before the last one, which searches see by now.
-    pub(super) documents_visible: u64,
 }
 
 /// Rates per second of one shard or of a whole stream.
@@ -44,7 +42,7 @@ impl Reading {
             stream: stats.map(|s| s.total).unwrap_or_default(),
             shards,
             records_in: parts.application().and_then(|a| a.metrics).map_or(0, |m| m.totals.records_in),
-            documents_written: written(parts),
+            documents_written: parts.index().written(),
         }
     }
 
@@ -64,15 +62,8 @@ impl Reading {
             shards: self.shards.iter().map(shard).collect(),
             records_in: rate(self.records_in, before.records_in),
             documents_written: rate(self.documents_written, before.documents_written),
-            documents_visible: before.documents_written,
         }
     }
-}
-
-/// Documents written since the start, replaced ones counted again.
-fn written(parts: &Parts) -> u64 {
-    let samples = parts.index().samples();
-    samples.iter().find(|s| s.name == "index_written_documents_total").map_or(0, |s| s.value as u64)
 }
 
 #[cfg(test)]

@@ -111,7 +111,7 @@ impl Parts {
         views::Index {
             documents: indices.iter().map(|index| index.documents).sum(),
             documents_per_s: rates.documents_written,
-            revision: rates.documents_visible,
+            revision: self.index().revision(),
             indices,
         }
     }

@@ -18,6 +18,7 @@ use crate::error::IndexError;
 use crate::mapping::Mapping;
 use parking_lot::{Condvar, Mutex, RwLock};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// An index.
@@ -29,6 +30,8 @@ pub(crate) struct Table {
     /// The sequence number below which every write is visible.
     visible: Mutex<u64>,
     refreshed: Condvar,
+    /// Counts, over all indices, how often what searches see has changed.
+    revision: Arc<AtomicU64>,
 }
 
 /// A document as a get sees it.
@@ -45,9 +48,10 @@ pub struct Document {
 }
 
 impl Table {
-    pub(crate) fn new(meta: TableMeta, state: State) -> Self {
+    pub(crate) fn new(meta: TableMeta, state: State, revision: Arc<AtomicU64>) -> Self {
         let snapshot = RwLock::new(Arc::new(Snapshot::empty(&meta)));
-        Self { meta, state: Mutex::new(state), snapshot, visible: Mutex::new(0), refreshed: Condvar::new() }
+        let (state, visible, refreshed) = (Mutex::new(state), Mutex::new(0), Condvar::new());
+        Self { meta, state, snapshot, visible, refreshed, revision }
     }
 
     /// The rows that searches see now.
@@ -69,6 +73,7 @@ impl Table {
         let sequence = state.next_sequence();
         *self.snapshot.write() = snapshot;
         drop(state);
+        self.revision.fetch_add(1, Ordering::Release);
         *self.visible.lock() = sequence;
         self.refreshed.notify_all();
     }
