@@ -32,6 +32,10 @@ pub const RETENTION_HOURS_MIN: u32 = 24;
 pub const RETENTION_HOURS_MAX: u32 = 8_760;
 /// Most open shards of one stream.
 pub const SHARDS_PER_STREAM_MAX: u32 = 10_000;
+/// Most streams of an account whose shards the platform counts.
+pub const ON_DEMAND_STREAMS_MAX: u32 = 50;
+/// Most tags of one stream.
+pub const TAGS_MAX: usize = 50;
 /// Longest name of a stream, in characters.
 pub const STREAM_NAME_CHARS_MAX: usize = 128;
 

@@ -4,11 +4,14 @@ use crate::log::{Files, read_full_at};
 use crate::topology::{ShardEnd, ShardInfo};
 use model::{HashKeyRange, Position, ShardIndex, limits};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 const MAGIC: [u8; 8] = *b"HAILCAT\n";
-const VERSION: u32 = 1;
+/// Version 2 added tags and changes of single shards; version 1 reads as a catalogue without them.
+const VERSION: u32 = 2;
+const OLDEST_VERSION: u32 = 1;
 const HEADER_BYTES: usize = 20;
 const NAME: &str = "catalog";
 const NEW_NAME: &str = "catalog.new";
@@ -41,9 +44,42 @@ pub(crate) struct StreamRecord {
     pub(crate) retention_hours: u32,
     /// The number of the next shard; none is used twice.
     pub(crate) next_shard: u32,
-    /// The shard count that a change under way leads to.
-    pub(crate) resharding_to: Option<u32>,
+    /// The change of shards that is under way.
+    pub(crate) resharding_to: Option<Change>,
+    #[serde(default)]
+    pub(crate) tags: BTreeMap<String, String>,
     pub(crate) shards: Vec<ShardRecord>,
+}
+
+/// A change of a stream's shards that was accepted and goes on after a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Change {
+    /// To so many shards of equal size.
+    Count(u32),
+    /// One shard becomes two.
+    Split { split: u32, at: HexKey },
+    /// Two shards become one.
+    Merge { merge: (u32, u32) },
+}
+
+/// A key of the key space, in hexadecimal on disk: not every reader of JSON knows numbers of 128 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct HexKey(pub(crate) u128);
+
+impl TryFrom<String> for HexKey {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        u128::from_str_radix(&text, 16).map(Self)
+    }
+}
+
+impl From<HexKey> for String {
+    fn from(key: HexKey) -> Self {
+        format!("{:032x}", key.0)
+    }
 }
 
 /// What is known of one shard.
@@ -135,7 +171,7 @@ impl Catalog {
         if bytes.len() < HEADER_BYTES || bytes[..8] != MAGIC {
             return Err(damaged("it does not begin as a catalogue"));
         }
-        if word(8) != VERSION {
+        if !(OLDEST_VERSION..=VERSION).contains(&word(8)) {
             return Err(CatalogError::Version { path: path.to_path_buf(), version: word(8) });
         }
         let body = &bytes[HEADER_BYTES..];
@@ -204,7 +240,8 @@ mod tests {
             mode: CapacityMode::Provisioned,
             retention_hours: 24,
             next_shard: 2,
-            resharding_to: Some(2),
+            resharding_to: Some(Change::Count(2)),
+            tags: BTreeMap::from([("team".into(), "night shift".into())]),
             shards: vec![ShardRecord::new(&info, u64::MAX)],
         };
         assert_eq!(stream.shards[0].info(), Some(info));
@@ -217,6 +254,31 @@ mod tests {
         assert!(Catalog::load(&files, dir).unwrap().is_none());
         sample().save(&files, dir).unwrap();
         assert_eq!(Catalog::load(&files, dir).unwrap(), Some(sample()));
+    }
+
+    #[test]
+    fn changes_read_back_and_a_catalogue_of_version_1_is_read() {
+        let mut catalog = sample();
+        let changes =
+            [Change::Count(7), Change::Split { split: 1, at: HexKey(u128::MAX / 3) }, Change::Merge { merge: (0, 1) }];
+        for change in changes {
+            catalog.streams[0].resharding_to = Some(change);
+            let bytes = catalog.encode().unwrap();
+            assert_eq!(Catalog::decode(Path::new("c"), &bytes).unwrap(), catalog);
+        }
+        let body = br#"{"next_stream":1,"streams":[{"id":0,"name":"trips","created_ms":1,"mode":"provisioned",
+            "retention_hours":24,"next_shard":1,"resharding_to":2,"shards":[{"index":0,"parents":[],
+            "keys":["00000000000000000000000000000000","ffffffffffffffffffffffffffffffff"],"created_ms":1,"log_id":9,
+            "closed":null}]}]}"#;
+        let mut old = MAGIC.to_vec();
+        for word in [1, body.len() as u32, crc32c::crc32c(body)] {
+            old.extend_from_slice(&word.to_le_bytes());
+        }
+        old.extend_from_slice(body);
+        let read = Catalog::decode(Path::new("c"), &old).unwrap();
+        assert_eq!((read.streams[0].resharding_to, read.streams[0].tags.len()), (Some(Change::Count(2)), 0));
+        old[8] = 3;
+        assert!(matches!(Catalog::decode(Path::new("c"), &old), Err(CatalogError::Version { version: 3, .. })));
     }
 
     #[test]

@@ -47,6 +47,9 @@ pub enum CreateError {
     /// The shard count is 0 or too large.
     #[error("a stream has 1 to {max} shards, not {0}", max = limits::SHARDS_PER_STREAM_MAX)]
     Shards(u32),
+    /// Too many tags.
+    #[error("a stream bears {max} tags at most, not {0}", max = limits::TAGS_MAX)]
+    Tags(usize),
     /// The disk refused.
     #[error("the stream could not be stored: {0}")]
     Storage(String),
@@ -161,6 +164,64 @@ pub enum ReshardError {
     /// 0 or too many.
     #[error("a stream has 1 to {max} shards, not {0}", max = limits::SHARDS_PER_STREAM_MAX)]
     Shards(u32),
+    /// There is no such shard.
+    #[error("stream {stream} has no shard {}", .shard.0)]
+    NoShard {
+        /// The stream's name.
+        stream: String,
+        /// The shard asked for.
+        shard: ShardIndex,
+    },
+    /// The shard takes no records any more.
+    #[error("shard {} of stream {stream} is closed already", .shard.0)]
+    ShardClosed {
+        /// The stream's name.
+        stream: String,
+        /// The shard asked for.
+        shard: ShardIndex,
+    },
+    /// A split there would leave one part without a key.
+    #[error("shard {} cannot be split at {at}: the key must lie within the shard, and not at its beginning", .shard.0)]
+    SplitKey {
+        /// The shard.
+        shard: ShardIndex,
+        /// The key that the second part would begin with.
+        at: u128,
+    },
+    /// The shards do not touch.
+    #[error("shards {} and {} cannot be merged: their keys do not touch", .a.0, .b.0)]
+    NotAdjacent {
+        /// One shard.
+        a: ShardIndex,
+        /// The other.
+        b: ShardIndex,
+    },
+}
+
+/// Why a setting of a stream was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingError {
+    /// The stream cannot be changed now.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// The retention is out of its bounds.
+    #[error(
+        "records are kept for {min} to {max} hours, not {0}",
+        min = limits::RETENTION_HOURS_MIN,
+        max = limits::RETENTION_HOURS_MAX
+    )]
+    Retention(u32),
+    /// The retention would not change in the wanted direction.
+    #[error("records are kept for {current} hours already, and {wanted} was asked for")]
+    Direction {
+        /// How long they are kept now, in hours.
+        current: u32,
+        /// How long they were to be kept, in hours.
+        wanted: u32,
+    },
+    /// There would be too many tags.
+    #[error("a stream bears {max} tags at most, not {0}", max = limits::TAGS_MAX)]
+    Tags(usize),
 }
 
 /// Why records could not be read.
@@ -269,7 +330,7 @@ impl Classified for CreateError {
     fn kind(&self) -> Kind {
         match self {
             Self::Exists(_) => Kind::Conflict,
-            Self::Name(_) | Self::Shards(_) => Kind::Invalid,
+            Self::Name(_) | Self::Shards(_) | Self::Tags(_) => Kind::Invalid,
             Self::Storage(_) | Self::Closed => Kind::Unavailable,
         }
     }
@@ -309,7 +370,23 @@ impl Classified for ReshardError {
     fn kind(&self) -> Kind {
         match self {
             Self::Stream(error) => error.kind(),
-            Self::OnDemand(_) | Self::AboveDouble { .. } | Self::BelowHalf { .. } | Self::Shards(_) => Kind::Invalid,
+            Self::NoShard { .. } => Kind::NotFound,
+            Self::OnDemand(_)
+            | Self::AboveDouble { .. }
+            | Self::BelowHalf { .. }
+            | Self::Shards(_)
+            | Self::ShardClosed { .. }
+            | Self::SplitKey { .. }
+            | Self::NotAdjacent { .. } => Kind::Invalid,
+        }
+    }
+}
+
+impl Classified for SettingError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Stream(error) => error.kind(),
+            Self::Retention(_) | Self::Direction { .. } | Self::Tags(_) => Kind::Invalid,
         }
     }
 }

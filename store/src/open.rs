@@ -80,7 +80,8 @@ impl Store {
         let shards = shards.into_iter().map(|(info, log)| self.inner.start_shard(info, log, &wakers)).collect();
         let status = if record.resharding_to.is_some() { StreamStatus::Updating } else { StreamStatus::Active };
         let identity = (record.id, record.name.clone(), record.created_ms, record.mode);
-        let stream = Arc::new(Stream::new(identity, status, record.retention_hours, shards, wakers));
+        let stream =
+            Arc::new(Stream::new(identity, status, (record.retention_hours, record.tags.clone()), shards, wakers));
         self.inner.streams.write().insert(record.name, stream.clone());
         if let Some(target) = record.resharding_to {
             self.go_on_resharding(stream, target);

@@ -1,9 +1,9 @@
-//! Changes a stream's shard count by splits and merges, while it is read and written.
+//! Changes a stream's shards by splits and merges, while it is read and written: to a count, or single ones.
 //!
 //! Each round closes some shards and opens their children in one write of the catalogue: before it a crash leaves the
 //! former shards open, after it the children. Writers that come in between wait for the new view.
 
-use crate::catalog::{CapacityMode, Catalog, ShardRecord};
+use crate::catalog::{CapacityMode, Catalog, Change, HexKey, ShardRecord};
 use crate::error::{ReshardError, StreamError};
 use crate::log::Log;
 use crate::shard::Command;
@@ -34,19 +34,64 @@ impl Store {
         let view = stream.view();
         let current = view.open_count() as u32;
         self.check_target(&stream, &view, current, target)?;
+        self.accept(&mut catalog, stream, Change::Count(target)).await?;
+        Ok(current)
+    }
+
+    /// Begins to split an open shard in two, of which the second begins at the key `at`, and returns at once. The stream
+    /// is updating until [`Store::settled`] returns. A restart goes on with an unfinished change.
+    ///
+    /// # Errors
+    /// When the stream is not active, has no such shard or a closed one, `at` leaves one part empty, there would be too
+    /// many shards, or the disk refuses.
+    pub async fn split_shard(&self, name: &str, shard: ShardIndex, at: u128) -> Result<(), ReshardError> {
+        let mut catalog = self.inner.catalog.lock().await;
+        let stream = self.stream_or(name)?;
+        let view = stream.view();
+        self.check_changeable(&stream, &view)?;
+        let range = open_range(&stream, &view, shard)?;
+        if range.split_at(at).is_none() {
+            return Err(ReshardError::SplitKey { shard, at });
+        }
+        let more = view.open_count() as u32 + 1;
+        if more > limits::SHARDS_PER_STREAM_MAX {
+            return Err(ReshardError::Shards(more));
+        }
+        let change = Change::Split { split: shard.0, at: HexKey(at) };
+        self.accept(&mut catalog, stream, change).await
+    }
+
+    /// Begins to merge two open shards whose keys touch, and returns at once. The stream is updating until
+    /// [`Store::settled`] returns. A restart goes on with an unfinished change.
+    ///
+    /// # Errors
+    /// When the stream is not active, has no such shards or closed ones, they do not touch, or the disk refuses.
+    pub async fn merge_shards(&self, name: &str, a: ShardIndex, b: ShardIndex) -> Result<(), ReshardError> {
+        let mut catalog = self.inner.catalog.lock().await;
+        let stream = self.stream_or(name)?;
+        let view = stream.view();
+        self.check_changeable(&stream, &view)?;
+        let (left, right) = (open_range(&stream, &view, a)?, open_range(&stream, &view, b)?);
+        if left.merge(right).is_none() {
+            return Err(ReshardError::NotAdjacent { a, b });
+        }
+        self.accept(&mut catalog, stream, Change::Merge { merge: (a.0, b.0) }).await
+    }
+
+    /// Writes down a change that was checked, and begins it.
+    async fn accept(&self, catalog: &mut Catalog, stream: Arc<Stream>, change: Change) -> Result<(), ReshardError> {
         let mut next = catalog.clone();
         if let Some(record) = next.stream_mut(stream.id) {
-            record.resharding_to = Some(target);
+            record.resharding_to = Some(change);
         }
         self.inner.save(&next).await.map_err(|error| StreamError::Storage(error.to_string()))?;
         *catalog = next;
         stream.set_status(StreamStatus::Updating);
-        drop(catalog);
-        self.go_on_resharding(stream, target);
-        Ok(current)
+        self.go_on_resharding(stream, change);
+        Ok(())
     }
 
-    fn check_target(&self, stream: &Stream, view: &StreamView, current: u32, target: u32) -> Result<(), ReshardError> {
+    fn check_changeable(&self, stream: &Stream, view: &StreamView) -> Result<(), ReshardError> {
         if self.inner.is_closing() {
             return Err(StreamError::Closed.into());
         }
@@ -56,6 +101,11 @@ impl Store {
         if stream.mode == CapacityMode::OnDemand {
             return Err(ReshardError::OnDemand(stream.name.clone()));
         }
+        Ok(())
+    }
+
+    fn check_target(&self, stream: &Stream, view: &StreamView, current: u32, target: u32) -> Result<(), ReshardError> {
+        self.check_changeable(stream, view)?;
         if !(1..=limits::SHARDS_PER_STREAM_MAX).contains(&target) {
             return Err(ReshardError::Shards(target));
         }
@@ -68,24 +118,24 @@ impl Store {
         Ok(())
     }
 
-    /// Takes rounds in the background until the target is reached.
-    pub(crate) fn go_on_resharding(&self, stream: Arc<Stream>, target: u32) {
+    /// Takes rounds in the background until the change is made.
+    pub(crate) fn go_on_resharding(&self, stream: Arc<Stream>, change: Change) {
         let store = self.clone();
         self.inner.spawn(async move {
             if store.inner.pause_ms(store.inner.config.status_delay_ms).await {
-                store.reshard(&stream, target).await;
+                store.reshard(&stream, change).await;
             }
         });
     }
 
-    async fn reshard(&self, stream: &Arc<Stream>, target: u32) {
+    async fn reshard(&self, stream: &Arc<Stream>, change: Change) {
         loop {
             let mut catalog = self.inner.catalog.lock().await;
             let deleted = stream.view().status != StreamStatus::Updating;
             if deleted || self.inner.is_closing() {
                 return;
             }
-            match self.take_round(&mut catalog, stream, target).await {
+            match self.take_round(&mut catalog, stream, change).await {
                 Ok(true) => return,
                 Ok(false) => {}
                 Err(RoundFailed(reason)) => {
@@ -100,11 +150,16 @@ impl Store {
     }
 
     /// Takes the next steps at once; true when there were none and the stream is active again.
-    async fn take_round(&self, catalog: &mut Catalog, stream: &Arc<Stream>, target: u32) -> Result<bool, RoundFailed> {
+    async fn take_round(
+        &self,
+        catalog: &mut Catalog,
+        stream: &Arc<Stream>,
+        change: Change,
+    ) -> Result<bool, RoundFailed> {
         let view = stream.view();
         let open: Vec<_> =
             view.shards.iter().filter(|s| s.info.is_open()).map(|s| (s.info.index, s.info.range)).collect();
-        let steps = next_steps(&open, target);
+        let steps = steps_of(change, &open);
         if steps.is_empty() {
             let mut next = catalog.clone();
             if let Some(record) = next.stream_mut(stream.id) {
@@ -229,6 +284,28 @@ impl Store {
             let _ = shard.handle.commands.send(Command::Reopen).await;
         }
         stream.publish(|_| {});
+    }
+}
+
+/// The range of a shard that takes records.
+fn open_range(stream: &Stream, view: &StreamView, shard: ShardIndex) -> Result<HashKeyRange, ReshardError> {
+    let name = || stream.name.clone();
+    match view.shard(shard) {
+        None => Err(ReshardError::NoShard { stream: name(), shard }),
+        Some(found) if !found.info.is_open() => Err(ReshardError::ShardClosed { stream: name(), shard }),
+        Some(found) => Ok(found.info.range),
+    }
+}
+
+/// The next steps of a change; none when it is made. The shards of a single step are closed with it, so that it is not
+/// taken twice.
+fn steps_of(change: Change, open: &[(ShardIndex, HashKeyRange)]) -> Vec<Step> {
+    let is_open = |index: u32| open.iter().any(|(open, _)| open.0 == index);
+    match change {
+        Change::Count(target) => next_steps(open, target),
+        Change::Split { split, at } if is_open(split) => vec![Step::Split(ShardIndex(split), at.0)],
+        Change::Merge { merge: (a, b) } if is_open(a) && is_open(b) => vec![Step::Merge(ShardIndex(a), ShardIndex(b))],
+        Change::Split { .. } | Change::Merge { .. } => Vec::new(),
     }
 }
 

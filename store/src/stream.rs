@@ -8,6 +8,7 @@ use crate::topology::{Routes, ShardInfo};
 use crate::wakers::Wakers;
 use model::{HashKeyRange, Position, ShardIndex};
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -55,6 +56,7 @@ pub(crate) struct StreamView {
     pub(crate) version: u64,
     pub(crate) status: StreamStatus,
     pub(crate) retention_hours: u32,
+    pub(crate) tags: Arc<BTreeMap<String, String>>,
     /// In the order of their numbers.
     pub(crate) shards: Vec<Shard>,
     routes: Routes,
@@ -82,13 +84,13 @@ impl Stream {
     pub(crate) fn new(
         identity: (u64, String, u64, CapacityMode),
         status: StreamStatus,
-        retention_hours: u32,
+        (retention_hours, tags): (u32, BTreeMap<String, String>),
         shards: Vec<Shard>,
         wakers: Arc<Wakers>,
     ) -> Self {
         let (id, name, created_ms, mode) = identity;
         let routes = Routes::new(shards.iter().map(|shard| &shard.info));
-        let view = StreamView { version: 0, status, retention_hours, shards, routes };
+        let view = StreamView { version: 0, status, retention_hours, tags: Arc::new(tags), shards, routes };
         let (view, _) = watch::channel(Arc::new(view));
         Self { id, name, created_ms, mode, wakers, retired: Mutex::default(), view }
     }
@@ -216,6 +218,8 @@ pub struct StreamDescription {
     pub created_ms: u64,
     /// How long records are kept, in hours.
     pub retention_hours: u32,
+    /// What its owner wrote on it.
+    pub tags: Arc<BTreeMap<String, String>>,
     /// All shards that have not expired, in the order of their numbers.
     pub shards: Vec<ShardDescription>,
 }
@@ -253,6 +257,7 @@ impl Stream {
             mode: self.mode,
             created_ms: self.created_ms,
             retention_hours: view.retention_hours,
+            tags: view.tags.clone(),
             shards: view.shards.iter().map(Shard::describe).collect(),
         }
     }

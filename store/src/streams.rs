@@ -8,6 +8,7 @@ use crate::stream::{ShardDescription, Stream, StreamDescription, StreamStatus};
 use crate::topology::ShardInfo;
 use crate::wakers::Wakers;
 use model::{HashKeyRange, ShardIndex, limits};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Inner {
@@ -35,18 +36,39 @@ fn is_name(name: &str) -> bool {
     fits && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }
 
+/// What a new stream is like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewStream {
+    /// How many shards it begins with, of equal size.
+    pub shards: u32,
+    /// Who counts its shards from then on.
+    pub mode: CapacityMode,
+    /// What its owner writes on it.
+    pub tags: BTreeMap<String, String>,
+}
+
 impl Store {
-    /// Creates a stream of `shards` shards of equal size. When it returns, the stream is on disk; it is active after
-    /// the configured delay.
+    /// Creates a stream of `shards` shards of equal size, as [`Store::create_stream_with`] does.
     ///
     /// # Errors
-    /// When the name is taken or is none, the count is out of bounds, or the disk refuses.
+    /// As there.
     pub async fn create_stream(&self, name: &str, shards: u32, mode: CapacityMode) -> Result<(), CreateError> {
+        self.create_stream_with(name, NewStream { shards, mode, tags: BTreeMap::new() }).await
+    }
+
+    /// Creates a stream. When it returns, the stream is on disk; it is active after the configured delay.
+    ///
+    /// # Errors
+    /// When the name is taken or is none, the count of shards or tags is out of bounds, or the disk refuses.
+    pub async fn create_stream_with(&self, name: &str, new: NewStream) -> Result<(), CreateError> {
         if !is_name(name) {
             return Err(CreateError::Name(name.to_owned()));
         }
-        if !(1..=limits::SHARDS_PER_STREAM_MAX).contains(&shards) {
-            return Err(CreateError::Shards(shards));
+        if !(1..=limits::SHARDS_PER_STREAM_MAX).contains(&new.shards) {
+            return Err(CreateError::Shards(new.shards));
+        }
+        if new.tags.len() > limits::TAGS_MAX {
+            return Err(CreateError::Tags(new.tags.len()));
         }
         let inner = &self.inner;
         let mut catalog = inner.catalog.lock().await;
@@ -56,7 +78,7 @@ impl Store {
         if self.stream(name).is_some() {
             return Err(CreateError::Exists(name.to_owned()));
         }
-        let stream = self.store_new_stream(&mut catalog, name, shards, mode).await?;
+        let stream = self.store_new_stream(&mut catalog, name, new).await?;
         inner.streams.write().insert(name.to_owned(), stream.clone());
         drop(catalog);
         self.after_delay(move |_| async move { stream.set_status(StreamStatus::Active) }).await;
@@ -69,9 +91,9 @@ impl Store {
         &self,
         catalog: &mut Catalog,
         name: &str,
-        count: u32,
-        mode: CapacityMode,
+        new: NewStream,
     ) -> Result<Arc<Stream>, CreateError> {
+        let NewStream { shards: count, mode, tags } = new;
         let inner = &self.inner;
         let created_ms = inner.config.env.now_ms();
         let id = catalog.next_stream;
@@ -96,6 +118,7 @@ impl Store {
             retention_hours,
             next_shard: count,
             resharding_to: None,
+            tags: tags.clone(),
             shards,
         };
         let mut next = catalog.clone();
@@ -105,7 +128,7 @@ impl Store {
         let wakers = Arc::<Wakers>::default();
         let shards = infos.into_iter().zip(logs).map(|(info, log)| inner.start_shard(info, log, &wakers)).collect();
         let identity = (id, name, created_ms, mode);
-        Ok(Arc::new(Stream::new(identity, StreamStatus::Creating, retention_hours, shards, wakers)))
+        Ok(Arc::new(Stream::new(identity, StreamStatus::Creating, (retention_hours, tags), shards, wakers)))
     }
 
     /// Runs what ends a state: at once where no delay is configured, else later and on its own.

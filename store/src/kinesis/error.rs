@@ -1,6 +1,6 @@
 //! The errors of the protocol, and the one place where the store's own become them.
 
-use crate::error::{CreateError, PutError, ReadError, Refusal, ReshardError, StreamError};
+use crate::error::{CreateError, PutError, ReadError, Refusal, ReshardError, SettingError, StreamError};
 use crate::stream::StreamStatus;
 use axum::http::StatusCode;
 use model::{ShardIndex, limits};
@@ -127,6 +127,7 @@ impl Door {
                 );
                 ApiError::new(Code::LimitExceeded, message)
             }
+            CreateError::Tags(count) => self.setting_error(SettingError::Tags(count)),
             CreateError::Storage(message) => storage(message),
             CreateError::Closed => closing(),
         }
@@ -188,6 +189,58 @@ impl Door {
                  {current} Target shard count: {target}"
             )),
             ReshardError::Shards(_) => ApiError::new(Code::LimitExceeded, error.to_string()),
+            ReshardError::NoShard { stream, shard } => {
+                let (shard, account) = (shard_id(shard), &self.account);
+                let message = format!("Could not find shard {shard} in stream {stream} under account {account}.");
+                ApiError::new(Code::ResourceNotFound, message)
+            }
+            ReshardError::ShardClosed { stream, shard } => {
+                let (shard, account) = (shard_id(shard), &self.account);
+                ApiError::invalid(format!(
+                    "Shard {shard} in stream {stream} under account {account} has already been merged or split, and \
+                     thus is not eligible for merging or splitting."
+                ))
+            }
+            ReshardError::SplitKey { shard, at } => ApiError::invalid(format!(
+                "NewStartingHashKey {at} used in SplitShard() on shard {} is not both greater than one plus the shard's \
+                 StartingHashKey and less than the shard's EndingHashKey.",
+                shard_id(shard)
+            )),
+            ReshardError::NotAdjacent { a, b } => ApiError::invalid(format!(
+                "Shards {} and {} are not an adjacent pair of shards eligible for merging",
+                shard_id(a),
+                shard_id(b)
+            )),
+        }
+    }
+
+    pub(super) fn setting_error(&self, error: SettingError) -> ApiError {
+        match error {
+            SettingError::Stream(error) => self.stream_error(error),
+            SettingError::Retention(hours) => {
+                let (min, max) = (limits::RETENTION_HOURS_MIN, limits::RETENTION_HOURS_MAX);
+                let bound = if hours < min {
+                    format!("Minimum allowed retention period is {min} hours.")
+                } else {
+                    format!("Maximum allowed retention period is {max} hours.")
+                };
+                ApiError::invalid(format!("{bound} Requested retention period ({hours} hours) is out of bounds."))
+            }
+            SettingError::Direction { current, wanted } => {
+                let side = if wanted < current { "shorter" } else { "longer" };
+                ApiError::invalid(format!(
+                    "Requested retention period ({wanted} hours) for the stream can not be {side} than existing \
+                     retention period ({current} hours)."
+                ))
+            }
+            SettingError::Tags(_) => {
+                let max = limits::TAGS_MAX;
+                ApiError::invalid(format!(
+                    "Failed to add tags to the stream under account {}: a given resource cannot have more than {max} \
+                     tags associated with it.",
+                    self.account
+                ))
+            }
         }
     }
 

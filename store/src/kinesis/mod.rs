@@ -6,8 +6,11 @@ mod error;
 mod get;
 mod lists;
 mod put;
+mod reshard;
 mod sequence;
+mod settings;
 mod streams;
+mod tags;
 mod time;
 mod token;
 mod validate;
@@ -45,32 +48,54 @@ struct Door {
 /// The operations that the door answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operation {
+    AddTagsToStream,
     CreateStream,
+    DecreaseStreamRetentionPeriod,
     DeleteStream,
+    DescribeLimits,
     DescribeStream,
     DescribeStreamSummary,
     GetRecords,
     GetShardIterator,
+    IncreaseStreamRetentionPeriod,
     ListShards,
     ListStreams,
+    ListTagsForResource,
+    ListTagsForStream,
+    MergeShards,
     PutRecord,
     PutRecords,
+    RemoveTagsFromStream,
+    SplitShard,
+    TagResource,
+    UntagResource,
     UpdateShardCount,
 }
 
 impl Operation {
     fn parse(name: &str) -> Option<Self> {
         Some(match name {
+            "AddTagsToStream" => Self::AddTagsToStream,
             "CreateStream" => Self::CreateStream,
+            "DecreaseStreamRetentionPeriod" => Self::DecreaseStreamRetentionPeriod,
             "DeleteStream" => Self::DeleteStream,
+            "DescribeLimits" => Self::DescribeLimits,
             "DescribeStream" => Self::DescribeStream,
             "DescribeStreamSummary" => Self::DescribeStreamSummary,
             "GetRecords" => Self::GetRecords,
             "GetShardIterator" => Self::GetShardIterator,
+            "IncreaseStreamRetentionPeriod" => Self::IncreaseStreamRetentionPeriod,
             "ListShards" => Self::ListShards,
             "ListStreams" => Self::ListStreams,
+            "ListTagsForResource" => Self::ListTagsForResource,
+            "ListTagsForStream" => Self::ListTagsForStream,
+            "MergeShards" => Self::MergeShards,
             "PutRecord" => Self::PutRecord,
             "PutRecords" => Self::PutRecords,
+            "RemoveTagsFromStream" => Self::RemoveTagsFromStream,
+            "SplitShard" => Self::SplitShard,
+            "TagResource" => Self::TagResource,
+            "UntagResource" => Self::UntagResource,
             "UpdateShardCount" => Self::UpdateShardCount,
             _ => return None,
         })
@@ -124,16 +149,27 @@ impl Door {
         check_content_type(request.headers())?;
         let body = read_body(request.into_body()).await?;
         match operation {
+            Operation::AddTagsToStream => self.add_tags_to_stream(&body).await,
             Operation::CreateStream => self.create_stream(&body).await,
+            Operation::DecreaseStreamRetentionPeriod => self.decrease_stream_retention_period(&body).await,
             Operation::DeleteStream => self.delete_stream(&body).await,
+            Operation::DescribeLimits => self.describe_limits(&body),
             Operation::DescribeStream => self.describe_stream(&body),
             Operation::DescribeStreamSummary => self.describe_stream_summary(&body),
             Operation::GetRecords => self.get_records(&body).await,
             Operation::GetShardIterator => self.get_shard_iterator(&body).await,
+            Operation::IncreaseStreamRetentionPeriod => self.increase_stream_retention_period(&body).await,
             Operation::ListShards => self.list_shards(&body),
             Operation::ListStreams => self.list_streams(&body),
+            Operation::ListTagsForResource => self.list_tags_for_resource(&body),
+            Operation::ListTagsForStream => self.list_tags_for_stream(&body),
+            Operation::MergeShards => self.merge_shards(&body).await,
             Operation::PutRecord => self.put_record(&body).await,
             Operation::PutRecords => self.put_records(&body).await,
+            Operation::RemoveTagsFromStream => self.remove_tags_from_stream(&body).await,
+            Operation::SplitShard => self.split_shard(&body).await,
+            Operation::TagResource => self.tag_resource(&body).await,
+            Operation::UntagResource => self.untag_resource(&body).await,
             Operation::UpdateShardCount => self.update_shard_count(&body).await,
         }
     }

@@ -1,15 +1,17 @@
-//! CreateStream, DeleteStream, DescribeStream, DescribeStreamSummary and UpdateShardCount.
+//! CreateStream, DeleteStream, DescribeStream and DescribeStreamSummary.
 
 use super::error::{ApiError, status_word};
 use super::sequence::{Sequence, parse_shard_id, shard_id};
+use super::tags::{check_letters, check_tags};
 use super::time::to_seconds;
 use super::validate::Check;
 use super::{Door, check_stream, parse, to_json};
 use crate::catalog::CapacityMode;
 use crate::stream::{ShardDescription, StreamDescription, StreamStatus};
+use crate::streams::NewStream;
 use model::{HashKeyRange, Position};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 /// Shards of a new stream whose owner does not count them.
 const ON_DEMAND_SHARDS: u32 = 4;
@@ -24,12 +26,11 @@ pub(super) struct ModeDetails {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct CreateStreamInput<'a> {
+struct CreateStreamInput {
     stream_name: Option<String>,
     shard_count: Option<i64>,
     stream_mode_details: Option<ModeDetails>,
-    #[serde(borrow)]
-    tags: Option<&'a RawValue>,
+    tags: Option<BTreeMap<String, String>>,
     warm_throughput_mi_bps: Option<i64>,
     #[serde(rename = "MaxRecordSizeInKiB")]
     max_record_size_in_kib: Option<i64>,
@@ -43,26 +44,6 @@ struct StreamInput {
     stream_arn: Option<String>,
     limit: Option<i64>,
     exclusive_start_shard_id: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct UpdateShardCountInput {
-    stream_name: Option<String>,
-    #[serde(rename = "StreamARN")]
-    stream_arn: Option<String>,
-    target_shard_count: Option<i64>,
-    scaling_type: Option<String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct UpdateShardCountOutput<'a> {
-    stream_name: &'a str,
-    current_shard_count: u32,
-    target_shard_count: u32,
-    #[serde(rename = "StreamARN")]
-    stream_arn: String,
 }
 
 /// A part of the key space in decimal.
@@ -157,7 +138,7 @@ impl ModeDetails {
     }
 }
 
-impl CreateStreamInput<'_> {
+impl CreateStreamInput {
     fn check(&self) -> Result<(), ApiError> {
         let mut check = Check::default();
         check.present("streamName", self.stream_name.as_ref());
@@ -168,11 +149,14 @@ impl CreateStreamInput<'_> {
             check.one_of("streamModeDetails.streamMode", details.stream_mode.as_deref(), &MODES);
         }
         check.range("maxRecordSizeInKiB", self.max_record_size_in_kib, 1_024, 10_240);
+        if let Some(tags) = self.tags.as_ref().filter(|tags| !tags.is_empty()) {
+            check_tags(&mut check, Some(tags));
+        }
         check.finish()?;
-        let tagged = self.tags.is_some_and(|tags| !matches!(tags.get(), "{}" | "null"));
+        check_letters(self.tags.as_ref())?;
         let larger = self.max_record_size_in_kib.is_some_and(|kib| kib != 1_024);
         let warm = self.warm_throughput_mi_bps.is_some_and(|rate| rate != 0);
-        let named = [(tagged, "Tags"), (larger, "MaxRecordSizeInKiB"), (warm, "WarmThroughputMiBps")];
+        let named = [(larger, "MaxRecordSizeInKiB"), (warm, "WarmThroughputMiBps")];
         match named.iter().find(|(given, _)| *given) {
             Some((_, name)) => Err(ApiError::invalid(format!("{name} is not supported by this endpoint."))),
             None => Ok(()),
@@ -207,11 +191,12 @@ impl StreamInput {
 
 impl Door {
     pub(super) async fn create_stream(&self, body: &[u8]) -> Result<Vec<u8>, ApiError> {
-        let input: CreateStreamInput<'_> = parse(body)?;
+        let input: CreateStreamInput = parse(body)?;
         input.check()?;
         let (shards, mode) = input.capacity()?;
         let name = input.stream_name.as_deref().unwrap_or_default();
-        let created = self.store.create_stream(name, shards, mode).await;
+        let new = NewStream { shards, mode, tags: input.tags.clone().unwrap_or_default() };
+        let created = self.store.create_stream_with(name, new).await;
         created.map(|()| Vec::new()).map_err(|error| self.create_error(name, error))
     }
 
@@ -265,27 +250,5 @@ impl Door {
             encryption_type: "NONE",
             more,
         }
-    }
-
-    pub(super) async fn update_shard_count(&self, body: &[u8]) -> Result<Vec<u8>, ApiError> {
-        let input: UpdateShardCountInput = parse(body)?;
-        let mut check = Check::default();
-        check_stream(&mut check, input.stream_name.as_deref(), input.stream_arn.as_deref());
-        check.present("targetShardCount", input.target_shard_count.as_ref());
-        check.range("targetShardCount", input.target_shard_count, 1, i64::from(i32::MAX));
-        check.present("scalingType", input.scaling_type.as_ref());
-        check.one_of("scalingType", input.scaling_type.as_deref(), &["UNIFORM_SCALING"]);
-        check.finish()?;
-        let name = self.stream_name(input.stream_name.as_deref(), input.stream_arn.as_deref())?;
-        let target = input.target_shard_count.and_then(|count| u32::try_from(count).ok()).unwrap_or(u32::MAX);
-        let started = self.store.update_shard_count(name, target).await;
-        let current_shard_count = started.map_err(|error| self.reshard_error(error))?;
-        let stream_arn = self.arn(name);
-        to_json(&UpdateShardCountOutput {
-            stream_name: name,
-            current_shard_count,
-            target_shard_count: target,
-            stream_arn,
-        })
     }
 }

@@ -41,7 +41,6 @@ def test_a_stream_without_shard_count_is_on_demand_with_four_shards(kinesis, mak
     assert (summary["OpenShardCount"], summary["StreamModeDetails"]["StreamMode"]) == (4, "ON_DEMAND")
     arguments = {"StreamName": name, "TargetShardCount": 5, "ScalingType": "UNIFORM_SCALING"}
     fails("ValidationException", kinesis.update_shard_count, **arguments)
-    fails("InvalidArgumentException", kinesis.create_stream, StreamName="x", Tags={"a": "b"})
     both = {"ShardCount": 1, "StreamModeDetails": {"StreamMode": "ON_DEMAND"}}
     fails("InvalidArgumentException", kinesis.create_stream, StreamName="x", **both)
 
