@@ -51,6 +51,9 @@ pub(crate) struct PlatformArgs {
     /// Take whatever comes: no throttles on shards
     #[arg(long, env = "HAILSTREAM_UNLIMITED")]
     pub(crate) unlimited: bool,
+    /// File of keys, secrets and roles (TOML, mode 600); with it the AWS door checks signatures
+    #[arg(long, env = "HAILSTREAM_CREDENTIALS", value_name = "FILE")]
+    pub(crate) credentials: Option<PathBuf>,
     /// File to which the addresses of the doors are written as JSON once they answer
     #[arg(long, value_name = "FILE")]
     pub(crate) addresses_file: Option<PathBuf>,

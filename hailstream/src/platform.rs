@@ -1,5 +1,6 @@
 //! One platform on one data directory: everything opened in order, served, and closed in the opposite order.
 
+use crate::auth::{CredentialsError, KeyRing};
 use crate::doors::{Addresses, DoorError, Doors};
 use crate::replaying::{History, Replaying, ReplayingError};
 use crate::settings::{Settings, SettingsError};
@@ -35,6 +36,8 @@ pub(crate) enum PlatformError {
     #[error(transparent)]
     Settings(#[from] SettingsError),
     #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    #[error(transparent)]
     Door(#[from] DoorError),
     #[error(transparent)]
     Store(#[from] store::OpenError),
@@ -65,6 +68,7 @@ impl Platform {
     /// Opens everything: first what can be in somebody's way (directory, ports), then what takes time.
     pub(crate) async fn open(settings: &Settings, env: Env, work: Option<Work>) -> Result<Self, PlatformError> {
         settings.prepare_data_dir()?;
+        let keys = settings.credentials.as_deref().map(|path| KeyRing::open(path, env.clone())).transpose()?;
         let doors = Doors::open(settings).await?;
         let addresses = doors.addresses().map_err(PlatformError::Address)?;
         let (store, index) = open_stages(settings, &env)?;
@@ -90,8 +94,8 @@ impl Platform {
             Arc::new(Parts::new(env, (store.clone(), index.clone()), applications, replaying, Handle::current()));
         let (ended, watching) = watch::channel(false);
         let console = console_router(&parts, watching.clone());
-        let mut tasks =
-            doors.serve(store::kinesis::router(store), index::elastic::router(index.clone()), console, &watching);
+        let aws = crate::auth::guarded(store::kinesis::router(store), keys);
+        let mut tasks = doors.serve(aws, index::elastic::router(index.clone()), console, &watching);
         tasks.push(tokio::spawn(each_second(parts.clone(), watching)));
         announce(settings, &addresses)?;
         Ok(Self { addresses, parts, index, ended, tasks })

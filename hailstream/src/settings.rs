@@ -16,6 +16,7 @@ pub(crate) struct Settings {
     pub(crate) search_port: u16,
     pub(crate) console_port: u16,
     pub(crate) unlimited: bool,
+    pub(crate) credentials: Option<PathBuf>,
     pub(crate) addresses_file: Option<PathBuf>,
 }
 
@@ -28,6 +29,7 @@ struct File {
     search_port: Option<u16>,
     console_port: Option<u16>,
     unlimited: Option<bool>,
+    credentials: Option<PathBuf>,
 }
 
 /// Why the settings cannot be used.
@@ -53,6 +55,7 @@ impl Settings {
             search_port: args.search_port.or(file.search_port).unwrap_or(9200),
             console_port: args.console_port.or(file.console_port).unwrap_or(8080),
             unlimited: args.unlimited || file.unlimited.unwrap_or(false),
+            credentials: args.credentials.clone().or(file.credentials),
             addresses_file: args.addresses_file.clone(),
         };
         settings.check_ports()?;

@@ -5,7 +5,7 @@ use crate::tree::{File, Offence};
 /// Words, and the folders that own them.
 const OWNED: [(&[&str], &[&str]); 4] = [
     (&["Kinesis_2013", "ProvisionedThroughputExceeded", "ShardIterator"], &["store/src/kinesis"]),
-    (&["X-Amz-Target", "X-Amzn-ErrorType"], &["store/src/kinesis", "control/src/aws"]),
+    (&["X-Amz-Target", "X-Amzn-ErrorType"], &["store/src/kinesis", "control/src/aws", "hailstream/src/auth"]),
     (
         &["_bulk", "_search", "_mapping", "_cat/indices", "index_not_found_exception", "X-Elastic-Product"],
         &["index/src/elastic"],

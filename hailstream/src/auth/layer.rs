@@ -1,0 +1,107 @@
+//! The layer around the AWS door: reads a request once, asks who signed it and whether they may, and hands it on.
+
+use super::canonical::Head;
+use super::credentials::KeyRing;
+use super::error::AuthError;
+use super::verify::verify;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use std::sync::Arc;
+
+/// Largest body that is read, in bytes: as much as the door itself takes.
+const BODY_BYTES_MAX: usize = 24 * 1024 * 1024;
+const JSON: &str = "application/x-amz-json-1.1";
+const CBOR: &str = "application/x-amz-cbor-1.1";
+
+/// The door behind its guard; without keys, the door as it is.
+pub(crate) fn guarded(door: Router, keys: Option<KeyRing>) -> Router {
+    match keys {
+        Some(keys) => door.layer(from_fn_with_state(Arc::new(keys), guard)),
+        None => door,
+    }
+}
+
+async fn guard(State(keys): State<Arc<KeyRing>>, request: Request, next: Next) -> Response {
+    let cbor =
+        request.headers().get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(CBOR.as_bytes()));
+    match admitted(&keys, request).await {
+        Ok(request) => next.run(request).await,
+        Err(error) => refusal(&error, cbor),
+    }
+}
+
+async fn admitted(keys: &KeyRing, request: Request) -> Result<Request, AuthError> {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| AuthError::Body(BODY_BYTES_MAX))?;
+    let head = Head {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        headers: &parts.headers,
+        authority: parts.uri.authority().map(|authority| authority.as_str()),
+    };
+    let key = verify(keys, &head, &body)?;
+    let operation = operation(&parts.headers);
+    if !key.role.may(operation) {
+        let user = format!("arn:aws:iam::{}:user/{}", store::kinesis::DEFAULT_ACCOUNT, key.id);
+        return Err(AuthError::Denied { user, operation: operation.to_owned(), role: key.role.name() });
+    }
+    Ok(Request::from_parts(parts, Body::from(body)))
+}
+
+/// The operation that a request asks for, without the service's prefix.
+fn operation(headers: &HeaderMap) -> &str {
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    target.rsplit_once('.').map_or(target, |(_, name)| name)
+}
+
+fn refusal(error: &AuthError, cbor: bool) -> Response {
+    let (name, message) = (error.name(), error.to_string());
+    let (kind, body) = if cbor {
+        let mut body = vec![0xa2];
+        for text in ["__type", name, "message", &message] {
+            text_in_cbor(&mut body, text);
+        }
+        (CBOR, body)
+    } else {
+        (JSON, serde_json::json!({ "__type": name, "message": message }).to_string().into_bytes())
+    };
+    let mut response = Response::new(Body::from(body));
+    let large = matches!(error, AuthError::Body(_));
+    *response.status_mut() = if large { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+/// Appends a text string (major type 3); messages are cut at what two bytes of length can tell.
+fn text_in_cbor(out: &mut Vec<u8>, text: &str) {
+    let text = &text.as_bytes()[..text.floor_char_boundary(usize::from(u16::MAX))];
+    match text.len() {
+        n @ 0..24 => out.push(0x60 | n as u8),
+        n @ 24..256 => out.extend([0x78, n as u8]),
+        n => {
+            out.push(0x79);
+            out.extend((n as u16).to_be_bytes());
+        }
+    }
+    out.extend(text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_every_length_are_told_in_cbor() {
+        for (length, head) in [(0, vec![0x60]), (23, vec![0x77]), (24, vec![0x78, 24]), (256, vec![0x79, 1, 0])] {
+            let mut out = Vec::new();
+            text_in_cbor(&mut out, &"a".repeat(length));
+            assert_eq!(out[..head.len()], head, "{length}");
+            assert_eq!(out.len(), head.len() + length);
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Who may do what at the AWS door: Signature Version 4, the file of credentials, roles, and the layer that asks them.
+
+mod canonical;
+mod credentials;
+mod error;
+mod layer;
+mod roles;
+mod verify;
+
+pub(crate) use credentials::{CredentialsError, KeyRing};
+pub(crate) use layer::guarded;
