@@ -79,7 +79,9 @@ fn refusal(error: &AuthError, cbor: bool) -> Response {
 
 /// Appends a text string (major type 3); messages are cut at what two bytes of length can tell.
 fn text_in_cbor(out: &mut Vec<u8>, text: &str) {
-    let text = &text.as_bytes()[..text.floor_char_boundary(usize::from(u16::MAX))];
+    let longest = text.len().min(usize::from(u16::MAX));
+    let end = (0..=longest).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let text = &text.as_bytes()[..end];
     match text.len() {
         n @ 0..24 => out.push(0x60 | n as u8),
         n @ 24..256 => out.extend([0x78, n as u8]),
