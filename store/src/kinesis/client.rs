@@ -1,11 +1,12 @@
 //! A small client for the door of any running platform: puts records and asks how a stream is. Plain HTTP, JSON 1.1.
 
-use super::{CONTENT_TYPE, TARGET_PREFIX};
+use super::TARGET_PREFIX;
+use super::codec::JSON;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::header::{CONTENT_TYPE as CONTENT_TYPE_HEADER, HOST};
+use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -277,7 +278,7 @@ impl KinesisClient {
             .method(Method::POST)
             .uri(&self.endpoint)
             .header(HOST, host)
-            .header(CONTENT_TYPE_HEADER, CONTENT_TYPE)
+            .header(CONTENT_TYPE, JSON)
             .header("x-amz-target", format!("{TARGET_PREFIX}{name}"))
             .body(Full::new(Bytes::from(body)))
             .map_err(|error| self.unreachable(error.to_string()))?;

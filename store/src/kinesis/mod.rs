@@ -1,7 +1,8 @@
-//! The Kinesis door: `POST /` with the operation in a header and JSON 1.1 in the body. The only place of this crate that
+//! The Kinesis door: `POST /` with the operation in a header and JSON 1.1 or CBOR 1.1 in the body. The only place of this crate that
 //! knows the words of the protocol.
 
 pub mod client;
+mod codec;
 mod error;
 mod get;
 mod lists;
@@ -22,13 +23,13 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use axum::routing::any;
+use codec::Codec;
 use error::{ApiError, Code};
 use http_body_util::{BodyExt, Limited};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use validate::{Check, arn_stream};
 
-const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 const TARGET_PREFIX: &str = "Kinesis_20131202.";
 /// Largest body of a request: a full put in Base64, with keys, names and escapes.
 const BODY_BYTES_MAX: usize = 24 * 1024 * 1024;
@@ -114,16 +115,22 @@ pub fn router_for(store: Store, account: &str, region: &str) -> Router {
 }
 
 async fn handle(State(door): State<Arc<Door>>, request: Request) -> Response {
-    let result = door.answer(request).await;
+    // What names no codec is told so in JSON.
+    let codec = Codec::of(request.headers());
+    let shown = *codec.as_ref().unwrap_or(&Codec::Json);
+    let result = match codec {
+        Ok(codec) => door.answer(codec, request).await,
+        Err(error) => Err(error),
+    };
     let request_id = door.request_id();
     let (status, body) = match result {
         Ok(body) => (axum::http::StatusCode::OK, body),
-        Err(error) => (error.code.status(), error_body(&error)),
+        Err(error) => (error.code.status(), error_body(&error, shown)),
     };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+    headers.insert(header::CONTENT_TYPE, shown.content_type());
     // A request id is made of hexadecimal digits and hyphens, which any header takes.
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         headers.insert("x-amzn-requestid", id.clone());
@@ -132,8 +139,10 @@ async fn handle(State(door): State<Arc<Door>>, request: Request) -> Response {
     response
 }
 
-fn error_body(error: &ApiError) -> Vec<u8> {
-    serde_json::json!({ "__type": error.code.name(), "message": error.message }).to_string().into_bytes()
+fn error_body(error: &ApiError, codec: Codec) -> Vec<u8> {
+    let json = serde_json::json!({ "__type": error.code.name(), "message": error.message }).to_string().into_bytes();
+    // Two texts have a form in every codec.
+    codec.write(json).unwrap_or_default()
 }
 
 impl Door {
@@ -144,33 +153,36 @@ impl Door {
         format!("{:08x}-{low:04x}-{high:04x}-{:04x}-{:012x}", a >> 32, 0x8000 | (b >> 50), b & 0xffff_ffff_ffff)
     }
 
-    async fn answer(&self, request: Request) -> Result<Vec<u8>, ApiError> {
+    async fn answer(&self, codec: Codec, request: Request) -> Result<Vec<u8>, ApiError> {
         let operation = operation(request.headers())?;
-        check_content_type(request.headers())?;
         let body = read_body(request.into_body()).await?;
+        codec.write(self.operate(operation, &codec.read(&body)?).await?)
+    }
+
+    async fn operate(&self, operation: Operation, body: &[u8]) -> Result<Vec<u8>, ApiError> {
         match operation {
-            Operation::AddTagsToStream => self.add_tags_to_stream(&body).await,
-            Operation::CreateStream => self.create_stream(&body).await,
-            Operation::DecreaseStreamRetentionPeriod => self.decrease_stream_retention_period(&body).await,
-            Operation::DeleteStream => self.delete_stream(&body).await,
-            Operation::DescribeLimits => self.describe_limits(&body),
-            Operation::DescribeStream => self.describe_stream(&body),
-            Operation::DescribeStreamSummary => self.describe_stream_summary(&body),
-            Operation::GetRecords => self.get_records(&body).await,
-            Operation::GetShardIterator => self.get_shard_iterator(&body).await,
-            Operation::IncreaseStreamRetentionPeriod => self.increase_stream_retention_period(&body).await,
-            Operation::ListShards => self.list_shards(&body),
-            Operation::ListStreams => self.list_streams(&body),
-            Operation::ListTagsForResource => self.list_tags_for_resource(&body),
-            Operation::ListTagsForStream => self.list_tags_for_stream(&body),
-            Operation::MergeShards => self.merge_shards(&body).await,
-            Operation::PutRecord => self.put_record(&body).await,
-            Operation::PutRecords => self.put_records(&body).await,
-            Operation::RemoveTagsFromStream => self.remove_tags_from_stream(&body).await,
-            Operation::SplitShard => self.split_shard(&body).await,
-            Operation::TagResource => self.tag_resource(&body).await,
-            Operation::UntagResource => self.untag_resource(&body).await,
-            Operation::UpdateShardCount => self.update_shard_count(&body).await,
+            Operation::AddTagsToStream => self.add_tags_to_stream(body).await,
+            Operation::CreateStream => self.create_stream(body).await,
+            Operation::DecreaseStreamRetentionPeriod => self.decrease_stream_retention_period(body).await,
+            Operation::DeleteStream => self.delete_stream(body).await,
+            Operation::DescribeLimits => self.describe_limits(body),
+            Operation::DescribeStream => self.describe_stream(body),
+            Operation::DescribeStreamSummary => self.describe_stream_summary(body),
+            Operation::GetRecords => self.get_records(body).await,
+            Operation::GetShardIterator => self.get_shard_iterator(body).await,
+            Operation::IncreaseStreamRetentionPeriod => self.increase_stream_retention_period(body).await,
+            Operation::ListShards => self.list_shards(body),
+            Operation::ListStreams => self.list_streams(body),
+            Operation::ListTagsForResource => self.list_tags_for_resource(body),
+            Operation::ListTagsForStream => self.list_tags_for_stream(body),
+            Operation::MergeShards => self.merge_shards(body).await,
+            Operation::PutRecord => self.put_record(body).await,
+            Operation::PutRecords => self.put_records(body).await,
+            Operation::RemoveTagsFromStream => self.remove_tags_from_stream(body).await,
+            Operation::SplitShard => self.split_shard(body).await,
+            Operation::TagResource => self.tag_resource(body).await,
+            Operation::UntagResource => self.untag_resource(body).await,
+            Operation::UpdateShardCount => self.update_shard_count(body).await,
         }
     }
 
@@ -197,19 +209,6 @@ fn operation(headers: &HeaderMap) -> Result<Operation, ApiError> {
         return Err(unknown("The header X-Amz-Target names no operation of Kinesis_20131202.".into()));
     };
     Operation::parse(name).ok_or_else(|| unknown(format!("The operation {name} is not known to this endpoint.")))
-}
-
-fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let kind = value.split(';').next().unwrap_or_default().trim();
-    match kind {
-        CONTENT_TYPE | "application/json" => Ok(()),
-        "application/x-amz-cbor-1.1" => {
-            let message = "CBOR is not supported by this endpoint; switch the client to JSON (AWS_CBOR_DISABLE=1).";
-            Err(ApiError::new(Code::Serialization, message))
-        }
-        _ => Err(ApiError::new(Code::Serialization, format!("The content type must be {CONTENT_TYPE}, not {kind:?}."))),
-    }
 }
 
 async fn read_body(body: Body) -> Result<Bytes, ApiError> {
