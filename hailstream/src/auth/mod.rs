@@ -5,6 +5,8 @@ mod credentials;
 mod error;
 mod layer;
 mod roles;
+#[cfg(test)]
+mod suite;
 mod verify;
 
 pub(crate) use credentials::{CredentialsError, KeyRing};
