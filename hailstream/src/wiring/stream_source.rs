@@ -1,10 +1,13 @@
 //! The engine's source over a stream of the platform: shards are splits, blocks of the log are payloads, nothing is copied.
+//! Of an aggregated record its user records are read, all of them, at the one position that they share.
 
 use engine::port::{PayloadBlock, PortError, Source, SplitId, SplitInfo, SplitRead, SplitReader, Waker};
 use model::{Classified, Position, ShardIndex};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use store::{ReadError, ShardDescription, ShardRead, ShardReader, Store};
+use std::ops::Range;
+use store::kinesis::aggregation::user_records;
+use store::{ReadError, RecordBlock, ShardDescription, ShardRead, ShardReader, Store};
 
 /// A stream as a source.
 pub(crate) struct StreamSource {
@@ -69,7 +72,7 @@ impl SplitReader for StreamSplit {
         loop {
             return Ok(match reader.read(bytes_max).map_err(port_error)? {
                 ShardRead::Block(block) => SplitRead::Payloads(PayloadBlock {
-                    rows: block.rows.iter().map(|row| row.data_start..row.data_end).collect(),
+                    rows: payloads(&block),
                     first: block.rows.first().map_or(block.next, |row| row.position),
                     next: block.next,
                     data: block.data,
@@ -97,6 +100,66 @@ impl SplitReader for StreamSplit {
     }
 }
 
+/// Where the payloads of a block stand, those of user records one by one.
+fn payloads(block: &RecordBlock) -> Vec<Range<u32>> {
+    let mut rows = Vec::with_capacity(block.rows.len());
+    for row in &block.rows {
+        match user_records(block.payload(row)) {
+            None => rows.push(row.data_start..row.data_end),
+            Some(records) => {
+                // Places within a block fit into 32 bits, as the row's own do.
+                let place = |at: usize| row.data_start + at as u32;
+                rows.extend(records.iter().map(|record| place(record.data.start)..place(record.data.end)));
+            }
+        }
+    }
+    rows
+}
+
 fn port_error(error: ReadError) -> PortError {
     PortError::new(error.kind(), error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use model::{Env, PutRecord};
+    use store::{CapacityMode, StoreConfig};
+
+    /// Two user records, `one` and `two`, as the producer library aggregates them, without the checksum at the end.
+    const AGGREGATED: &[u8] =
+        b"\xf3\x89\x9a\xc2\x0a\x01a\x0a\x01b\x1a\x07\x08\x00\x1a\x03one\x1a\x07\x08\x01\x1a\x03two";
+
+    /// The MD5 of what follows the magic number.
+    const DIGEST: &[u8] = b"\x78\x96\x62\x6e\x4b\x54\x75\x0e\x07\xfc\xfe\xb4\x58\xe8\xa3\x7e";
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn user_records_of_an_aggregate_are_payloads_at_one_position() {
+        let dir = tempfile::tempdir().unwrap();
+        let store =
+            Store::open(StoreConfig { status_delay_ms: 0, ..StoreConfig::new(dir.path(), Env::system()) }).unwrap();
+        store.create_stream("s", 1, CapacityMode::Provisioned).await.unwrap();
+        let aggregated = [AGGREGATED, DIGEST].concat();
+        let record = |data: &[u8]| PutRecord {
+            partition_key: "k".into(),
+            explicit_hash_key: None,
+            data: Bytes::copy_from_slice(data),
+        };
+        let put = vec![record(b"before"), record(&aggregated), record(AGGREGATED)];
+        store.put_records("s", put).await.unwrap();
+        let source = StreamSource::new(store.clone(), "s".into(), BTreeMap::new());
+        for (from, expected) in [
+            (0, vec![&b"before"[..], b"one", b"two", AGGREGATED]),
+            (1, vec![b"one", b"two", AGGREGATED]),
+            (2, vec![AGGREGATED]),
+        ] {
+            let mut reader = source.open(SplitId(0), Position(from)).unwrap();
+            let SplitRead::Payloads(block) = reader.read(1 << 20).unwrap() else { panic!("there are records") };
+            let read: Vec<&[u8]> = block.rows.iter().map(|r| &block.data[r.start as usize..r.end as usize]).collect();
+            assert_eq!(read, expected, "from {from}");
+            assert_eq!((block.first, block.next), (Position(from), Position(3)));
+        }
+        store.shutdown().await;
+    }
 }
