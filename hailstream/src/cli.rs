@@ -54,6 +54,15 @@ pub(crate) struct PlatformArgs {
     /// File of keys, secrets and roles (TOML, mode 600); with it the AWS door checks signatures
     #[arg(long, env = "HAILSTREAM_CREDENTIALS", value_name = "FILE")]
     pub(crate) credentials: Option<PathBuf>,
+    /// Whether the doors speak TLS beside plain text on the same port [default: optional]
+    #[arg(long, env = "HAILSTREAM_TLS", value_enum, value_name = "MODE")]
+    pub(crate) tls: Option<crate::doors::TlsMode>,
+    /// Certificate chain of the doors (PEM), read again when it changes; without it a self-signed one is made
+    #[arg(long, env = "HAILSTREAM_TLS_CERT", value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Key of that certificate (PEM)
+    #[arg(long, env = "HAILSTREAM_TLS_KEY", value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// File to which the addresses of the doors are written as JSON once they answer
     #[arg(long, value_name = "FILE")]
     pub(crate) addresses_file: Option<PathBuf>,

@@ -69,7 +69,7 @@ impl Platform {
     pub(crate) async fn open(settings: &Settings, env: Env, work: Option<Work>) -> Result<Self, PlatformError> {
         settings.prepare_data_dir()?;
         let keys = settings.credentials.as_deref().map(|path| KeyRing::open(path, env.clone())).transpose()?;
-        let doors = Doors::open(settings).await?;
+        let doors = Doors::open(settings, &env).await?;
         let addresses = doors.addresses().map_err(PlatformError::Address)?;
         let (store, index) = open_stages(settings, &env)?;
         if let Some(work) = &work {

@@ -1,6 +1,7 @@
 //! What the platform is told before it opens: configuration file, then environment, then options; all of it checked.
 
 use crate::cli::PlatformArgs;
+use crate::doors::TlsMode;
 use serde::Deserialize;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,9 @@ pub(crate) struct Settings {
     pub(crate) console_port: u16,
     pub(crate) unlimited: bool,
     pub(crate) credentials: Option<PathBuf>,
+    pub(crate) tls: TlsMode,
+    /// Certificate chain and key; none: a self-signed pair in the data directory.
+    pub(crate) tls_pair: Option<(PathBuf, PathBuf)>,
     pub(crate) addresses_file: Option<PathBuf>,
 }
 
@@ -30,6 +34,9 @@ struct File {
     console_port: Option<u16>,
     unlimited: Option<bool>,
     credentials: Option<PathBuf>,
+    tls: Option<TlsMode>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
 }
 
 /// Why the settings cannot be used.
@@ -41,6 +48,8 @@ pub(crate) enum SettingsError {
     Parse { path: PathBuf, message: String },
     #[error("the {first} and the {second} cannot both use port {port}; give one of them another")]
     SamePort { first: &'static str, second: &'static str, port: u16 },
+    #[error("a certificate and its key go together; give both --tls-cert and --tls-key, or neither")]
+    HalfPair,
     #[error("the data directory {path} cannot be used: {source}; name another with --data-dir")]
     DataDir { path: PathBuf, source: std::io::Error },
 }
@@ -56,6 +65,8 @@ impl Settings {
             console_port: args.console_port.or(file.console_port).unwrap_or(8080),
             unlimited: args.unlimited || file.unlimited.unwrap_or(false),
             credentials: args.credentials.clone().or(file.credentials),
+            tls: args.tls.or(file.tls).unwrap_or_default(),
+            tls_pair: pair(args.tls_cert.clone().or(file.tls_cert), args.tls_key.clone().or(file.tls_key))?,
             addresses_file: args.addresses_file.clone(),
         };
         settings.check_ports()?;
@@ -79,6 +90,14 @@ impl Settings {
             }
         }
         Ok(())
+    }
+}
+
+fn pair(cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<(PathBuf, PathBuf)>, SettingsError> {
+    match (cert, key) {
+        (Some(cert), Some(key)) => Ok(Some((cert, key))),
+        (None, None) => Ok(None),
+        _ => Err(SettingsError::HalfPair),
     }
 }
 
@@ -117,6 +136,8 @@ mod tests {
         assert!(settings("aws-prot = 1").unwrap_err().contains("aws-prot"));
         assert!(settings("aws-port = 70000").unwrap_err().contains("aws-port"));
         assert!(settings("aws-port = 9200").unwrap_err().contains("AWS door and the search door"));
+        assert!(settings("tls-cert = 'a.pem'").unwrap_err().contains("--tls-key"));
+        assert!(settings("tls = 'maybe'").unwrap_err().contains("maybe"));
         assert!(settings("aws-port = 0\nsearch-port = 0").is_ok(), "any free port is never the same one");
         let missing = PlatformArgs { config: Some("no-such-file.toml".into()), ..PlatformArgs::default() };
         assert!(Settings::new(&missing).unwrap_err().to_string().contains("no-such-file.toml cannot be read"));

@@ -1,22 +1,31 @@
 //! The doors: loopback listeners, opened all at once before anything else, served until the platform ends.
 
+mod certificate;
+mod connection;
+
+pub(crate) use certificate::CertificateError;
+pub(crate) use connection::TlsMode;
+
 use crate::settings::Settings;
 use axum::Router;
+use certificate::Certificate;
+use connection::Door;
+use model::Env;
 use serde::Serialize;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// A door could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("the {door} cannot listen on 127.0.0.1:{port}: {source}; stop what listens there, or give {option}")]
-pub(crate) struct DoorError {
-    door: &'static str,
-    option: &'static str,
-    port: u16,
-    source: io::Error,
+pub(crate) enum DoorError {
+    #[error("the {door} cannot listen on 127.0.0.1:{port}: {source}; stop what listens there, or give {option}")]
+    Listen { door: &'static str, option: &'static str, port: u16, source: io::Error },
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
 }
 
 /// The open listeners, not yet served.
@@ -24,6 +33,8 @@ pub(crate) struct Doors {
     aws: TcpListener,
     search: TcpListener,
     console: TcpListener,
+    mode: TlsMode,
+    certificate: Option<Arc<Certificate>>,
 }
 
 /// Where the doors are.
@@ -39,8 +50,10 @@ pub(crate) struct Addresses {
 
 impl Doors {
     /// Opens all three on the loopback interface: nobody else can reach them.
-    pub(crate) async fn open(settings: &Settings) -> Result<Self, DoorError> {
+    pub(crate) async fn open(settings: &Settings, env: &Env) -> Result<Self, DoorError> {
         Ok(Self {
+            mode: settings.tls,
+            certificate: certificate(settings, env)?,
             aws: listen("AWS door", "--aws-port", settings.aws_port).await?,
             search: listen("search door", "--search-port", settings.search_port).await?,
             console: listen("console", "--console-port", settings.console_port).await?,
@@ -49,7 +62,8 @@ impl Doors {
 
     /// Where they are; port 0 has become a real one.
     pub(crate) fn addresses(&self) -> io::Result<Addresses> {
-        let url = |listener: &TcpListener| listener.local_addr().map(|a| format!("http://{a}"));
+        let scheme = if self.mode == TlsMode::Required { "https" } else { "http" };
+        let url = |listener: &TcpListener| listener.local_addr().map(|a| format!("{scheme}://{a}"));
         Ok(Addresses { aws: url(&self.aws)?, search: url(&self.search)?, console: url(&self.console)? })
     }
 
@@ -61,25 +75,29 @@ impl Doors {
         console: Router,
         ended: &watch::Receiver<bool>,
     ) -> Vec<JoinHandle<()>> {
+        let (mode, certificate) = (self.mode, self.certificate);
         [(self.aws, aws, "AWS door"), (self.search, search, "search door"), (self.console, console, "console")]
-            .map(|(listener, router, door)| tokio::spawn(serve(listener, router, door, ended.clone())))
+            .map(|(listener, router, name)| {
+                let door = Door { name, router, mode, certificate: certificate.clone() };
+                tokio::spawn(connection::serve(listener, door, ended.clone()))
+            })
             .into()
     }
 }
 
 async fn listen(door: &'static str, option: &'static str, port: u16) -> Result<TcpListener, DoorError> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    TcpListener::bind(address).await.map_err(|source| DoorError { door, option, port, source })
+    TcpListener::bind(address).await.map_err(|source| DoorError::Listen { door, option, port, source })
 }
 
-async fn serve(listener: TcpListener, router: Router, door: &'static str, mut ended: watch::Receiver<bool>) {
-    let shutdown = async move {
-        // An error means that the platform is gone, which is an end as well.
-        let _gone = ended.wait_for(|ended| *ended).await;
+/// The certificate as the settings say; none where no door speaks TLS.
+fn certificate(settings: &Settings, env: &Env) -> Result<Option<Arc<Certificate>>, CertificateError> {
+    let certificate = match (settings.tls, &settings.tls_pair) {
+        (TlsMode::Off, _) => return Ok(None),
+        (_, Some((cert, key))) => Certificate::own(cert.clone(), key.clone(), env.clone())?,
+        (_, None) => Certificate::self_signed(&settings.data_dir.join("tls"), env.clone())?,
     };
-    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(shutdown).await {
-        tracing::error!(door, %error, "a door closed");
-    }
+    Ok(Some(Arc::new(certificate)))
 }
 
 #[cfg(test)]
@@ -95,9 +113,10 @@ mod tests {
             search_port: Some(port),
             aws_port: Some(0),
             console_port: Some(0),
+            tls: Some(TlsMode::Off),
             ..PlatformArgs::default()
         };
-        let error = Doors::open(&Settings::new(&args).unwrap()).await.err().unwrap().to_string();
+        let error = Doors::open(&Settings::new(&args).unwrap(), &Env::system()).await.err().unwrap().to_string();
         assert!(error.starts_with(&format!("the search door cannot listen on 127.0.0.1:{port}")), "{error}");
         assert!(error.contains("--search-port"), "{error}");
     }
