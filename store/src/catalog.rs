@@ -1,16 +1,21 @@
 //! The catalogue on disk: which streams and shards there are. One checksummed file, replaced as a whole or not at all.
 
+use crate::account::Account;
+use crate::consumers::ConsumerRecord;
+use crate::history::History;
 use crate::log::{Files, read_full_at};
+use crate::on_demand::Peaks;
+use crate::settings::StreamSettings;
 use crate::topology::{ShardEnd, ShardInfo};
-use model::{HashKeyRange, Position, ShardIndex, limits};
+use model::{HashKeyRange, Position, ShardIndex};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 const MAGIC: [u8; 8] = *b"HAILCAT\n";
-/// Version 2 added tags and changes of single shards; version 1 reads as a catalogue without them.
-const VERSION: u32 = 2;
+/// Version 2 added tags and changes of single shards, version 3 consumers, further settings and what was changed lately;
+/// older ones read as catalogues without them.
+const VERSION: u32 = 3;
 const OLDEST_VERSION: u32 = 1;
 const HEADER_BYTES: usize = 20;
 const NAME: &str = "catalog";
@@ -31,6 +36,9 @@ pub enum CapacityMode {
 pub(crate) struct Catalog {
     /// The number of the next stream; none is used twice.
     pub(crate) next_stream: u64,
+    /// What holds for all streams together.
+    #[serde(default)]
+    pub(crate) account: Account,
     pub(crate) streams: Vec<StreamRecord>,
 }
 
@@ -40,14 +48,20 @@ pub(crate) struct StreamRecord {
     pub(crate) id: u64,
     pub(crate) name: String,
     pub(crate) created_ms: u64,
-    pub(crate) mode: CapacityMode,
-    pub(crate) retention_hours: u32,
+    #[serde(flatten)]
+    pub(crate) settings: StreamSettings,
     /// The number of the next shard; none is used twice.
     pub(crate) next_shard: u32,
     /// The change of shards that is under way.
     pub(crate) resharding_to: Option<Change>,
+    /// Changes that are allowed a few times a day.
     #[serde(default)]
-    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) history: History,
+    /// What a stream that the platform counts took at most, day by day.
+    #[serde(default)]
+    pub(crate) peaks: Peaks,
+    #[serde(default)]
+    pub(crate) consumers: Vec<ConsumerRecord>,
     pub(crate) shards: Vec<ShardRecord>,
 }
 
@@ -94,6 +108,13 @@ pub(crate) struct ShardRecord {
     pub(crate) log_id: u64,
     /// When it was closed, and the position after its last record.
     pub(crate) closed: Option<(u64, u64)>,
+}
+
+/// The checksum of a catalogue of this version: since version 3 it covers the header too, so that a version that was
+/// damaged into an older one is noticed.
+fn checksum(version: u32, header: &[u8], body: &[u8]) -> u32 {
+    let head = if version < 3 { 0 } else { crc32c::crc32c(&header[..16]) };
+    crc32c::crc32c_append(head, body)
 }
 
 /// Why the catalogue cannot be used.
@@ -148,9 +169,9 @@ impl Catalog {
                 && open.last().is_some_and(|range| range.end() == u128::MAX)
                 && open.windows(2).all(|pair| pair[0].end().checked_add(1) == Some(pair[1].start()));
             let numbered = infos.iter().all(|shard| shard.index.0 < stream.next_shard) && stream.id < self.next_stream;
-            let retained =
-                (limits::RETENTION_HOURS_MIN..=limits::RETENTION_HOURS_MAX).contains(&stream.retention_hours);
-            (!covers || !numbered || !retained).then(|| format!("stream {} contradicts itself", stream.name))
+            let shards = (!covers || !numbered).then_some("its shards contradict each other");
+            let problem = shards.or_else(|| stream.settings.problem())?;
+            Some(format!("stream {}: {problem}", stream.name))
         })
     }
 
@@ -160,7 +181,8 @@ impl Catalog {
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
         out.extend_from_slice(&u32::try_from(body.len()).map_err(io::Error::other)?.to_le_bytes());
-        out.extend_from_slice(&crc32c::crc32c(&body).to_le_bytes());
+        let checksum = checksum(VERSION, &out, &body);
+        out.extend_from_slice(&checksum.to_le_bytes());
         out.extend_from_slice(&body);
         Ok(out)
     }
@@ -178,7 +200,7 @@ impl Catalog {
         if body.len() != word(12) as usize {
             return Err(damaged("its length is wrong"));
         }
-        if crc32c::crc32c(body) != word(16) {
+        if checksum(word(8), bytes, body) != word(16) {
             return Err(damaged("it does not match its checksum"));
         }
         let catalog: Self = serde_json::from_slice(body).map_err(|error| damaged(&error.to_string()))?;
@@ -224,6 +246,7 @@ mod tests {
     use super::*;
     use crate::log::memory::{Faults, MemoryFiles};
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     fn sample() -> Catalog {
         let info = ShardInfo {
@@ -237,15 +260,19 @@ mod tests {
             id: 0,
             name: "trips".into(),
             created_ms: 1,
-            mode: CapacityMode::Provisioned,
-            retention_hours: 24,
+            settings: StreamSettings {
+                tags: BTreeMap::from([("team".into(), "night shift".into())]),
+                ..StreamSettings::new(CapacityMode::Provisioned)
+            },
             next_shard: 2,
             resharding_to: Some(Change::Count(2)),
-            tags: BTreeMap::from([("team".into(), "night shift".into())]),
+            history: History::default(),
+            peaks: Peaks::default(),
+            consumers: vec![ConsumerRecord { name: "map".into(), created_ms: 7, tags: BTreeMap::new(), policy: None }],
             shards: vec![ShardRecord::new(&info, u64::MAX)],
         };
         assert_eq!(stream.shards[0].info(), Some(info));
-        Catalog { next_stream: 1, streams: vec![stream] }
+        Catalog { next_stream: 1, account: Account::default(), streams: vec![stream] }
     }
 
     #[test]
@@ -276,9 +303,9 @@ mod tests {
         }
         old.extend_from_slice(body);
         let read = Catalog::decode(Path::new("c"), &old).unwrap();
-        assert_eq!((read.streams[0].resharding_to, read.streams[0].tags.len()), (Some(Change::Count(2)), 0));
-        old[8] = 3;
-        assert!(matches!(Catalog::decode(Path::new("c"), &old), Err(CatalogError::Version { version: 3, .. })));
+        assert_eq!((read.streams[0].resharding_to, read.streams[0].settings.tags.len()), (Some(Change::Count(2)), 0));
+        old[8] = 4;
+        assert!(matches!(Catalog::decode(Path::new("c"), &old), Err(CatalogError::Version { version: 4, .. })));
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub struct StoreConfig {
     pub env: Env,
     /// Default: enforced.
     pub limits: Limits,
+    /// How much faster than the machine's clock the one of the limits runs, 1–86,400: with 60 a shard takes 60,000
+    /// records in a second, and an hour's limit is over in a minute. Default 1.
+    pub limits_speedup: u32,
     /// How long a stream is seen creating, updating or deleting, in milliseconds. Default 500; 0 in tests.
     pub status_delay_ms: u64,
     /// Size of a log segment in bytes, 4 KiB at least. Larger ones are deleted later by retention. Default 64 MiB.
@@ -61,6 +64,7 @@ impl StoreConfig {
             dir: dir.into(),
             env,
             limits: Limits::Enforced,
+            limits_speedup: 1,
             status_delay_ms: 500,
             segment_bytes: 64 * 1024 * 1024,
             segment_age_ms: 60 * 60 * 1_000,
@@ -78,6 +82,8 @@ impl StoreConfig {
         let threads = 1..=256;
         if self.segment_bytes < 4 * 1024 {
             Some("segment_bytes must be at least 4096")
+        } else if !(1..=86_400).contains(&self.limits_speedup) {
+            Some("limits_speedup must be 1 to 86400")
         } else if !threads.contains(&self.commit_threads) {
             Some("commit_threads must be 1 to 256")
         } else if !threads.contains(&self.read_threads) {

@@ -1,7 +1,9 @@
 //! What can go wrong: one enum for each family of operations, each with its kind.
 
 use crate::catalog::CatalogError;
+use crate::history::RareChange;
 use crate::log::{AppendError, LogOpenError, LogReadError};
+use crate::settings::LIMITS_TAG;
 use crate::stream::StreamStatus;
 use model::{Classified, Kind, Position, ShardIndex, limits};
 use std::io;
@@ -50,6 +52,13 @@ pub enum CreateError {
     /// Too many tags.
     #[error("a stream bears {max} tags at most, not {0}", max = limits::TAGS_MAX)]
     Tags(usize),
+    /// Records would be larger than any stream takes, or smaller than every stream takes.
+    #[error("a stream takes records of {min} to {max} bytes, not {0}", min = limits::RECORD_BYTES_MAX,
+        max = limits::RECORD_BYTES_LARGE_MAX)]
+    RecordBytes(usize),
+    /// Too many streams are being created.
+    #[error("{0} streams are being created; wait until one of them is active")]
+    TooManyCreating(usize),
     /// The disk refused.
     #[error("the stream could not be stored: {0}")]
     Storage(String),
@@ -98,15 +107,22 @@ pub enum PutError {
     #[error("a put holds 1 to {max} records, not {0}", max = limits::PUT_RECORDS_MAX)]
     Count(usize),
     /// The records are too large together.
-    #[error("a put holds {max} bytes at most, not {0}", max = limits::PUT_BYTES_MAX)]
-    Bytes(usize),
+    #[error("a put into this stream holds {max} bytes at most, not {bytes}")]
+    Bytes {
+        /// Their sizes together.
+        bytes: usize,
+        /// What the stream takes at once.
+        max: usize,
+    },
     /// One record is too large.
-    #[error("a record holds {} bytes at most, not {bytes} (record {index} of the put)", limits::RECORD_BYTES_MAX)]
+    #[error("a record of this stream holds {max} bytes at most, not {bytes} (record {index} of the put)")]
     RecordBytes {
         /// Which record of the put, from 0.
         index: usize,
         /// Its size with its partition key.
         bytes: usize,
+        /// What the stream takes.
+        max: usize,
     },
     /// A partition key is empty or too long.
     #[error("a partition key has 1 to {} characters (record {index} of the put)", limits::PARTITION_KEY_CHARS_MAX)]
@@ -164,6 +180,9 @@ pub enum ReshardError {
     /// 0 or too many.
     #[error("a stream has 1 to {max} shards, not {0}", max = limits::SHARDS_PER_STREAM_MAX)]
     Shards(u32),
+    /// It was changed too often today.
+    #[error("the shard count of stream {0} was changed {max} times within a day", max = limits::RESIZES_PER_DAY_MAX)]
+    TooOften(String),
     /// There is no such shard.
     #[error("stream {stream} has no shard {}", .shard.0)]
     NoShard {
@@ -222,6 +241,88 @@ pub enum SettingError {
     /// There would be too many tags.
     #[error("a stream bears {max} tags at most, not {0}", max = limits::TAGS_MAX)]
     Tags(usize),
+    /// The tag that lifts the limits has another value.
+    #[error("the tag {tag} takes the value {value:?} only, not {0:?}", tag = LIMITS_TAG.0, value = LIMITS_TAG.1)]
+    LimitsTag(String),
+    /// Records would be larger than any stream takes, or smaller than every stream takes.
+    #[error("a stream takes records of {min} to {max} bytes, not {0}", min = limits::RECORD_BYTES_MAX,
+        max = limits::RECORD_BYTES_LARGE_MAX)]
+    RecordBytes(usize),
+    /// More throughput than a stream can have.
+    #[error("a stream can be kept warm for {max} MiB/s at most, not {0}", max = limits::SHARDS_PER_STREAM_MAX)]
+    Warm(u32),
+    /// The stream is in that mode already.
+    #[error("stream {0} is in that mode already")]
+    Unchanged(String),
+    /// The owner of the stream counts its shards.
+    #[error("the shards of stream {0} are counted by its owner (provisioned mode)")]
+    NotOnDemand(String),
+    /// The stream is not encrypted.
+    #[error("stream {0} is not encrypted")]
+    NotEncrypted(String),
+    /// There were too many such changes today.
+    #[error("this was changed {max} times within a day", max = .0.per_day_max())]
+    TooOften(RareChange),
+    /// There is no such consumer.
+    #[error("stream {stream} has no consumer {consumer}")]
+    NoConsumer {
+        /// The stream's name.
+        stream: String,
+        /// The consumer asked for.
+        consumer: String,
+    },
+}
+
+/// Why a consumer was not registered, found or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsumerError {
+    /// The stream cannot be changed now.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// There is no such consumer.
+    #[error("stream {stream} has no consumer {consumer}")]
+    NotFound {
+        /// The stream's name.
+        stream: String,
+        /// The consumer asked for.
+        consumer: String,
+    },
+    /// The name is taken.
+    #[error("stream {stream} has a consumer {consumer} already")]
+    Exists {
+        /// The stream's name.
+        stream: String,
+        /// The consumer's name.
+        consumer: String,
+    },
+    /// It is being removed already.
+    #[error("consumer {consumer} of stream {stream} is being removed")]
+    Deleting {
+        /// The stream's name.
+        stream: String,
+        /// The consumer's name.
+        consumer: String,
+    },
+    /// The stream has as many as it may have.
+    #[error("a stream has {0} consumers at most")]
+    TooMany(usize),
+    /// Too many are being registered.
+    #[error("{0} consumers are being registered; wait until one of them is active")]
+    TooManyCreating(usize),
+    /// There would be too many tags.
+    #[error("a consumer bears {max} tags at most, not {0}", max = limits::TAGS_MAX)]
+    Tags(usize),
+}
+
+/// Why a setting of the account was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// It is so already.
+    #[error("the commitment has {0} already")]
+    Unchanged(&'static str),
+    /// The disk refused.
+    #[error("the change could not be stored: {0}")]
+    Storage(String),
 }
 
 /// Why records could not be read.
@@ -330,7 +431,8 @@ impl Classified for CreateError {
     fn kind(&self) -> Kind {
         match self {
             Self::Exists(_) => Kind::Conflict,
-            Self::Name(_) | Self::Shards(_) | Self::Tags(_) => Kind::Invalid,
+            Self::Name(_) | Self::Shards(_) | Self::Tags(_) | Self::RecordBytes(_) => Kind::Invalid,
+            Self::TooManyCreating(_) => Kind::Throttled,
             Self::Storage(_) | Self::Closed => Kind::Unavailable,
         }
     }
@@ -351,7 +453,7 @@ impl Classified for PutError {
         match self {
             Self::NotFound(_) => Kind::NotFound,
             Self::NotActive { .. } => Kind::Conflict,
-            Self::Count(_) | Self::Bytes(_) | Self::RecordBytes { .. } | Self::PartitionKey { .. } => Kind::Invalid,
+            Self::Count(_) | Self::Bytes { .. } | Self::RecordBytes { .. } | Self::PartitionKey { .. } => Kind::Invalid,
             Self::Closed => Kind::Unavailable,
         }
     }
@@ -371,6 +473,7 @@ impl Classified for ReshardError {
         match self {
             Self::Stream(error) => error.kind(),
             Self::NoShard { .. } => Kind::NotFound,
+            Self::TooOften(_) => Kind::Throttled,
             Self::OnDemand(_)
             | Self::AboveDouble { .. }
             | Self::BelowHalf { .. }
@@ -386,7 +489,38 @@ impl Classified for SettingError {
     fn kind(&self) -> Kind {
         match self {
             Self::Stream(error) => error.kind(),
-            Self::Retention(_) | Self::Direction { .. } | Self::Tags(_) => Kind::Invalid,
+            Self::NoConsumer { .. } => Kind::NotFound,
+            Self::TooOften(_) => Kind::Throttled,
+            Self::Retention(_)
+            | Self::Direction { .. }
+            | Self::Tags(_)
+            | Self::LimitsTag(_)
+            | Self::RecordBytes(_)
+            | Self::Warm(_)
+            | Self::Unchanged(_)
+            | Self::NotOnDemand(_)
+            | Self::NotEncrypted(_) => Kind::Invalid,
+        }
+    }
+}
+
+impl Classified for ConsumerError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Stream(error) => error.kind(),
+            Self::NotFound { .. } => Kind::NotFound,
+            Self::Exists { .. } | Self::Deleting { .. } => Kind::Conflict,
+            Self::TooMany(_) | Self::TooManyCreating(_) => Kind::Throttled,
+            Self::Tags(_) => Kind::Invalid,
+        }
+    }
+}
+
+impl Classified for AccountError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Unchanged(_) => Kind::Invalid,
+            Self::Storage(_) => Kind::Unavailable,
         }
     }
 }

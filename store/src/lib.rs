@@ -7,11 +7,15 @@
 //! *Invariant:* an acknowledged record is on disk; positions grow by one within a shard, across restarts and clock
 //! jumps; no record is written to a shard after the end that the catalogue gives it.
 
+mod account;
 mod catalog;
 mod config;
+mod consumers;
 mod error;
+mod history;
 pub mod kinesis;
 mod log;
+mod on_demand;
 mod open;
 mod pool;
 mod put;
@@ -19,6 +23,7 @@ mod read;
 mod reshard;
 mod retention;
 mod setting;
+mod settings;
 mod shard;
 mod stats;
 mod store;
@@ -30,14 +35,21 @@ mod throttle;
 mod topology;
 mod wakers;
 
+pub use account::Account;
 pub use catalog::CapacityMode;
 pub use config::{Durability, Limits, StoreConfig};
-pub use error::{CreateError, OpenError, PutError, ReadError, Refusal, ReshardError, SettingError, StreamError};
+pub use consumers::{Consumer, ConsumerStatus};
+pub use error::{
+    AccountError, ConsumerError, CreateError, OpenError, PutError, ReadError, Refusal, ReshardError, SettingError,
+    StreamError,
+};
+pub use history::RareChange;
 pub use log::{DiskFiles, Files, LogDamage, LogFile, Row, TornTail};
 pub use open::RecoveryReport;
 pub use put::PutOutcome;
 pub use read::{ReadAnswer, RecordBlock, ShardRead, ShardReader, StartAt};
-pub use setting::RetentionChange;
+pub use setting::{Resource, RetentionChange};
+pub use settings::{Encryption, LIMITS_TAG, ShardMetric, StreamSettings};
 pub use stats::{Counts, ShardStats, StreamStats};
 pub use store::Store;
 pub use stream::{ChildShard, ShardDescription, ShardState, StreamDescription, StreamStatus};

@@ -2,14 +2,15 @@
 
 use crate::catalog::{Catalog, StreamRecord};
 use crate::config::StoreConfig;
+use crate::consumers::ConsumerStatus;
 use crate::error::OpenError;
 use crate::log::{Files, Log, LogDamage, LogOpenError, LogRecovery, SEGMENT_HEADER_BYTES, TornTail};
+use crate::on_demand;
 use crate::pool::Pool;
 use crate::retention;
 use crate::store::{Inner, Store, log_options};
-use crate::stream::{Stream, StreamStatus};
+use crate::stream::{ShardsShared, Stream, StreamStatus};
 use crate::topology::ShardInfo;
-use crate::wakers::Wakers;
 use model::ShardIndex;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -71,17 +72,18 @@ impl Store {
             store.start_stream(record, shards);
         }
         retention::start(&store);
+        on_demand::start(&store);
         Ok(store)
     }
 
     /// Starts a stream's shards, and goes on with a change of shards that was interrupted.
     fn start_stream(&self, record: StreamRecord, shards: Vec<(ShardInfo, Log)>) {
-        let wakers = Arc::<Wakers>::default();
-        let shards = shards.into_iter().map(|(info, log)| self.inner.start_shard(info, log, &wakers)).collect();
+        let shared = ShardsShared::new(&record.settings);
+        let shards = shards.into_iter().map(|(info, log)| self.inner.start_shard(info, log, &shared)).collect();
         let status = if record.resharding_to.is_some() { StreamStatus::Updating } else { StreamStatus::Active };
-        let identity = (record.id, record.name.clone(), record.created_ms, record.mode);
-        let stream =
-            Arc::new(Stream::new(identity, status, (record.retention_hours, record.tags.clone()), shards, wakers));
+        let identity = (record.id, record.name.clone(), record.created_ms);
+        let consumers = record.consumers.into_iter().map(|consumer| consumer.with_status(ConsumerStatus::Active));
+        let stream = Arc::new(Stream::new(identity, status, record.settings, consumers, shards, shared));
         self.inner.streams.write().insert(record.name, stream.clone());
         if let Some(target) = record.resharding_to {
             self.go_on_resharding(stream, target);

@@ -1,6 +1,7 @@
 //! Puts: finds the shard of each record, hands each shard its share, and puts the answers together.
 
 use crate::error::{PutError, Refusal};
+use crate::settings::StreamSettings;
 use crate::shard::{BatchReply, Command, PutBatch};
 use crate::store::Store;
 use crate::stream::{Stream, StreamStatus, StreamView};
@@ -44,7 +45,7 @@ fn hash_key(record: &PutRecord) -> u128 {
     record.explicit_hash_key.unwrap_or_else(md5)
 }
 
-fn check(records: &[PutRecord]) -> Result<usize, PutError> {
+fn check(records: &[PutRecord], settings: &StreamSettings) -> Result<usize, PutError> {
     if !(1..=limits::PUT_RECORDS_MAX).contains(&records.len()) {
         return Err(PutError::Count(records.len()));
     }
@@ -56,12 +57,14 @@ fn check(records: &[PutRecord]) -> Result<usize, PutError> {
         if key.is_empty() || too_long {
             return Err(PutError::PartitionKey { index });
         }
-        if record.size() > limits::RECORD_BYTES_MAX {
-            return Err(PutError::RecordBytes { index, bytes: record.size() });
+        let (bytes, max) = (record.size(), settings.record_bytes_max);
+        if bytes > max {
+            return Err(PutError::RecordBytes { index, bytes, max });
         }
     }
     let bytes = records.iter().map(PutRecord::size).sum();
-    if bytes > limits::PUT_BYTES_MAX { Err(PutError::Bytes(bytes)) } else { Ok(bytes) }
+    let max = settings.put_bytes_max();
+    if bytes > max { Err(PutError::Bytes { bytes, max }) } else { Ok(bytes) }
 }
 
 impl Store {
@@ -73,7 +76,7 @@ impl Store {
     /// When nothing can be accepted: no such stream, wrong sizes or counts, shutdown.
     pub async fn put_records(&self, stream: &str, records: Vec<PutRecord>) -> Result<Vec<PutOutcome>, PutError> {
         let found = self.stream(stream).ok_or_else(|| PutError::NotFound(stream.to_owned()))?;
-        let bytes = check(&records)?;
+        let bytes = check(&records, &found.view().settings)?;
         let kib = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX);
         let permit = self.inner.pending_kib.clone().acquire_many_owned(kib).await.map_err(|_| PutError::Closed)?;
         let permit = Arc::new(permit);

@@ -235,12 +235,13 @@ impl Store {
         let found = self.stream(stream).ok_or_else(|| ReadError::NotFound(stream.to_owned()))?;
         let handle = found.shard(shard)?.handle;
         let env = &self.inner.config.env;
-        if self.inner.limited() && !handle.read_throttle.lock().admit(env.monotonic_ns()) {
+        let limited = self.inner.limits_hold(&found.view());
+        if limited && !handle.read_throttle.lock().admit(env.monotonic_ns()) {
             add(&handle.counters.throttled_reads, 1);
             return Err(ReadError::Throttled { stream: stream.to_owned(), shard });
         }
         let answer = self.read_records(stream, shard, from, records_max, limits::GET_BYTES_MAX).await?;
-        if self.inner.limited() {
+        if limited {
             let bytes = answer.records.iter().map(|r| (r.data.len() + r.partition_key.len()) as u64).sum();
             handle.read_throttle.lock().charge(env.monotonic_ns(), bytes);
         }

@@ -3,8 +3,9 @@
 //! Each round closes some shards and opens their children in one write of the catalogue: before it a crash leaves the
 //! former shards open, after it the children. Writers that come in between wait for the new view.
 
-use crate::catalog::{CapacityMode, Catalog, Change, HexKey, ShardRecord};
+use crate::catalog::{CapacityMode, Catalog, Change, HexKey, ShardRecord, StreamRecord};
 use crate::error::{ReshardError, StreamError};
+use crate::history::RareChange;
 use crate::log::Log;
 use crate::shard::Command;
 use crate::store::Store;
@@ -34,7 +35,10 @@ impl Store {
         let view = stream.view();
         let current = view.open_count() as u32;
         self.check_target(&stream, &view, current, target)?;
-        self.accept(&mut catalog, stream, Change::Count(target)).await?;
+        if !self.allows(&catalog, &stream, RareChange::Resize) {
+            return Err(ReshardError::TooOften(stream.name.clone()));
+        }
+        self.accept(&mut catalog, stream, Change::Count(target), Some(RareChange::Resize)).await?;
         Ok(current)
     }
 
@@ -58,7 +62,7 @@ impl Store {
             return Err(ReshardError::Shards(more));
         }
         let change = Change::Split { split: shard.0, at: HexKey(at) };
-        self.accept(&mut catalog, stream, change).await
+        self.accept(&mut catalog, stream, change, None).await
     }
 
     /// Begins to merge two open shards whose keys touch, and returns at once. The stream is updating until
@@ -75,17 +79,25 @@ impl Store {
         if left.merge(right).is_none() {
             return Err(ReshardError::NotAdjacent { a, b });
         }
-        self.accept(&mut catalog, stream, Change::Merge { merge: (a.0, b.0) }).await
+        self.accept(&mut catalog, stream, Change::Merge { merge: (a.0, b.0) }, None).await
     }
 
     /// Writes down a change that was checked, and begins it.
-    async fn accept(&self, catalog: &mut Catalog, stream: Arc<Stream>, change: Change) -> Result<(), ReshardError> {
-        let mut next = catalog.clone();
-        if let Some(record) = next.stream_mut(stream.id) {
+    pub(crate) async fn accept(
+        &self,
+        catalog: &mut Catalog,
+        stream: Arc<Stream>,
+        change: Change,
+        rare: Option<RareChange>,
+    ) -> Result<(), ReshardError> {
+        let now_ms = self.inner.config.env.now_ms();
+        let noted = |record: &mut StreamRecord| {
             record.resharding_to = Some(change);
-        }
-        self.inner.save(&next).await.map_err(|error| StreamError::Storage(error.to_string()))?;
-        *catalog = next;
+            if let Some(rare) = rare {
+                record.history.note(rare, now_ms);
+            }
+        };
+        self.store_setting(catalog, &stream, noted).await?;
         stream.set_status(StreamStatus::Updating);
         self.go_on_resharding(stream, change);
         Ok(())
@@ -98,7 +110,7 @@ impl Store {
         if view.status != StreamStatus::Active {
             return Err(StreamError::NotActive { stream: stream.name.clone(), status: view.status }.into());
         }
-        if stream.mode == CapacityMode::OnDemand {
+        if view.settings.mode == CapacityMode::OnDemand {
             return Err(ReshardError::OnDemand(stream.name.clone()));
         }
         Ok(())
@@ -109,10 +121,11 @@ impl Store {
         if !(1..=limits::SHARDS_PER_STREAM_MAX).contains(&target) {
             return Err(ReshardError::Shards(target));
         }
-        if self.inner.limited() && target > current.saturating_mul(2) {
+        let limited = self.inner.limits_hold(view);
+        if limited && target > current.saturating_mul(2) {
             return Err(ReshardError::AboveDouble { current, target });
         }
-        if self.inner.limited() && target.saturating_mul(2) < current {
+        if limited && target.saturating_mul(2) < current {
             return Err(ReshardError::BelowHalf { current, target });
         }
         Ok(())
@@ -259,7 +272,7 @@ impl Store {
         let started: Vec<Shard> = children
             .into_iter()
             .zip(logs)
-            .map(|(info, log)| self.inner.start_shard(info, log, &stream.wakers))
+            .map(|(info, log)| self.inner.start_shard(info, log, &stream.shared))
             .collect();
         stream.publish(|view| {
             for shard in &mut view.shards {

@@ -42,7 +42,7 @@ impl Store {
         let streams: Vec<_> = self.inner.streams.read().values().cloned().collect();
         for stream in streams {
             let view = stream.view();
-            let kept_ms = u64::from(view.retention_hours) * MS_PER_HOUR;
+            let kept_ms = u64::from(view.settings.retention_hours) * MS_PER_HOUR;
             let cutoff_ms = self.inner.config.env.now_ms().saturating_sub(kept_ms);
             for shard in &view.shards {
                 retain(shard, cutoff_ms).await?;

@@ -5,12 +5,13 @@ use crate::error::Refusal;
 use crate::log::{AppendError, Appended, Log, LogView, NewRecord};
 use crate::pool::Pool;
 use crate::stats::{ShardCounters, add};
+use crate::stream::ShardsShared;
 use crate::throttle::{ReadThrottle, WriteThrottle};
-use crate::wakers::Wakers;
 use model::{Env, Position, PutRecord, limits};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 /// Commands that wait for one shard. Their bytes are bounded for all shards together.
@@ -19,7 +20,7 @@ const QUEUE_COMMANDS_MAX: usize = 1_024;
 const COMMIT_BYTES: usize = 1024 * 1024;
 
 const _: () = assert!(
-    COMMIT_BYTES + 2 * limits::PUT_BYTES_MAX < 32 * 1024 * 1024,
+    COMMIT_BYTES + 2 * limits::PUT_BYTES_LARGE_MAX < 32 * 1024 * 1024,
     "what is gathered, and one more put with its headers, must fit into a block"
 );
 
@@ -68,7 +69,9 @@ pub(crate) struct ShardSetup {
     pub(crate) env: Env,
     pub(crate) limited: bool,
     pub(crate) pool: Arc<Pool>,
-    pub(crate) wakers: Arc<Wakers>,
+    /// How much faster than the machine's clock the one of the limits runs.
+    pub(crate) speedup: u32,
+    pub(crate) shared: ShardsShared,
 }
 
 struct ShardTask {
@@ -100,9 +103,9 @@ pub(crate) fn start(
         commands: sender,
         log: log.view(),
         counters: counters.clone(),
-        read_throttle: Mutex::new(ReadThrottle::new(now_ns)),
+        read_throttle: Mutex::new(ReadThrottle::new(now_ns, setup.speedup)),
     };
-    let throttle = setup.limited.then(|| WriteThrottle::new(now_ns));
+    let throttle = setup.limited.then(|| WriteThrottle::new(now_ns, setup.speedup));
     let task = ShardTask { setup, commands, log: Some(log), throttle, counters, closed };
     (Arc::new(handle), task.run())
 }
@@ -185,7 +188,7 @@ impl ShardTask {
             Ok(done) => {
                 self.counters.committed(done.bytes, done.elapsed_ns);
                 answer(admitted, Ok(done.first), &self.counters);
-                self.setup.wakers.wake();
+                self.setup.shared.wakers.wake();
             }
             Err(error) => {
                 tracing::error!(%error, "a group commit failed; none of its records is acknowledged");
@@ -197,7 +200,8 @@ impl ShardTask {
     /// Counts how many records from the beginning of the batch the limits allow. The first refusal refuses all behind
     /// it, so that those accepted stay in order with those sent again.
     fn admit(&mut self, batch: PutBatch) -> Admitted {
-        let Some(throttle) = &mut self.throttle else {
+        let Some(throttle) = self.throttle.as_mut().filter(|_| self.setup.shared.limited.load(Ordering::Relaxed))
+        else {
             return Admitted { accepted: batch.records.len(), batch };
         };
         let now_ns = self.setup.env.monotonic_ns();

@@ -8,9 +8,9 @@ use crate::open::RecoveryReport;
 use crate::pool::Pool;
 use crate::shard::{self, Command, ShardSetup};
 use crate::stats::StreamStats;
-use crate::stream::{Shard, Stream};
+use crate::stream::{Shard, ShardsShared, Stream, StreamView};
 use crate::topology::ShardInfo;
-use crate::wakers::{Subscription, Waker, Wakers};
+use crate::wakers::{Subscription, Waker};
 use model::{Sample, ShardIndex};
 use parking_lot::{Mutex, RwLock};
 use std::any::Any;
@@ -19,6 +19,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// The stream store. Cheap to clone; clones are the same store.
 #[derive(Clone)]
@@ -99,6 +101,16 @@ impl Inner {
         self.config.limits == Limits::Enforced
     }
 
+    /// Whether the limits hold for a stream.
+    pub(crate) fn limits_hold(&self, view: &StreamView) -> bool {
+        self.limited() && view.settings.limited()
+    }
+
+    /// A day on the clock of the limits, in milliseconds of the machine's.
+    pub(crate) fn day_ms(&self) -> u64 {
+        (DAY_MS / u64::from(self.config.limits_speedup)).max(1)
+    }
+
     pub(crate) fn log_options(&self) -> LogOptions {
         log_options(&self.config)
     }
@@ -114,12 +126,13 @@ impl Inner {
     }
 
     /// Starts the task of a shard.
-    pub(crate) fn start_shard(&self, info: ShardInfo, log: Log, wakers: &Arc<Wakers>) -> Shard {
+    pub(crate) fn start_shard(&self, info: ShardInfo, log: Log, shared: &ShardsShared) -> Shard {
         let setup = ShardSetup {
             env: self.config.env.clone(),
             limited: self.limited(),
             pool: self.commit_pool.clone(),
-            wakers: wakers.clone(),
+            speedup: self.config.limits_speedup,
+            shared: shared.clone(),
         };
         let (handle, task) = shard::start(log, !info.is_open(), setup);
         self.spawn(task);
@@ -196,7 +209,7 @@ impl Store {
     /// # Errors
     /// When there is no such stream.
     pub fn subscribe(&self, stream: &str, waker: Waker) -> Result<Subscription, StreamError> {
-        Ok(self.stream_or(stream)?.wakers.subscribe(waker))
+        Ok(self.stream_or(stream)?.shared.wakers.subscribe(waker))
     }
 
     /// What was counted for a stream since the store was opened.

@@ -1,7 +1,8 @@
 //! One stream as the running store holds it: its present view, its shards' handles, and those who watch it.
 
-use crate::catalog::CapacityMode;
+use crate::consumers::Consumer;
 use crate::error::ReadError;
+use crate::settings::StreamSettings;
 use crate::shard::ShardHandle;
 use crate::stats::{Counts, ShardStats, StreamStats};
 use crate::topology::{Routes, ShardInfo};
@@ -11,6 +12,7 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 
 /// Where a stream is in its life.
@@ -42,11 +44,25 @@ pub(crate) struct Stream {
     pub(crate) id: u64,
     pub(crate) name: String,
     pub(crate) created_ms: u64,
-    pub(crate) mode: CapacityMode,
-    pub(crate) wakers: Arc<Wakers>,
+    pub(crate) shared: ShardsShared,
     /// What the shards counted that have expired since.
     pub(crate) retired: Mutex<Counts>,
     view: watch::Sender<Arc<StreamView>>,
+}
+
+/// What the shards of a stream have in common while they run.
+#[derive(Clone, Default)]
+pub(crate) struct ShardsShared {
+    /// Those who wait for records.
+    pub(crate) wakers: Arc<Wakers>,
+    /// Whether the limits hold for this stream, as far as they hold for the store.
+    pub(crate) limited: Arc<AtomicBool>,
+}
+
+impl ShardsShared {
+    pub(crate) fn new(settings: &StreamSettings) -> Self {
+        Self { wakers: Arc::default(), limited: Arc::new(AtomicBool::new(settings.limited())) }
+    }
 }
 
 /// What a stream is at one moment.
@@ -55,8 +71,9 @@ pub(crate) struct StreamView {
     /// Grows with each change.
     pub(crate) version: u64,
     pub(crate) status: StreamStatus,
-    pub(crate) retention_hours: u32,
-    pub(crate) tags: Arc<BTreeMap<String, String>>,
+    pub(crate) settings: Arc<StreamSettings>,
+    /// By their names; never more than a stream may have.
+    pub(crate) consumers: BTreeMap<String, Consumer>,
     /// In the order of their numbers.
     pub(crate) shards: Vec<Shard>,
     routes: Routes,
@@ -82,17 +99,18 @@ pub struct ChildShard {
 
 impl Stream {
     pub(crate) fn new(
-        identity: (u64, String, u64, CapacityMode),
+        (id, name, created_ms): (u64, String, u64),
         status: StreamStatus,
-        (retention_hours, tags): (u32, BTreeMap<String, String>),
+        settings: StreamSettings,
+        consumers: impl IntoIterator<Item = Consumer>,
         shards: Vec<Shard>,
-        wakers: Arc<Wakers>,
+        shared: ShardsShared,
     ) -> Self {
-        let (id, name, created_ms, mode) = identity;
         let routes = Routes::new(shards.iter().map(|shard| &shard.info));
-        let view = StreamView { version: 0, status, retention_hours, tags: Arc::new(tags), shards, routes };
+        let consumers = consumers.into_iter().map(|consumer| (consumer.name.clone(), consumer)).collect();
+        let view = StreamView { version: 0, status, settings: Arc::new(settings), consumers, shards, routes };
         let (view, _) = watch::channel(Arc::new(view));
-        Self { id, name, created_ms, mode, wakers, retired: Mutex::default(), view }
+        Self { id, name, created_ms, shared, retired: Mutex::default(), view }
     }
 
     pub(crate) fn view(&self) -> Arc<StreamView> {
@@ -114,7 +132,13 @@ impl Stream {
             next.routes = Routes::new(next.shards.iter().map(|shard| &shard.info));
             *view = Arc::new(next);
         });
-        self.wakers.wake();
+        self.shared.wakers.wake();
+    }
+
+    /// Puts other settings in force, once they are on disk.
+    pub(crate) fn set_settings(&self, settings: StreamSettings) {
+        self.shared.limited.store(settings.limited(), Ordering::Relaxed);
+        self.publish(|view| view.settings = Arc::new(settings));
     }
 
     pub(crate) fn set_status(&self, status: StreamStatus) {
@@ -212,14 +236,12 @@ pub struct StreamDescription {
     pub name: String,
     /// Where it is in its life.
     pub status: StreamStatus,
-    /// Who counts its shards.
-    pub mode: CapacityMode,
     /// When it was created, in milliseconds since the Unix epoch.
     pub created_ms: u64,
-    /// How long records are kept, in hours.
-    pub retention_hours: u32,
-    /// What its owner wrote on it.
-    pub tags: Arc<BTreeMap<String, String>>,
+    /// What its owner has set.
+    pub settings: Arc<StreamSettings>,
+    /// How many consumers are registered.
+    pub consumers: usize,
     /// All shards that have not expired, in the order of their numbers.
     pub shards: Vec<ShardDescription>,
 }
@@ -254,10 +276,9 @@ impl Stream {
         StreamDescription {
             name: self.name.clone(),
             status: view.status,
-            mode: self.mode,
             created_ms: self.created_ms,
-            retention_hours: view.retention_hours,
-            tags: view.tags.clone(),
+            settings: view.settings.clone(),
+            consumers: view.consumers.len(),
             shards: view.shards.iter().map(Shard::describe).collect(),
         }
     }

@@ -2,13 +2,14 @@
 
 use crate::catalog::{CapacityMode, Catalog, ShardRecord, StreamRecord};
 use crate::error::{CreateError, StreamError};
+use crate::history::History;
 use crate::log::{AppendError, Log};
+use crate::on_demand::Peaks;
+use crate::settings::StreamSettings;
 use crate::store::{Inner, Store, stop_shards};
-use crate::stream::{ShardDescription, Stream, StreamDescription, StreamStatus};
+use crate::stream::{ShardDescription, ShardsShared, Stream, StreamDescription, StreamStatus};
 use crate::topology::ShardInfo;
-use crate::wakers::Wakers;
 use model::{HashKeyRange, ShardIndex, limits};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Inner {
@@ -41,10 +42,8 @@ fn is_name(name: &str) -> bool {
 pub struct NewStream {
     /// How many shards it begins with, of equal size.
     pub shards: u32,
-    /// Who counts its shards from then on.
-    pub mode: CapacityMode,
-    /// What its owner writes on it.
-    pub tags: BTreeMap<String, String>,
+    /// What is set for it.
+    pub settings: StreamSettings,
 }
 
 impl Store {
@@ -53,7 +52,7 @@ impl Store {
     /// # Errors
     /// As there.
     pub async fn create_stream(&self, name: &str, shards: u32, mode: CapacityMode) -> Result<(), CreateError> {
-        self.create_stream_with(name, NewStream { shards, mode, tags: BTreeMap::new() }).await
+        self.create_stream_with(name, NewStream { shards, settings: StreamSettings::new(mode) }).await
     }
 
     /// Creates a stream. When it returns, the stream is on disk; it is active after the configured delay.
@@ -67,8 +66,12 @@ impl Store {
         if !(1..=limits::SHARDS_PER_STREAM_MAX).contains(&new.shards) {
             return Err(CreateError::Shards(new.shards));
         }
-        if new.tags.len() > limits::TAGS_MAX {
-            return Err(CreateError::Tags(new.tags.len()));
+        let (tags, record_bytes) = (new.settings.tags.len(), new.settings.record_bytes_max);
+        if tags > limits::TAGS_MAX {
+            return Err(CreateError::Tags(tags));
+        }
+        if !(limits::RECORD_BYTES_MAX..=limits::RECORD_BYTES_LARGE_MAX).contains(&record_bytes) {
+            return Err(CreateError::RecordBytes(record_bytes));
         }
         let inner = &self.inner;
         let mut catalog = inner.catalog.lock().await;
@@ -78,10 +81,20 @@ impl Store {
         if self.stream(name).is_some() {
             return Err(CreateError::Exists(name.to_owned()));
         }
+        self.check_creating()?;
         let stream = self.store_new_stream(&mut catalog, name, new).await?;
         inner.streams.write().insert(name.to_owned(), stream.clone());
         drop(catalog);
         self.after_delay(move |_| async move { stream.set_status(StreamStatus::Active) }).await;
+        Ok(())
+    }
+
+    fn check_creating(&self) -> Result<(), CreateError> {
+        let is_creating = |stream: &&Arc<Stream>| stream.view().status == StreamStatus::Creating;
+        let creating = self.inner.streams.read().values().filter(is_creating).count();
+        if self.inner.limited() && creating >= limits::STREAMS_CREATING_MAX {
+            return Err(CreateError::TooManyCreating(creating));
+        }
         Ok(())
     }
 
@@ -93,7 +106,7 @@ impl Store {
         name: &str,
         new: NewStream,
     ) -> Result<Arc<Stream>, CreateError> {
-        let NewStream { shards: count, mode, tags } = new;
+        let NewStream { shards: count, settings } = new;
         let inner = &self.inner;
         let created_ms = inner.config.env.now_ms();
         let id = catalog.next_stream;
@@ -108,27 +121,27 @@ impl Store {
         let storage = |error: &dyn std::fmt::Display| CreateError::Storage(error.to_string());
         let logs = inner.create_logs(id, &indices).await.map_err(|error| storage(&error))?;
         let shards = infos.iter().zip(&logs).map(|(info, log)| ShardRecord::new(info, log.view().log_id)).collect();
-        let retention_hours = limits::RETENTION_HOURS_MIN;
         let name = name.to_owned();
         let record = StreamRecord {
             id,
             name: name.clone(),
             created_ms,
-            mode,
-            retention_hours,
+            settings: settings.clone(),
             next_shard: count,
             resharding_to: None,
-            tags: tags.clone(),
+            history: History::default(),
+            peaks: Peaks::default(),
+            consumers: Vec::new(),
             shards,
         };
         let mut next = catalog.clone();
         next.streams.push(record);
         inner.save(&next).await.map_err(|error| storage(&error))?;
         *catalog = next;
-        let wakers = Arc::<Wakers>::default();
-        let shards = infos.into_iter().zip(logs).map(|(info, log)| inner.start_shard(info, log, &wakers)).collect();
-        let identity = (id, name, created_ms, mode);
-        Ok(Arc::new(Stream::new(identity, StreamStatus::Creating, (retention_hours, tags), shards, wakers)))
+        let shared = ShardsShared::new(&settings);
+        let shards = infos.into_iter().zip(logs).map(|(info, log)| inner.start_shard(info, log, &shared)).collect();
+        let identity = (id, name, created_ms);
+        Ok(Arc::new(Stream::new(identity, StreamStatus::Creating, settings, [], shards, shared)))
     }
 
     /// Runs what ends a state: at once where no delay is configured, else later and on its own.

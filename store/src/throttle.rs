@@ -8,24 +8,42 @@ const NS_PER_S: i64 = 1_000_000_000;
 #[derive(Debug, Clone)]
 pub(crate) struct TokenBucket {
     rate_per_s: i64,
+    /// How much faster than the machine's clock the bucket's own runs.
+    speedup: u32,
     /// Tokens times 10⁹, so that no time is lost to rounding. Negative while a debt is paid off.
     balance: i64,
     refilled_ns: u64,
 }
 
 impl TokenBucket {
-    /// A full bucket.
-    pub(crate) fn new(rate_per_s: u64, now_ns: u64) -> Self {
+    /// A full bucket, whose clock runs `speedup` times as fast as the machine's.
+    pub(crate) fn new(rate_per_s: u64, now_ns: u64, speedup: u32) -> Self {
         let rate_per_s = i64::try_from(rate_per_s).unwrap_or(i64::MAX / NS_PER_S);
-        Self { rate_per_s, balance: rate_per_s * NS_PER_S, refilled_ns: now_ns }
+        Self { rate_per_s, speedup, balance: rate_per_s * NS_PER_S, refilled_ns: now_ns }
     }
 
     fn refill(&mut self, now_ns: u64) {
         let elapsed_ns = now_ns.saturating_sub(self.refilled_ns);
-        let gained = i128::from(elapsed_ns) * i128::from(self.rate_per_s);
+        let gained = i128::from(elapsed_ns) * i128::from(self.speedup) * i128::from(self.rate_per_s);
         let full = i128::from(self.rate_per_s) * i128::from(NS_PER_S);
         self.balance = (i128::from(self.balance) + gained).min(full) as i64;
         self.refilled_ns = self.refilled_ns.max(now_ns);
+    }
+
+    /// Takes one token if it is there.
+    pub(crate) fn admit_one(&mut self, now_ns: u64) -> bool {
+        self.refill(now_ns);
+        let admitted = self.has(1);
+        if admitted {
+            self.take(1);
+        }
+        admitted
+    }
+
+    /// Whether nothing was taken lately.
+    pub(crate) fn is_full(&mut self, now_ns: u64) -> bool {
+        self.refill(now_ns);
+        self.balance >= self.rate_per_s * NS_PER_S
     }
 
     /// Whether `amount` is there. What is larger than the bucket may go when the bucket is full.
@@ -48,10 +66,10 @@ pub(crate) struct WriteThrottle {
 }
 
 impl WriteThrottle {
-    pub(crate) fn new(now_ns: u64) -> Self {
+    pub(crate) fn new(now_ns: u64, speedup: u32) -> Self {
         Self {
-            records: TokenBucket::new(limits::SHARD_WRITE_RECORDS_PER_S, now_ns),
-            bytes: TokenBucket::new(limits::SHARD_WRITE_BYTES_PER_S, now_ns),
+            records: TokenBucket::new(limits::SHARD_WRITE_RECORDS_PER_S, now_ns, speedup),
+            bytes: TokenBucket::new(limits::SHARD_WRITE_BYTES_PER_S, now_ns, speedup),
         }
     }
 
@@ -68,7 +86,7 @@ impl WriteThrottle {
     }
 }
 
-/// After an answer of the largest size, a shard gives nothing for so long.
+/// After an answer of the largest size, a shard gives nothing for so long on the clock of the limits.
 const PAUSE_AFTER_LARGEST_NS: u64 = 5 * NS_PER_S as u64;
 
 /// What one shard gives to all who poll it.
@@ -76,14 +94,16 @@ const PAUSE_AFTER_LARGEST_NS: u64 = 5 * NS_PER_S as u64;
 pub(crate) struct ReadThrottle {
     calls: TokenBucket,
     bytes: TokenBucket,
+    pause_ns: u64,
     paused_until_ns: u64,
 }
 
 impl ReadThrottle {
-    pub(crate) fn new(now_ns: u64) -> Self {
+    pub(crate) fn new(now_ns: u64, speedup: u32) -> Self {
         Self {
-            calls: TokenBucket::new(limits::SHARD_READ_CALLS_PER_S, now_ns),
-            bytes: TokenBucket::new(limits::SHARD_READ_BYTES_PER_S, now_ns),
+            calls: TokenBucket::new(limits::SHARD_READ_CALLS_PER_S, now_ns, speedup),
+            bytes: TokenBucket::new(limits::SHARD_READ_BYTES_PER_S, now_ns, speedup),
+            pause_ns: PAUSE_AFTER_LARGEST_NS / u64::from(speedup),
             paused_until_ns: 0,
         }
     }
@@ -104,7 +124,7 @@ impl ReadThrottle {
         self.bytes.take(bytes);
         // Answers hold whole records, so the largest ones end just below the limit.
         if bytes + limits::RECORD_BYTES_MAX as u64 > limits::GET_BYTES_MAX as u64 {
-            self.paused_until_ns = now_ns + PAUSE_AFTER_LARGEST_NS;
+            self.paused_until_ns = now_ns + self.pause_ns;
         }
     }
 }
@@ -121,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_thousand_records_a_second_pass() {
-        let mut throttle = WriteThrottle::new(0);
+        let mut throttle = WriteThrottle::new(0, 1);
         assert_eq!(admitted(&mut throttle, 0, 10, 2_000), 1_000);
         assert_eq!(admitted(&mut throttle, S / 10, 10, 2_000), 100);
         assert_eq!(admitted(&mut throttle, 100 * S, 10, 2_000), 1_000, "no more than one second is saved up");
@@ -129,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_megabyte_a_second_passes() {
-        let mut throttle = WriteThrottle::new(0);
+        let mut throttle = WriteThrottle::new(0, 1);
         assert_eq!(admitted(&mut throttle, 0, 100 * 1024, 2_000), 10);
         assert_eq!(admitted(&mut throttle, S, 100 * 1024, 2_000), 10);
         assert_eq!(admitted(&mut throttle, 2 * S, 1024 * 1024, 5), 1);
@@ -137,15 +157,31 @@ mod tests {
 
     #[test]
     fn a_record_larger_than_a_second_passes_once_and_is_paid_off() {
-        let mut throttle = WriteThrottle::new(0);
+        let mut throttle = WriteThrottle::new(0, 1);
         assert!(throttle.admit(0, 10 * 1024 * 1024));
         assert!(!throttle.admit(5 * S, 1));
         assert!(throttle.admit(10 * S, 1));
     }
 
     #[test]
+    fn a_faster_clock_takes_the_same_in_less_time() {
+        let mut throttle = WriteThrottle::new(0, 60);
+        assert_eq!(admitted(&mut throttle, 0, 10, 2_000), 1_000);
+        assert_eq!(
+            admitted(&mut throttle, S / 60, 10, 2_000),
+            999,
+            "a second of the limits' clock, all but a nanosecond"
+        );
+        let mut throttle = ReadThrottle::new(0, 5);
+        assert!(throttle.admit(0));
+        throttle.charge(0, limits::GET_BYTES_MAX as u64);
+        assert!(!throttle.admit(S - 1));
+        assert!(throttle.admit(S));
+    }
+
+    #[test]
     fn time_that_goes_back_gives_nothing() {
-        let mut throttle = WriteThrottle::new(10 * S);
+        let mut throttle = WriteThrottle::new(10 * S, 1);
         assert_eq!(admitted(&mut throttle, 10 * S, 1, 2_000), 1_000);
         assert_eq!(admitted(&mut throttle, 9 * S, 1, 2_000), 0);
         assert_eq!(admitted(&mut throttle, 10 * S, 1, 2_000), 0);
@@ -153,7 +189,7 @@ mod tests {
 
     #[test]
     fn five_reads_and_two_megabytes_a_second_pass() {
-        let mut throttle = ReadThrottle::new(0);
+        let mut throttle = ReadThrottle::new(0, 1);
         assert_eq!((0..9).filter(|_| throttle.admit(0)).count(), 5);
         assert!(throttle.admit(S / 5));
         throttle.charge(S / 5, 4 * 1024 * 1024);
@@ -163,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_largest_answer_pauses_for_five_seconds() {
-        let mut throttle = ReadThrottle::new(0);
+        let mut throttle = ReadThrottle::new(0, 1);
         assert!(throttle.admit(0));
         throttle.charge(0, limits::GET_BYTES_MAX as u64);
         assert!(!throttle.admit(5 * S - 1));

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use store::{
     CapacityMode, CreateError, Limits, NewStream, PutOutcome, ReshardError, RetentionChange, SettingError, ShardState,
-    Store, StoreConfig, StreamError, StreamStatus,
+    Store, StoreConfig, StreamError, StreamSettings, StreamStatus,
 };
 
 const MIDDLE: u128 = 1 << 127;
@@ -126,7 +126,7 @@ async fn retention_grows_and_shrinks_within_its_bounds() {
     assert!(matches!(missing, Err(SettingError::Stream(StreamError::NotFound(_)))));
     store.shutdown().await;
     let store = open(dir.path(), 0);
-    assert_eq!(store.describe_stream("s").unwrap().retention_hours, 48);
+    assert_eq!(store.describe_stream("s").unwrap().settings.retention_hours, 48);
     store.shutdown().await;
 }
 
@@ -153,7 +153,8 @@ async fn a_shorter_retention_deletes_what_it_no_longer_covers() {
 async fn tags_are_written_replaced_removed_and_kept() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), 0);
-    let new = |tags| NewStream { shards: 1, mode: CapacityMode::Provisioned, tags };
+    let settings = |tags| StreamSettings { tags, ..StreamSettings::new(CapacityMode::Provisioned) };
+    let new = |tags| NewStream { shards: 1, settings: settings(tags) };
     store.create_stream_with("s", new(tags(&[("team", "day"), ("city", "New York")]))).await.unwrap();
     store.tag("s", tags(&[("team", "night"), ("empty", "")])).await.unwrap();
     store.untag("s", &["city".to_owned(), "none".to_owned()]).await.unwrap();
@@ -163,6 +164,6 @@ async fn tags_are_written_replaced_removed_and_kept() {
     assert!(matches!(store.create_stream_with("t", new(more)).await, Err(CreateError::Tags(51))));
     store.shutdown().await;
     let store = open(dir.path(), 0);
-    assert_eq!(*store.describe_stream("s").unwrap().tags, tags(&[("empty", ""), ("team", "night")]));
+    assert_eq!(store.tags("s").unwrap(), tags(&[("empty", ""), ("team", "night")]));
     store.shutdown().await;
 }

@@ -240,7 +240,7 @@ async fn sizes_are_checked_before_anything_is_written() {
     assert!(matches!(put(vec![]).await, Err(PutError::Count(0))));
     assert!(matches!(put(vec![record("k", ""); 501]).await, Err(PutError::Count(501))));
     assert!(matches!(put(vec![record("k", &big)]).await, Err(PutError::RecordBytes { index: 0, .. })));
-    assert!(matches!(put(vec![record("k", &big[2..]); 6]).await, Err(PutError::Bytes(_))));
+    assert!(matches!(put(vec![record("k", &big[2..]); 6]).await, Err(PutError::Bytes { .. })));
     assert!(matches!(put(vec![record("", "")]).await, Err(PutError::PartitionKey { index: 0 })));
     assert!(matches!(put(vec![record(&"ö".repeat(257), "")]).await, Err(PutError::PartitionKey { index: 0 })));
     assert_eq!(store.shards("s").unwrap()[0].next, Position::ZERO);

@@ -17,7 +17,14 @@ const CBOR: &str = "application/x-amz-cbor-1.1";
 /// The member that carries a payload.
 const PAYLOAD: &str = "Data";
 /// Members of answers that carry a time.
-const TIMES: [&str; 3] = ["ApproximateArrivalTimestamp", "ConsumerCreationTimestamp", "StreamCreationTimestamp"];
+const TIMES: [&str; 6] = [
+    "ApproximateArrivalTimestamp",
+    "ConsumerCreationTimestamp",
+    "EarliestAllowedEndAt",
+    "EndedAt",
+    "StartedAt",
+    "StreamCreationTimestamp",
+];
 /// The tag of a time since the Unix epoch (RFC 8949, 3.4.2).
 const TIME_TAG: u64 = 1;
 /// Deepest nesting of a request; the deepest shape of the protocol has six levels.

@@ -1,6 +1,8 @@
 //! The errors of the protocol, and the one place where the store's own become them.
 
-use crate::error::{CreateError, PutError, ReadError, Refusal, ReshardError, SettingError, StreamError};
+use crate::error::{
+    AccountError, ConsumerError, CreateError, PutError, ReadError, Refusal, ReshardError, SettingError, StreamError,
+};
 use crate::stream::StreamStatus;
 use axum::http::StatusCode;
 use model::{ShardIndex, limits};
@@ -70,6 +72,10 @@ impl ApiError {
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(Code::InvalidArgument, message)
     }
+
+    pub(super) fn validation(message: impl Into<String>) -> Self {
+        Self::new(Code::Validation, message)
+    }
 }
 
 /// The word of the protocol for a stream's status.
@@ -128,6 +134,14 @@ impl Door {
                 ApiError::new(Code::LimitExceeded, message)
             }
             CreateError::Tags(count) => self.setting_error(SettingError::Tags(count)),
+            CreateError::RecordBytes(bytes) => self.setting_error(SettingError::RecordBytes(bytes)),
+            CreateError::TooManyCreating(count) => {
+                let account = &self.account;
+                let message = format!(
+                    "Limit for streams being created exceeded for account {account}: {count} are in state CREATING."
+                );
+                ApiError::new(Code::LimitExceeded, message)
+            }
             CreateError::Storage(message) => storage(message),
             CreateError::Closed => closing(),
         }
@@ -146,8 +160,8 @@ impl Door {
         match error {
             // The real service has no other word for a stream that takes no records yet, or no more.
             PutError::NotFound(stream) | PutError::NotActive { stream, .. } => self.no_stream(&stream),
-            PutError::Bytes(_) => {
-                let max = limits::PUT_BYTES_MAX / (1024 * 1024);
+            PutError::Bytes { max, .. } => {
+                let max = max / (1024 * 1024);
                 ApiError::invalid(format!("Records size exceeds {max} MB limit"))
             }
             PutError::Count(_) | PutError::RecordBytes { .. } | PutError::PartitionKey { .. } => {
@@ -179,6 +193,14 @@ impl Door {
                     self.account
                 );
                 ApiError::new(Code::Validation, message)
+            }
+            ReshardError::TooOften(name) => {
+                let (account, max) = (&self.account, limits::RESIZES_PER_DAY_MAX);
+                let message = format!(
+                    "Stream {name} under account {account} was scaled {max} times within a rolling 24-hour period; \
+                     UpdateShardCount is allowed no more often."
+                );
+                ApiError::new(Code::LimitExceeded, message)
             }
             ReshardError::AboveDouble { current, target } => ApiError::invalid(format!(
                 "UpdateShardCount cannot scale over double your current open shard count. Current open shard count: \
@@ -233,6 +255,16 @@ impl Door {
                      retention period ({current} hours)."
                 ))
             }
+            SettingError::NoConsumer { stream, consumer } => self.no_consumer(&stream, &consumer),
+            SettingError::TooOften(_) => {
+                let message = format!("Limit exceeded for account {}: {error} (24 hours, rolling).", self.account);
+                ApiError::new(Code::LimitExceeded, message)
+            }
+            SettingError::Unchanged(_) | SettingError::NotOnDemand(_) => ApiError::validation(error.to_string()),
+            SettingError::LimitsTag(_)
+            | SettingError::RecordBytes(_)
+            | SettingError::Warm(_)
+            | SettingError::NotEncrypted(_) => ApiError::invalid(error.to_string()),
             SettingError::Tags(_) => {
                 let max = limits::TAGS_MAX;
                 ApiError::invalid(format!(
@@ -241,6 +273,40 @@ impl Door {
                     self.account
                 ))
             }
+        }
+    }
+
+    fn no_consumer(&self, stream: &str, consumer: &str) -> ApiError {
+        let arn = self.arn(stream);
+        ApiError::new(Code::ResourceNotFound, format!("Consumer {consumer} under stream {arn} not found."))
+    }
+
+    pub(super) fn consumer_error(&self, error: ConsumerError) -> ApiError {
+        let account = &self.account;
+        match error {
+            ConsumerError::Stream(error) => self.stream_error(error),
+            ConsumerError::NotFound { stream, consumer } => self.no_consumer(&stream, &consumer),
+            ConsumerError::Exists { stream, consumer } => {
+                let message =
+                    format!("Consumer {consumer} under stream {stream} and account {account} already exists.");
+                ApiError::new(Code::ResourceInUse, message)
+            }
+            ConsumerError::Deleting { stream, consumer } => {
+                let message =
+                    format!("Consumer {consumer} under stream {stream} and account {account} is in DELETING status.");
+                ApiError::new(Code::ResourceInUse, message)
+            }
+            ConsumerError::TooMany(_) | ConsumerError::TooManyCreating(_) => {
+                ApiError::new(Code::LimitExceeded, format!("Consumer limit exceeded under account {account}: {error}."))
+            }
+            ConsumerError::Tags(count) => self.setting_error(SettingError::Tags(count)),
+        }
+    }
+
+    pub(super) fn account_error(&self, error: AccountError) -> ApiError {
+        match error {
+            AccountError::Unchanged(_) => ApiError::validation(error.to_string()),
+            AccountError::Storage(message) => storage(message),
         }
     }
 

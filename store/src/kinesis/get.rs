@@ -6,7 +6,7 @@ use super::streams::HashKeys;
 use super::time::{from_seconds, to_seconds, worded};
 use super::token::ShardIterator;
 use super::validate::Check;
-use super::{Door, check_stream, parse, to_json};
+use super::{Door, Operation, check_stream, parse, to_json};
 use crate::read::{ReadAnswer, StartAt};
 use crate::stream::{ChildShard, Shard, Stream};
 use base64::display::Base64Display;
@@ -127,6 +127,7 @@ impl Door {
         let name = self.stream_name(input.stream_name.as_deref(), input.stream_arn.as_deref())?;
         let stream = self.store.stream(name).ok_or_else(|| self.no_stream(name))?;
         let shard = self.shard(&stream, input.shard_id.as_deref().unwrap_or_default())?;
+        self.admit_shard(Operation::GetShardIterator, name, shard.info.index)?;
         let at = self.start_at(&input, &stream, &shard)?;
         let located = self.store.locate(name, shard.info.index, at).await;
         let position = located.map_err(|error| self.read_error(error))?;

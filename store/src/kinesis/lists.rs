@@ -6,15 +6,13 @@ use super::streams::{ModeDetails, ShardOutput};
 use super::time::{from_seconds, to_seconds};
 use super::token::{decode_page, encode_page};
 use super::validate::Check;
-use super::{Door, check_stream, parse, to_json};
+use super::{Door, Operation, TOKEN_AGE_MS_MAX, check_stream, parse, to_json};
 use crate::stream::{ShardDescription, ShardState, StreamDescription, StreamStatus};
 use model::ShardIndex;
 use serde::{Deserialize, Serialize};
 
 const STREAMS_DEFAULT: usize = 100;
 const SHARDS_DEFAULT: usize = 1_000;
-/// How long a token for the next page is good, in milliseconds.
-const TOKEN_AGE_MS_MAX: u64 = 300_000;
 const MS_PER_HOUR: u64 = 3_600_000;
 const FILTER_TYPES: [&str; 6] =
     ["AFTER_SHARD_ID", "AT_TRIM_HORIZON", "FROM_TRIM_HORIZON", "AT_LATEST", "AT_TIMESTAMP", "FROM_TIMESTAMP"];
@@ -146,7 +144,7 @@ impl Door {
             stream_name: name.to_owned(),
             stream_arn: self.arn(name),
             stream_status: status_word(stream.view().status),
-            stream_mode_details: ModeDetails::new(stream.mode),
+            stream_mode_details: ModeDetails::new(stream.view().settings.mode),
             stream_creation_timestamp: to_seconds(stream.created_ms),
         })
     }
@@ -157,6 +155,7 @@ impl Door {
         let limit = input.max_results.map_or(SHARDS_DEFAULT, |limit| limit as usize);
         let mut page = self.shards_page(input)?;
         let description = self.listed_stream(&page)?;
+        self.admit_stream(Operation::ListShards, &page.stream)?;
         let wanted = self.wanted(page.filter.as_ref(), &description)?;
         let is_left = |shard: &&ShardDescription| page.after.is_none_or(|after| shard.index.0 > after);
         let mut left = description.shards.iter().filter(is_left).filter(|shard| wanted.takes(shard)).peekable();
@@ -208,7 +207,7 @@ impl Door {
         let Some(filter) = filter else { return Ok(Wanted::All) };
         let kind = filter.r#type.as_deref().unwrap_or_default();
         // Nothing older than retention is left, and nothing is older than the stream.
-        let kept_ms = u64::from(stream.retention_hours) * MS_PER_HOUR;
+        let kept_ms = u64::from(stream.settings.retention_hours) * MS_PER_HOUR;
         let horizon_ms = self.store.config().env.now_ms().saturating_sub(kept_ms).max(stream.created_ms);
         let required = |name: &str| ApiError::invalid(format!("{name} must be provided for shard filter type {kind}."));
         let time = || Ok(filter.timestamp.and_then(from_seconds).ok_or_else(|| required("Timestamp"))?.max(horizon_ms));

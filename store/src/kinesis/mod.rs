@@ -2,12 +2,18 @@
 //! knows the words of the protocol.
 
 pub mod aggregation;
+mod capacity;
 pub mod client;
 mod codec;
+mod consumers;
+mod encryption;
 mod error;
 mod get;
 mod lists;
+mod monitoring;
+mod policies;
 mod put;
+mod rates;
 mod reshard;
 mod sequence;
 mod settings;
@@ -31,6 +37,8 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use validate::{Check, arn_stream};
 
+/// How long a token for the next page is good, in milliseconds.
+const TOKEN_AGE_MS_MAX: u64 = 300_000;
 const TARGET_PREFIX: &str = "Kinesis_20131202.";
 /// Largest body of a request: a full put in Base64, with keys, names and escapes.
 const BODY_BYTES_MAX: usize = 24 * 1024 * 1024;
@@ -45,33 +53,50 @@ struct Door {
     store: Store,
     account: String,
     region: String,
+    rates: rates::Rates,
 }
 
 /// The operations that the door answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Operation {
     AddTagsToStream,
     CreateStream,
     DecreaseStreamRetentionPeriod,
+    DeleteResourcePolicy,
     DeleteStream,
+    DeregisterStreamConsumer,
+    DescribeAccountSettings,
     DescribeLimits,
     DescribeStream,
+    DescribeStreamConsumer,
     DescribeStreamSummary,
+    DisableEnhancedMonitoring,
+    EnableEnhancedMonitoring,
     GetRecords,
+    GetResourcePolicy,
     GetShardIterator,
     IncreaseStreamRetentionPeriod,
     ListShards,
+    ListStreamConsumers,
     ListStreams,
     ListTagsForResource,
     ListTagsForStream,
     MergeShards,
     PutRecord,
     PutRecords,
+    PutResourcePolicy,
+    RegisterStreamConsumer,
     RemoveTagsFromStream,
     SplitShard,
+    StartStreamEncryption,
+    StopStreamEncryption,
     TagResource,
     UntagResource,
+    UpdateAccountSettings,
+    UpdateMaxRecordSize,
     UpdateShardCount,
+    UpdateStreamMode,
+    UpdateStreamWarmThroughput,
 }
 
 impl Operation {
@@ -80,25 +105,41 @@ impl Operation {
             "AddTagsToStream" => Self::AddTagsToStream,
             "CreateStream" => Self::CreateStream,
             "DecreaseStreamRetentionPeriod" => Self::DecreaseStreamRetentionPeriod,
+            "DeleteResourcePolicy" => Self::DeleteResourcePolicy,
             "DeleteStream" => Self::DeleteStream,
+            "DeregisterStreamConsumer" => Self::DeregisterStreamConsumer,
+            "DescribeAccountSettings" => Self::DescribeAccountSettings,
             "DescribeLimits" => Self::DescribeLimits,
             "DescribeStream" => Self::DescribeStream,
+            "DescribeStreamConsumer" => Self::DescribeStreamConsumer,
             "DescribeStreamSummary" => Self::DescribeStreamSummary,
+            "DisableEnhancedMonitoring" => Self::DisableEnhancedMonitoring,
+            "EnableEnhancedMonitoring" => Self::EnableEnhancedMonitoring,
             "GetRecords" => Self::GetRecords,
+            "GetResourcePolicy" => Self::GetResourcePolicy,
             "GetShardIterator" => Self::GetShardIterator,
             "IncreaseStreamRetentionPeriod" => Self::IncreaseStreamRetentionPeriod,
             "ListShards" => Self::ListShards,
+            "ListStreamConsumers" => Self::ListStreamConsumers,
             "ListStreams" => Self::ListStreams,
             "ListTagsForResource" => Self::ListTagsForResource,
             "ListTagsForStream" => Self::ListTagsForStream,
             "MergeShards" => Self::MergeShards,
             "PutRecord" => Self::PutRecord,
             "PutRecords" => Self::PutRecords,
+            "PutResourcePolicy" => Self::PutResourcePolicy,
+            "RegisterStreamConsumer" => Self::RegisterStreamConsumer,
             "RemoveTagsFromStream" => Self::RemoveTagsFromStream,
             "SplitShard" => Self::SplitShard,
+            "StartStreamEncryption" => Self::StartStreamEncryption,
+            "StopStreamEncryption" => Self::StopStreamEncryption,
             "TagResource" => Self::TagResource,
             "UntagResource" => Self::UntagResource,
+            "UpdateAccountSettings" => Self::UpdateAccountSettings,
+            "UpdateMaxRecordSize" => Self::UpdateMaxRecordSize,
             "UpdateShardCount" => Self::UpdateShardCount,
+            "UpdateStreamMode" => Self::UpdateStreamMode,
+            "UpdateStreamWarmThroughput" => Self::UpdateStreamWarmThroughput,
             _ => return None,
         })
     }
@@ -111,7 +152,7 @@ pub fn router(store: Store) -> Router {
 
 /// The door to a store whose streams belong to this account (12 digits) and region.
 pub fn router_for(store: Store, account: &str, region: &str) -> Router {
-    let door = Door { store, account: account.to_owned(), region: region.to_owned() };
+    let door = Door { store, account: account.to_owned(), region: region.to_owned(), rates: rates::Rates::default() };
     Router::new().route("/", any(handle)).with_state(Arc::new(door))
 }
 
@@ -156,6 +197,7 @@ impl Door {
 
     async fn answer(&self, codec: Codec, request: Request) -> Result<Vec<u8>, ApiError> {
         let operation = operation(request.headers())?;
+        self.admit_account(operation)?;
         let body = read_body(request.into_body()).await?;
         codec.write(self.operate(operation, &codec.read(&body)?).await?)
     }
@@ -165,25 +207,41 @@ impl Door {
             Operation::AddTagsToStream => self.add_tags_to_stream(body).await,
             Operation::CreateStream => self.create_stream(body).await,
             Operation::DecreaseStreamRetentionPeriod => self.decrease_stream_retention_period(body).await,
+            Operation::DeleteResourcePolicy => self.delete_resource_policy(body).await,
             Operation::DeleteStream => self.delete_stream(body).await,
+            Operation::DeregisterStreamConsumer => self.deregister_stream_consumer(body).await,
+            Operation::DescribeAccountSettings => self.describe_account_settings(body).await,
             Operation::DescribeLimits => self.describe_limits(body),
             Operation::DescribeStream => self.describe_stream(body),
+            Operation::DescribeStreamConsumer => self.describe_stream_consumer(body),
             Operation::DescribeStreamSummary => self.describe_stream_summary(body),
+            Operation::DisableEnhancedMonitoring => self.disable_enhanced_monitoring(body).await,
+            Operation::EnableEnhancedMonitoring => self.enable_enhanced_monitoring(body).await,
             Operation::GetRecords => self.get_records(body).await,
+            Operation::GetResourcePolicy => self.get_resource_policy(body),
             Operation::GetShardIterator => self.get_shard_iterator(body).await,
             Operation::IncreaseStreamRetentionPeriod => self.increase_stream_retention_period(body).await,
             Operation::ListShards => self.list_shards(body),
+            Operation::ListStreamConsumers => self.list_stream_consumers(body),
             Operation::ListStreams => self.list_streams(body),
             Operation::ListTagsForResource => self.list_tags_for_resource(body),
             Operation::ListTagsForStream => self.list_tags_for_stream(body),
             Operation::MergeShards => self.merge_shards(body).await,
             Operation::PutRecord => self.put_record(body).await,
             Operation::PutRecords => self.put_records(body).await,
+            Operation::PutResourcePolicy => self.put_resource_policy(body).await,
+            Operation::RegisterStreamConsumer => self.register_stream_consumer(body).await,
             Operation::RemoveTagsFromStream => self.remove_tags_from_stream(body).await,
             Operation::SplitShard => self.split_shard(body).await,
+            Operation::StartStreamEncryption => self.start_stream_encryption(body).await,
+            Operation::StopStreamEncryption => self.stop_stream_encryption(body).await,
             Operation::TagResource => self.tag_resource(body).await,
             Operation::UntagResource => self.untag_resource(body).await,
+            Operation::UpdateAccountSettings => self.update_account_settings(body).await,
+            Operation::UpdateMaxRecordSize => self.update_max_record_size(body).await,
             Operation::UpdateShardCount => self.update_shard_count(body).await,
+            Operation::UpdateStreamMode => self.update_stream_mode(body).await,
+            Operation::UpdateStreamWarmThroughput => self.update_stream_warm_throughput(body).await,
         }
     }
 

@@ -129,10 +129,10 @@ fn parse_hash_key(text: &str) -> Result<u128, ApiError> {
 }
 
 /// Checks the sizes that are known once payloads are decoded.
-fn check_sizes(records: &[PutRecord], path: impl Fn(usize) -> String) -> Result<(), ApiError> {
+fn check_sizes(records: &[PutRecord], max: usize, path: impl Fn(usize) -> String) -> Result<(), ApiError> {
     let mut check = Check::default();
     for (i, record) in records.iter().enumerate() {
-        check.payload(path(i), record.data.len(), limits::RECORD_BYTES_MAX);
+        check.payload(path(i), record.data.len(), max);
     }
     check.finish()
 }
@@ -149,6 +149,11 @@ impl Door {
         self.store.stream(stream).map(|stream| stream.view()).ok_or_else(|| self.no_stream(stream))
     }
 
+    /// The largest payload that a stream takes; where there is no such stream, the put tells it.
+    fn record_bytes_max(&self, stream: &str) -> usize {
+        self.store.stream(stream).map_or(limits::RECORD_BYTES_LARGE_MAX, |found| found.view().settings.record_bytes_max)
+    }
+
     pub(super) async fn put_record(&self, body: &[u8]) -> Result<Vec<u8>, ApiError> {
         let input: PutRecordInput<'_> = parse(body)?;
         let mut check = Check::default();
@@ -160,7 +165,7 @@ impl Door {
         check.finish()?;
         let stream = self.stream_name(input.stream_name.as_deref(), input.stream_arn.as_deref())?;
         let records = to_records(vec![entry])?;
-        check_sizes(&records, |_| "data".to_owned())?;
+        check_sizes(&records, self.record_bytes_max(stream), |_| "data".to_owned())?;
         let outcomes = self.store.put_records(stream, records).await.map_err(|error| self.put_error(error))?;
         match outcomes.first() {
             Some(&PutOutcome::Accepted { shard, position }) => {
@@ -176,7 +181,7 @@ impl Door {
         check_entries(&input)?;
         let stream = self.stream_name(input.stream_name.as_deref(), input.stream_arn.as_deref())?;
         let records = to_records(input.records.unwrap_or_default())?;
-        check_sizes(&records, |i| format!("records.{}.member.data", i + 1))?;
+        check_sizes(&records, self.record_bytes_max(stream), |i| format!("records.{}.member.data", i + 1))?;
         let outcomes = self.store.put_records(stream, records).await.map_err(|error| self.put_error(error))?;
         let view = self.view(stream)?;
         let records: Vec<EntryResult> =

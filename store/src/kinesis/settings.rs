@@ -57,7 +57,7 @@ impl Door {
         to_json(&DescribeLimitsOutput {
             shard_limit: limits::SHARDS_PER_STREAM_MAX,
             open_shard_count: streams.iter().map(|stream| stream.open_shards()).sum(),
-            on_demand_stream_count: streams.iter().filter(|s| s.mode == CapacityMode::OnDemand).count(),
+            on_demand_stream_count: streams.iter().filter(|s| s.settings.mode == CapacityMode::OnDemand).count(),
             on_demand_stream_count_limit: limits::ON_DEMAND_STREAMS_MAX,
         })
     }

@@ -1,22 +1,25 @@
 //! CreateStream, DeleteStream, DescribeStream and DescribeStreamSummary.
 
+use super::capacity::{RECORD_KIB_MAX, RECORD_KIB_MIN, warm_mib_per_s};
+use super::encryption::TYPES as ENCRYPTION_TYPES;
 use super::error::{ApiError, status_word};
+use super::monitoring::metric_words;
 use super::sequence::{Sequence, parse_shard_id, shard_id};
-use super::tags::{check_letters, check_tags};
+use super::tags::check_letters;
 use super::time::to_seconds;
 use super::validate::Check;
 use super::{Door, check_stream, parse, to_json};
 use crate::catalog::CapacityMode;
+use crate::settings::StreamSettings;
 use crate::stream::{ShardDescription, StreamDescription, StreamStatus};
 use crate::streams::NewStream;
-use model::{HashKeyRange, Position};
+use model::{HashKeyRange, Position, limits};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Shards of a new stream whose owner does not count them.
-const ON_DEMAND_SHARDS: u32 = 4;
+const STRATEGIES: [&str; 2] = ["AUTO", "USER_PARTITION_KEY"];
 const DESCRIBE_SHARDS_DEFAULT: usize = 100;
-const MODES: [&str; 2] = ["PROVISIONED", "ON_DEMAND"];
+pub(super) const MODES: [&str; 2] = ["PROVISIONED", "ON_DEMAND"];
 
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -34,6 +37,7 @@ struct CreateStreamInput {
     warm_throughput_mi_bps: Option<i64>,
     #[serde(rename = "MaxRecordSizeInKiB")]
     max_record_size_in_kib: Option<i64>,
+    record_distribution_strategy: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -77,7 +81,15 @@ pub(super) struct ShardOutput {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct EnhancedMetrics {
-    shard_level_metrics: [&'static str; 0],
+    shard_level_metrics: Vec<&'static str>,
+}
+
+/// What a stream in on-demand mode takes at once: as wanted, and now.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct WarmThroughput {
+    target_mi_bps: u32,
+    current_mi_bps: u32,
 }
 
 /// What the two descriptions of a stream have in common.
@@ -93,6 +105,8 @@ struct StreamOutput {
     stream_creation_timestamp: f64,
     enhanced_monitoring: [EnhancedMetrics; 1],
     encryption_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_id: Option<String>,
     #[serde(flatten)]
     more: MoreOutput,
 }
@@ -103,7 +117,14 @@ enum MoreOutput {
     #[serde(rename_all = "PascalCase")]
     Shards { shards: Vec<ShardOutput>, has_more_shards: bool },
     #[serde(rename_all = "PascalCase")]
-    Counts { open_shard_count: usize, consumer_count: usize },
+    Counts {
+        open_shard_count: usize,
+        consumer_count: usize,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        warm_throughput: Option<WarmThroughput>,
+        #[serde(rename = "MaxRecordSizeInKiB")]
+        max_record_size_in_kib: usize,
+    },
 }
 
 impl HashKeys {
@@ -129,12 +150,26 @@ impl ShardOutput {
 }
 
 impl ModeDetails {
+    /// The word that a request gives.
+    pub(super) fn mode(&self) -> Option<&str> {
+        self.stream_mode.as_deref()
+    }
+
     pub(super) fn new(mode: CapacityMode) -> Self {
         let word = match mode {
             CapacityMode::Provisioned => MODES[0],
             CapacityMode::OnDemand => MODES[1],
         };
         Self { stream_mode: Some(word.to_owned()) }
+    }
+}
+
+impl WarmThroughput {
+    /// What a stream is kept warm for, if anything.
+    pub(super) fn of(stream: &StreamDescription) -> Option<Self> {
+        let target_mi_bps = stream.settings.warm_mib_per_s;
+        let current_mi_bps = target_mi_bps.min(stream.open_shards() as u32);
+        (target_mi_bps > 0).then_some(Self { target_mi_bps, current_mi_bps })
     }
 }
 
@@ -148,19 +183,33 @@ impl CreateStreamInput {
             check.present("streamModeDetails.streamMode", details.stream_mode.as_ref());
             check.one_of("streamModeDetails.streamMode", details.stream_mode.as_deref(), &MODES);
         }
-        check.range("maxRecordSizeInKiB", self.max_record_size_in_kib, 1_024, 10_240);
-        if let Some(tags) = self.tags.as_ref().filter(|tags| !tags.is_empty()) {
-            check_tags(&mut check, Some(tags));
-        }
+        check.range("warmThroughputMiBps", self.warm_throughput_mi_bps, 0, i64::from(i32::MAX));
+        check.range("maxRecordSizeInKiB", self.max_record_size_in_kib, RECORD_KIB_MIN, RECORD_KIB_MAX);
+        check.one_of("recordDistributionStrategy", self.record_distribution_strategy.as_deref(), &STRATEGIES);
+        check.tags(self.tags.as_ref());
         check.finish()?;
         check_letters(self.tags.as_ref())?;
-        let larger = self.max_record_size_in_kib.is_some_and(|kib| kib != 1_024);
-        let warm = self.warm_throughput_mi_bps.is_some_and(|rate| rate != 0);
-        let named = [(larger, "MaxRecordSizeInKiB"), (warm, "WarmThroughputMiBps")];
-        match named.iter().find(|(given, _)| *given) {
-            Some((_, name)) => Err(ApiError::invalid(format!("{name} is not supported by this endpoint."))),
-            None => Ok(()),
+        if self.record_distribution_strategy.as_deref() == Some("AUTO") {
+            let message = "RecordDistributionStrategy AUTO is not supported by this endpoint; use USER_PARTITION_KEY.";
+            return Err(ApiError::invalid(message));
         }
+        Ok(())
+    }
+
+    /// What the new stream is like.
+    fn new_stream(&self) -> Result<NewStream, ApiError> {
+        let (shards, mode) = self.capacity()?;
+        let warm_mib_per_s = warm_mib_per_s(self.warm_throughput_mi_bps);
+        if warm_mib_per_s > 0 && mode == CapacityMode::Provisioned {
+            return Err(ApiError::validation("WarmThroughputMiBps is for streams in ON_DEMAND mode."));
+        }
+        let settings = StreamSettings {
+            tags: self.tags.clone().unwrap_or_default(),
+            record_bytes_max: self.max_record_size_in_kib.unwrap_or(RECORD_KIB_MIN) as usize * 1_024,
+            warm_mib_per_s,
+            ..StreamSettings::new(mode)
+        };
+        Ok(NewStream { shards, settings })
     }
 
     /// How many shards, and who counts them from then on.
@@ -174,7 +223,10 @@ impl CreateStreamInput {
                 Err(ApiError::invalid("ShardCount must be provided for a stream in PROVISIONED mode."))
             }
             (_, Some(count)) => Ok((u32::try_from(count).unwrap_or(u32::MAX), CapacityMode::Provisioned)),
-            (_, None) => Ok((ON_DEMAND_SHARDS, CapacityMode::OnDemand)),
+            (_, None) => {
+                let warm = warm_mib_per_s(self.warm_throughput_mi_bps);
+                Ok((warm.max(limits::ON_DEMAND_SHARDS), CapacityMode::OnDemand))
+            }
         }
     }
 }
@@ -193,9 +245,9 @@ impl Door {
     pub(super) async fn create_stream(&self, body: &[u8]) -> Result<Vec<u8>, ApiError> {
         let input: CreateStreamInput = parse(body)?;
         input.check()?;
-        let (shards, mode) = input.capacity()?;
+        let new = input.new_stream()?;
+        self.check_warm(new.settings.warm_mib_per_s).await?;
         let name = input.stream_name.as_deref().unwrap_or_default();
-        let new = NewStream { shards, mode, tags: input.tags.clone().unwrap_or_default() };
         let created = self.store.create_stream_with(name, new).await;
         created.map(|()| Vec::new()).map_err(|error| self.create_error(name, error))
     }
@@ -234,20 +286,27 @@ impl Door {
         let description = self.store.describe_stream(name).map_err(|error| self.stream_error(error))?;
         let visible = description.status != StreamStatus::Creating;
         let open_shard_count = if visible { description.open_shards() } else { 0 };
-        let more = MoreOutput::Counts { open_shard_count, consumer_count: 0 };
+        let more = MoreOutput::Counts {
+            open_shard_count,
+            consumer_count: description.consumers,
+            warm_throughput: WarmThroughput::of(&description),
+            max_record_size_in_kib: description.settings.record_bytes_max / 1_024,
+        };
         to_json(&serde_json::json!({ "StreamDescriptionSummary": self.stream_output(&description, more) }))
     }
 
     fn stream_output(&self, description: &StreamDescription, more: MoreOutput) -> StreamOutput {
+        let settings = &description.settings;
         StreamOutput {
             stream_name: description.name.clone(),
             stream_arn: self.arn(&description.name),
             stream_status: status_word(description.status),
-            stream_mode_details: ModeDetails::new(description.mode),
-            retention_period_hours: description.retention_hours,
+            stream_mode_details: ModeDetails::new(settings.mode),
+            retention_period_hours: settings.retention_hours,
             stream_creation_timestamp: to_seconds(description.created_ms),
-            enhanced_monitoring: [EnhancedMetrics { shard_level_metrics: [] }],
-            encryption_type: "NONE",
+            enhanced_monitoring: [EnhancedMetrics { shard_level_metrics: metric_words(&settings.shard_metrics) }],
+            encryption_type: ENCRYPTION_TYPES[usize::from(settings.encryption.is_some())],
+            key_id: settings.encryption.as_ref().map(|encryption| encryption.key.clone()),
             more,
         }
     }

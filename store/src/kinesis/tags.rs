@@ -3,9 +3,9 @@
 use super::error::ApiError;
 use super::validate::Check;
 use super::{Door, check_stream, parse, to_json};
+use crate::setting::Resource;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Most tags in one answer of ListTagsForStream, and where nothing else is asked for.
 const LIST_MAX: i64 = 50;
@@ -66,7 +66,7 @@ fn check_target(check: &mut Check, family: Family, stream: (Option<&str>, Option
         Family::Stream => check_stream(check, stream.0, stream.1),
         Family::Resource => {
             check.present("resourceARN", resource.as_ref());
-            check.arn("resourceARN", resource);
+            check.resource_arn("resourceARN", resource);
         }
     }
 }
@@ -125,11 +125,9 @@ impl Door {
         let (input, mut check) = TagInput::parse(body, family)?;
         check_tags(&mut check, input.tags.as_ref());
         check.finish()?;
-        let arn = input.stream_arn.as_deref().or(input.resource_arn.as_deref());
-        let stream = self.stream_name(input.stream_name.as_deref(), arn)?;
-        let tags = input.tags.unwrap_or_default();
+        let tags = input.tags.clone().unwrap_or_default();
         check_letters(Some(&tags))?;
-        self.store.tag(stream, tags).await.map(|()| Vec::new()).map_err(|error| self.setting_error(error))
+        self.store.tag(self.tagged(&input)?, tags).await.map(|()| Vec::new()).map_err(|error| self.setting_error(error))
     }
 
     pub(super) async fn remove_tags_from_stream(&self, body: &[u8]) -> Result<Vec<u8>, ApiError> {
@@ -144,9 +142,7 @@ impl Door {
         let (input, mut check) = TagInput::parse(body, family)?;
         check_keys(&mut check, input.tag_keys.as_ref());
         check.finish()?;
-        let arn = input.stream_arn.as_deref().or(input.resource_arn.as_deref());
-        let stream = self.stream_name(input.stream_name.as_deref(), arn)?;
-        let removed = self.store.untag(stream, &input.tag_keys.unwrap_or_default()).await;
+        let removed = self.store.untag(self.tagged(&input)?, input.tag_keys.as_deref().unwrap_or_default()).await;
         removed.map(|()| Vec::new()).map_err(|error| self.setting_error(error))
     }
 
@@ -159,7 +155,8 @@ impl Door {
             check.length("exclusiveStartTagKey", key, 1, 128);
         }
         check.finish()?;
-        let all = self.tags_of(input.stream_name.as_deref(), input.stream_arn.as_deref())?;
+        let stream = self.stream_name(input.stream_name.as_deref(), input.stream_arn.as_deref())?;
+        let all = self.store.tags(stream).map_err(|error| self.setting_error(error))?;
         let after = |key: &&String| input.exclusive_start_tag_key.as_ref().is_none_or(|start| *key > start);
         let mut left = all.iter().filter(|(key, _)| after(key));
         let tags = left.by_ref().take(input.limit.unwrap_or(LIST_MAX) as usize).map(tag).collect();
@@ -171,13 +168,17 @@ impl Door {
         let mut check = Check::default();
         check_target(&mut check, Family::Resource, (None, None), input.resource_arn.as_deref());
         check.finish()?;
-        let all = self.tags_of(None, input.resource_arn.as_deref())?;
+        let resource = self.resource(input.resource_arn.as_deref().unwrap_or_default())?;
+        let all = self.store.tags(resource).map_err(|error| self.setting_error(error))?;
         to_json(&ListTagsOutput { tags: all.iter().map(tag).collect(), has_more_tags: None })
     }
 
-    fn tags_of(&self, name: Option<&str>, arn: Option<&str>) -> Result<Arc<BTreeMap<String, String>>, ApiError> {
-        let stream = self.stream_name(name, arn)?;
-        Ok(self.store.describe_stream(stream).map_err(|error| self.stream_error(error))?.tags)
+    /// The stream or consumer that a request of either family names.
+    fn tagged<'a>(&self, input: &'a TagInput) -> Result<Resource<'a>, ApiError> {
+        match input.resource_arn.as_deref() {
+            Some(arn) => self.resource(arn),
+            None => Ok(self.stream_name(input.stream_name.as_deref(), input.stream_arn.as_deref())?.into()),
+        }
     }
 }
 

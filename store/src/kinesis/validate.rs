@@ -1,6 +1,7 @@
 //! Checks a request's members and collects every violation, in the words of the real service.
 
 use super::error::{ApiError, Code};
+use std::collections::BTreeMap;
 use std::fmt::Display;
 
 /// Violations found so far.
@@ -14,6 +15,10 @@ pub(super) const NAME_PATTERN: &str = "[a-zA-Z0-9_.-]+";
 const HASH_KEY_PATTERN: &str = "0|([1-9]\\d{0,38})";
 const SEQUENCE_PATTERN: &str = "0|([1-9]\\d{0,128})";
 const ARN_PATTERN: &str = "arn:aws.*:kinesis:.*:\\d{12}:stream/\\S+";
+const RESOURCE_PATTERN: &str = "arn:aws.*:kinesis:.*:\\d{12}:.*(stream|channel)/\\S+";
+const CONSUMER_PATTERN: &str =
+    "^(arn):aws.*:kinesis:.*:\\d{12}:.*stream\\/[a-zA-Z0-9_.-]+\\/consumer\\/[a-zA-Z0-9_.-]+:[0-9]+";
+const STREAM_ID_PATTERN: &str = "[a-z0-9]{20}-[a-z0-9]{3}";
 
 impl Check {
     fn violated(&mut self, value: impl Display, path: impl Display, constraint: impl Display) {
@@ -98,6 +103,38 @@ impl Check {
         self.length(path, value, 1, 2_048);
     }
 
+    /// The ARN of a stream or consumer, where given.
+    pub(super) fn resource_arn(&mut self, path: impl Display + Copy, value: Option<&str>) {
+        let Some(value) = value else { return };
+        let fits = arn_consumer(value).is_some() || arn_stream(value).is_some();
+        self.pattern(path, value, RESOURCE_PATTERN, fits);
+        self.length(path, value, 1, 2_048);
+    }
+
+    /// The ARN of a consumer, where given.
+    pub(super) fn consumer_arn(&mut self, path: impl Display + Copy, value: Option<&str>) {
+        let Some(value) = value else { return };
+        self.pattern(path, value, CONSUMER_PATTERN, arn_consumer(value).is_some());
+        self.length(path, value, 1, 2_048);
+    }
+
+    /// The second name that newer clients may give a stream, where given. The real service reserves it and looks at its
+    /// form only.
+    pub(super) fn stream_id(&mut self, value: Option<&str>) {
+        let Some(value) = value else { return };
+        let small = |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let fits = value.split_once('-').is_some_and(|(a, b)| a.len() == 20 && b.len() == 3 && small(a) && small(b));
+        self.pattern("streamId", value, STREAM_ID_PATTERN, fits);
+        self.length("streamId", value, 1, 24);
+    }
+
+    /// Tags, where given.
+    pub(super) fn tags(&mut self, tags: Option<&BTreeMap<String, String>>) {
+        if let Some(tags) = tags.filter(|tags| !tags.is_empty()) {
+            super::tags::check_tags(self, Some(tags));
+        }
+    }
+
     /// A key of the key space, where given.
     pub(super) fn hash_key(&mut self, path: impl Display + Copy, value: Option<&str>) {
         if let Some(value) = value {
@@ -127,6 +164,17 @@ impl Check {
 fn is_number(text: &str, digits_max: usize) -> bool {
     let digits = !text.is_empty() && text.len() <= digits_max && text.bytes().all(|b| b.is_ascii_digit());
     digits && (text == "0" || !text.starts_with('0'))
+}
+
+/// The stream and the name of the consumer that an ARN names, and when it was registered, in seconds since the Unix epoch.
+pub(super) fn arn_consumer(arn: &str) -> Option<(&str, &str, u64)> {
+    let (stream, consumer) = arn_stream(arn)?.split_once("/consumer/")?;
+    let (name, created_s) = consumer.split_once(':')?;
+    let is_name = |text: &str| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+    };
+    let digits = created_s.bytes().all(|b| b.is_ascii_digit());
+    (is_name(stream) && is_name(name) && digits).then(|| Some((stream, name, created_s.parse().ok()?)))?
 }
 
 /// The name of the stream that an ARN names.
@@ -173,6 +221,22 @@ mod tests {
             "1 validation error detected: Value 'X' at 'scalingType' failed to satisfy constraint: Member must satisfy \
              enum value set: [UNIFORM_SCALING]",
         );
+    }
+
+    #[test]
+    fn an_arn_names_its_consumer() {
+        let arn = "arn:aws:kinesis:us-east-1:000000000000:stream/trips/consumer/map-1:1700000000";
+        assert_eq!(arn_consumer(arn), Some(("trips", "map-1", 1_700_000_000)));
+        for bad in ["/consumer/map", "/consumer/:1", "/consumer/map:x", "/consumer/map:99999999999999999999999", ""] {
+            let arn = format!("arn:aws:kinesis:us-east-1:000000000000:stream/trips{bad}");
+            assert_eq!(arn_consumer(&arn), None, "{arn}");
+        }
+        check(
+            |c| c.stream_id(Some("abc")),
+            "1 validation error detected: Value 'abc' at 'streamId' failed to satisfy constraint: Member must satisfy \
+             regular expression pattern: [a-z0-9]{20}-[a-z0-9]{3}",
+        );
+        check(|c| c.stream_id(Some("abcdefghij0123456789-a1b")), "");
     }
 
     #[test]
