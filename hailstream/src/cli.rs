@@ -51,6 +51,11 @@ pub(crate) struct PlatformArgs {
     /// Take whatever comes: no throttles on shards
     #[arg(long, env = "HAILSTREAM_UNLIMITED")]
     pub(crate) unlimited: bool,
+    /// How much faster than the machine's clock the one of the limits runs: with 60, what holds for an hour holds for a
+    /// minute [default: 1]
+    #[arg(long, env = "HAILSTREAM_LIMITS_SPEEDUP", value_name = "FACTOR",
+        value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub(crate) limits_speedup: Option<u32>,
     /// File of keys, secrets and roles (TOML, mode 600); with it the AWS door checks signatures
     #[arg(long, env = "HAILSTREAM_CREDENTIALS", value_name = "FILE")]
     pub(crate) credentials: Option<PathBuf>,

@@ -128,7 +128,11 @@ impl Platform {
 
 fn open_stages(settings: &Settings, env: &Env) -> Result<(Store, Index), PlatformError> {
     let limits = if settings.unlimited { Limits::Unlimited } else { Limits::Enforced };
-    let store = StoreConfig { limits, ..StoreConfig::new(settings.data_dir.join("stream"), env.clone()) };
+    let store = StoreConfig {
+        limits,
+        limits_speedup: settings.limits_speedup,
+        ..StoreConfig::new(settings.data_dir.join("stream"), env.clone())
+    };
     let store = Store::open(store)?;
     let index = Index::open(IndexConfig::new(settings.data_dir.join("index"), env.clone()))?;
     Ok((store, index))

@@ -17,6 +17,7 @@ pub(crate) struct Settings {
     pub(crate) search_port: u16,
     pub(crate) console_port: u16,
     pub(crate) unlimited: bool,
+    pub(crate) limits_speedup: u32,
     pub(crate) credentials: Option<PathBuf>,
     pub(crate) tls: TlsMode,
     /// Certificate chain and key; none: a self-signed pair in the data directory.
@@ -33,6 +34,7 @@ struct File {
     search_port: Option<u16>,
     console_port: Option<u16>,
     unlimited: Option<bool>,
+    limits_speedup: Option<u32>,
     credentials: Option<PathBuf>,
     tls: Option<TlsMode>,
     tls_cert: Option<PathBuf>,
@@ -64,6 +66,7 @@ impl Settings {
             search_port: args.search_port.or(file.search_port).unwrap_or(9200),
             console_port: args.console_port.or(file.console_port).unwrap_or(8080),
             unlimited: args.unlimited || file.unlimited.unwrap_or(false),
+            limits_speedup: args.limits_speedup.or(file.limits_speedup).unwrap_or(1),
             credentials: args.credentials.clone().or(file.credentials),
             tls: args.tls.or(file.tls).unwrap_or_default(),
             tls_pair: pair(args.tls_cert.clone().or(file.tls_cert), args.tls_key.clone().or(file.tls_key))?,

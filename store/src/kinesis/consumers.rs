@@ -4,7 +4,7 @@ use super::error::{ApiError, Code};
 use super::time::{from_seconds, to_seconds};
 use super::token::{decode_page, encode_page};
 use super::validate::{Check, arn_consumer, arn_stream};
-use super::{Door, Operation, TOKEN_AGE_MS_MAX, parse, to_json};
+use super::{Door, Operation, parse, to_json};
 use crate::consumers::{Consumer, ConsumerStatus};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -202,10 +202,7 @@ impl Door {
         let Some(token) = token else { return Ok(None) };
         let page: Option<ConsumersPage> = decode_page(token).filter(|page: &ConsumersPage| page.stream == stream);
         let page = page.ok_or_else(|| ApiError::invalid("The NextToken is invalid."))?;
-        if self.store.config().env.now_ms().saturating_sub(page.issued_ms) > TOKEN_AGE_MS_MAX {
-            let message = format!("The pagination token is older than {} seconds.", TOKEN_AGE_MS_MAX / 1_000);
-            return Err(ApiError::new(Code::ExpiredNextToken, message));
-        }
+        self.check_token_age(page.issued_ms)?;
         Ok(Some(page.after))
     }
 }

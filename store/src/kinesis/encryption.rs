@@ -3,10 +3,16 @@
 use super::error::ApiError;
 use super::validate::Check;
 use super::{Door, check_stream, parse};
+use crate::settings::StreamSettings;
 use serde::Deserialize;
 
 /// The words of the protocol for the two states.
 pub(super) const TYPES: [&str; 2] = ["NONE", "KMS"];
+
+/// What is said of a record that arrived then; nothing where the stream is not encrypted or was not then.
+pub(super) fn encryption_word(settings: &StreamSettings, arrival_ms: u64) -> Option<&'static str> {
+    settings.encryption.as_ref().filter(|encryption| arrival_ms >= encryption.since_ms).map(|_| TYPES[1])
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -1,5 +1,6 @@
 //! GetShardIterator and GetRecords.
 
+use super::encryption::encryption_word;
 use super::error::{ApiError, Code};
 use super::sequence::{Sequence, parse_shard_id, shard_id};
 use super::streams::HashKeys;
@@ -8,6 +9,7 @@ use super::token::ShardIterator;
 use super::validate::Check;
 use super::{Door, Operation, check_stream, parse, to_json};
 use crate::read::{ReadAnswer, StartAt};
+use crate::settings::StreamSettings;
 use crate::stream::{ChildShard, Shard, Stream};
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
@@ -23,6 +25,7 @@ struct GetShardIteratorInput {
     stream_name: Option<String>,
     #[serde(rename = "StreamARN")]
     stream_arn: Option<String>,
+    stream_id: Option<String>,
     shard_id: Option<String>,
     shard_iterator_type: Option<String>,
     starting_sequence_number: Option<String>,
@@ -42,6 +45,7 @@ struct GetRecordsInput {
     limit: Option<i64>,
     #[serde(rename = "StreamARN")]
     stream_arn: Option<String>,
+    stream_id: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -62,6 +66,8 @@ struct RecordOutput {
     #[serde(serialize_with = "base64")]
     data: bytes::Bytes,
     partition_key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encryption_type: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -87,13 +93,14 @@ impl ChildOutput {
 }
 
 impl RecordOutput {
-    fn new(record: Record, shard: &Shard) -> Self {
+    fn new(record: Record, shard: &Shard, settings: &StreamSettings) -> Self {
         let sequence = Sequence { birth_ms: shard.info.created_ms, shard: shard.info.index, position: record.position };
         Self {
             sequence_number: sequence.of_record(),
             approximate_arrival_timestamp: to_seconds(record.arrival_ms),
             data: record.data,
             partition_key: record.partition_key,
+            encryption_type: encryption_word(settings, record.arrival_ms),
         }
     }
 }
@@ -102,6 +109,7 @@ impl GetShardIteratorInput {
     fn check(&self) -> Result<(), ApiError> {
         let mut check = Check::default();
         check_stream(&mut check, self.stream_name.as_deref(), self.stream_arn.as_deref());
+        check.stream_id(self.stream_id.as_deref());
         check.present("shardId", self.shard_id.as_ref());
         check.name("shardId", self.shard_id.as_deref());
         check.present("shardIteratorType", self.shard_iterator_type.as_ref());
@@ -196,6 +204,7 @@ impl Door {
     pub(super) async fn get_records(&self, body: &[u8]) -> Result<Vec<u8>, ApiError> {
         let input: GetRecordsInput = parse(body)?;
         let mut check = Check::default();
+        check.stream_id(input.stream_id.as_deref());
         check.present("shardIterator", input.shard_iterator.as_ref());
         if let Some(iterator) = &input.shard_iterator {
             check.length("shardIterator", iterator, 1, 512);
@@ -214,7 +223,8 @@ impl Door {
     fn open_iterator(&self, text: &str) -> Result<ShardIterator, ApiError> {
         let iterator = ShardIterator::decode(text).ok_or_else(|| ApiError::invalid("Invalid ShardIterator."))?;
         let now_ms = self.store.config().env.now_ms();
-        let (age_ms, max_ms) = (now_ms.saturating_sub(iterator.issued_ms), limits::ITERATOR_AGE_MS_MAX);
+        let (age_ms, max_ms) =
+            (now_ms.saturating_sub(iterator.issued_ms), self.lifetime_ms(limits::ITERATOR_AGE_MS_MAX));
         if age_ms > max_ms {
             let (issued, now) = (worded(iterator.issued_ms), worded(now_ms));
             let message = format!(
@@ -233,9 +243,10 @@ impl Door {
         let stream = self.store.stream(&iterator.stream).ok_or_else(|| self.no_stream(&iterator.stream))?;
         let shard = stream.shard(iterator.shard).map_err(|error| self.read_error(error))?;
         let ReadAnswer { records, next, behind_ms, ended } = answer;
+        let settings = stream.view().settings.clone();
         let next_shard_iterator = if ended.is_some() { None } else { Some(self.iterator(&stream, &shard, next)) };
         to_json(&GetRecordsOutput {
-            records: records.into_iter().map(|record| RecordOutput::new(record, &shard)).collect(),
+            records: records.into_iter().map(|record| RecordOutput::new(record, &shard, &settings)).collect(),
             next_shard_iterator,
             millis_behind_latest: behind_ms,
             child_shards: ended.map(|children| children.into_iter().map(ChildOutput::new).collect()),

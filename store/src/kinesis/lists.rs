@@ -1,12 +1,12 @@
 //! ListStreams and ListShards, page by page.
 
-use super::error::{ApiError, Code, status_word};
+use super::error::{ApiError, status_word};
 use super::sequence::parse_shard_id;
 use super::streams::{ModeDetails, ShardOutput};
 use super::time::{from_seconds, to_seconds};
 use super::token::{decode_page, encode_page};
 use super::validate::Check;
-use super::{Door, Operation, TOKEN_AGE_MS_MAX, check_stream, parse, to_json};
+use super::{Door, Operation, check_stream, parse, to_json};
 use crate::stream::{ShardDescription, ShardState, StreamDescription, StreamStatus};
 use model::ShardIndex;
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,7 @@ struct ListShardsInput {
     stream_name: Option<String>,
     #[serde(rename = "StreamARN")]
     stream_arn: Option<String>,
+    stream_id: Option<String>,
     next_token: Option<String>,
     exclusive_start_shard_id: Option<String>,
     max_results: Option<i64>,
@@ -188,10 +189,7 @@ impl Door {
         let now_ms = self.store.config().env.now_ms();
         if let Some(token) = &input.next_token {
             let page: ShardsPage = decode_page(token).ok_or_else(bad_token)?;
-            if now_ms.saturating_sub(page.issued_ms) > TOKEN_AGE_MS_MAX {
-                let message = format!("The pagination token is older than {} seconds.", TOKEN_AGE_MS_MAX / 1_000);
-                return Err(ApiError::new(Code::ExpiredNextToken, message));
-            }
+            self.check_token_age(page.issued_ms)?;
             return Ok(page);
         }
         let stream = self.stream_name(input.stream_name.as_deref(), input.stream_arn.as_deref())?.to_owned();
@@ -232,6 +230,7 @@ fn bad_token() -> ApiError {
 fn check_shards_input(input: &ListShardsInput) -> Result<(), ApiError> {
     let mut check = Check::default();
     check_stream(&mut check, input.stream_name.as_deref(), input.stream_arn.as_deref());
+    check.stream_id(input.stream_id.as_deref());
     check.name("exclusiveStartShardId", input.exclusive_start_shard_id.as_deref());
     check.range("maxResults", input.max_results, 1, 10_000);
     if let Some(filter) = &input.shard_filter {

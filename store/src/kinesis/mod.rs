@@ -39,6 +39,8 @@ use validate::{Check, arn_stream};
 
 /// How long a token for the next page is good, in milliseconds.
 const TOKEN_AGE_MS_MAX: u64 = 300_000;
+/// The shortest life of tokens, however fast the clock of the limits runs.
+const LIFETIME_MS_MIN: u64 = 1_000;
 const TARGET_PREFIX: &str = "Kinesis_20131202.";
 /// Largest body of a request: a full put in Base64, with keys, names and escapes.
 const BODY_BYTES_MAX: usize = 24 * 1024 * 1024;
@@ -243,6 +245,21 @@ impl Door {
             Operation::UpdateStreamMode => self.update_stream_mode(body).await,
             Operation::UpdateStreamWarmThroughput => self.update_stream_warm_throughput(body).await,
         }
+    }
+
+    /// How long something lives that lives for `ms` on the clock of the limits: never so short that a client could not use
+    /// it.
+    fn lifetime_ms(&self, ms: u64) -> u64 {
+        (ms / u64::from(self.store.config().limits_speedup)).max(LIFETIME_MS_MIN)
+    }
+
+    fn check_token_age(&self, issued_ms: u64) -> Result<(), ApiError> {
+        let max_ms = self.lifetime_ms(TOKEN_AGE_MS_MAX);
+        if self.store.config().env.now_ms().saturating_sub(issued_ms) <= max_ms {
+            return Ok(());
+        }
+        let message = format!("The pagination token is older than {} seconds.", max_ms / 1_000);
+        Err(ApiError::new(Code::ExpiredNextToken, message))
     }
 
     fn arn(&self, stream: &str) -> String {

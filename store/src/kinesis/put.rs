@@ -1,5 +1,6 @@
 //! PutRecord and PutRecords.
 
+use super::encryption::encryption_word;
 use super::error::ApiError;
 use super::error::Code;
 use super::sequence::{Sequence, shard_id};
@@ -23,6 +24,8 @@ struct PutRecordInput<'a> {
     #[serde(borrow, rename = "StreamARN")]
     stream_arn: Option<Cow<'a, str>>,
     #[serde(borrow)]
+    stream_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
     data: Option<Cow<'a, str>>,
     #[serde(borrow)]
     partition_key: Option<Cow<'a, str>>,
@@ -39,6 +42,8 @@ struct PutRecordsInput<'a> {
     stream_name: Option<Cow<'a, str>>,
     #[serde(borrow, rename = "StreamARN")]
     stream_arn: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    stream_id: Option<Cow<'a, str>>,
     #[serde(borrow)]
     records: Option<Vec<Entry<'a>>>,
 }
@@ -62,6 +67,15 @@ struct Accepted {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct PutRecordOutput {
+    #[serde(flatten)]
+    accepted: Accepted,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encryption_type: Option<&'static str>,
+}
+
+#[derive(Serialize)]
 #[serde(untagged)]
 enum EntryResult {
     Accepted(Accepted),
@@ -77,6 +91,8 @@ enum EntryResult {
 struct PutRecordsOutput {
     failed_record_count: usize,
     records: Vec<EntryResult>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encryption_type: Option<&'static str>,
 }
 
 impl Entry<'_> {
@@ -158,6 +174,7 @@ impl Door {
         let input: PutRecordInput<'_> = parse(body)?;
         let mut check = Check::default();
         check_stream(&mut check, input.stream_name.as_deref(), input.stream_arn.as_deref());
+        check.stream_id(input.stream_id.as_deref());
         check.sequence("sequenceNumberForOrdering", input.sequence_number_for_ordering.as_deref());
         let (data, partition_key, explicit_hash_key) = (input.data, input.partition_key, input.explicit_hash_key);
         let entry = Entry { data, partition_key, explicit_hash_key };
@@ -169,7 +186,9 @@ impl Door {
         let outcomes = self.store.put_records(stream, records).await.map_err(|error| self.put_error(error))?;
         match outcomes.first() {
             Some(&PutOutcome::Accepted { shard, position }) => {
-                to_json(&accepted(&*self.view(stream)?, shard, position))
+                let view = self.view(stream)?;
+                let encryption_type = encryption_word(&view.settings, u64::MAX);
+                to_json(&PutRecordOutput { accepted: accepted(&view, shard, position), encryption_type })
             }
             Some(&PutOutcome::Refused { shard, reason }) => Err(self.refusal(stream, shard, reason)),
             None => Err(ApiError::new(Code::InternalFailure, "The record has no outcome.")),
@@ -187,7 +206,9 @@ impl Door {
         let records: Vec<EntryResult> =
             outcomes.into_iter().map(|outcome| self.entry_result(stream, &view, outcome)).collect();
         let refused = |result: &&EntryResult| matches!(result, EntryResult::Refused { .. });
-        to_json(&PutRecordsOutput { failed_record_count: records.iter().filter(refused).count(), records })
+        let failed_record_count = records.iter().filter(refused).count();
+        let encryption_type = encryption_word(&view.settings, u64::MAX);
+        to_json(&PutRecordsOutput { failed_record_count, records, encryption_type })
     }
 
     fn entry_result(&self, stream: &str, view: &StreamView, outcome: PutOutcome) -> EntryResult {
@@ -204,6 +225,7 @@ impl Door {
 fn check_entries(input: &PutRecordsInput<'_>) -> Result<(), ApiError> {
     let mut check = Check::default();
     check_stream(&mut check, input.stream_name.as_deref(), input.stream_arn.as_deref());
+    check.stream_id(input.stream_id.as_deref());
     check.present("records", input.records.as_ref());
     if let Some(records) = &input.records {
         check.count("records", records.len(), 1, limits::PUT_RECORDS_MAX);

@@ -13,6 +13,7 @@ struct SplitShardInput {
     stream_name: Option<String>,
     #[serde(rename = "StreamARN")]
     stream_arn: Option<String>,
+    stream_id: Option<String>,
     shard_to_split: Option<String>,
     new_starting_hash_key: Option<String>,
 }
@@ -23,6 +24,7 @@ struct MergeShardsInput {
     stream_name: Option<String>,
     #[serde(rename = "StreamARN")]
     stream_arn: Option<String>,
+    stream_id: Option<String>,
     shard_to_merge: Option<String>,
     adjacent_shard_to_merge: Option<String>,
 }
@@ -33,6 +35,7 @@ struct UpdateShardCountInput {
     stream_name: Option<String>,
     #[serde(rename = "StreamARN")]
     stream_arn: Option<String>,
+    stream_id: Option<String>,
     target_shard_count: Option<i64>,
     scaling_type: Option<String>,
 }
@@ -58,6 +61,7 @@ impl Door {
         let input: SplitShardInput = parse(body)?;
         let mut check = Check::default();
         check_stream(&mut check, input.stream_name.as_deref(), input.stream_arn.as_deref());
+        check.stream_id(input.stream_id.as_deref());
         check.present("shardToSplit", input.shard_to_split.as_ref());
         check.name("shardToSplit", input.shard_to_split.as_deref());
         check.present("newStartingHashKey", input.new_starting_hash_key.as_ref());
@@ -77,6 +81,7 @@ impl Door {
         let input: MergeShardsInput = parse(body)?;
         let mut check = Check::default();
         check_stream(&mut check, input.stream_name.as_deref(), input.stream_arn.as_deref());
+        check.stream_id(input.stream_id.as_deref());
         for (path, name) in
             [("shardToMerge", &input.shard_to_merge), ("adjacentShardToMerge", &input.adjacent_shard_to_merge)]
         {
@@ -95,6 +100,7 @@ impl Door {
         let input: UpdateShardCountInput = parse(body)?;
         let mut check = Check::default();
         check_stream(&mut check, input.stream_name.as_deref(), input.stream_arn.as_deref());
+        check.stream_id(input.stream_id.as_deref());
         check.present("targetShardCount", input.target_shard_count.as_ref());
         check.range("targetShardCount", input.target_shard_count, 1, i64::from(i32::MAX));
         check.present("scalingType", input.scaling_type.as_ref());

@@ -14,6 +14,7 @@ struct RetentionInput {
     stream_name: Option<String>,
     #[serde(rename = "StreamARN")]
     stream_arn: Option<String>,
+    stream_id: Option<String>,
     retention_period_hours: Option<i64>,
 }
 
@@ -42,6 +43,7 @@ impl Door {
         let input: RetentionInput = parse(body)?;
         let mut check = Check::default();
         check_stream(&mut check, input.stream_name.as_deref(), input.stream_arn.as_deref());
+        check.stream_id(input.stream_id.as_deref());
         check.present("retentionPeriodHours", input.retention_period_hours.as_ref());
         check.finish()?;
         let stream = self.stream_name(input.stream_name.as_deref(), input.stream_arn.as_deref())?;

@@ -46,6 +46,7 @@ struct StreamInput {
     stream_name: Option<String>,
     #[serde(rename = "StreamARN")]
     stream_arn: Option<String>,
+    stream_id: Option<String>,
     limit: Option<i64>,
     exclusive_start_shard_id: Option<String>,
 }
@@ -235,6 +236,7 @@ impl StreamInput {
     fn check(&self) -> Result<(), ApiError> {
         let mut check = Check::default();
         check_stream(&mut check, self.stream_name.as_deref(), self.stream_arn.as_deref());
+        check.stream_id(self.stream_id.as_deref());
         check.range("limit", self.limit, 1, 10_000);
         check.name("exclusiveStartShardId", self.exclusive_start_shard_id.as_deref());
         check.finish()

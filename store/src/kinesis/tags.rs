@@ -20,6 +20,7 @@ struct TagInput {
     stream_name: Option<String>,
     #[serde(rename = "StreamARN")]
     stream_arn: Option<String>,
+    stream_id: Option<String>,
     #[serde(rename = "ResourceARN")]
     resource_arn: Option<String>,
     tags: Option<BTreeMap<String, String>>,
@@ -32,6 +33,7 @@ struct ListTagsInput {
     stream_name: Option<String>,
     #[serde(rename = "StreamARN")]
     stream_arn: Option<String>,
+    stream_id: Option<String>,
     #[serde(rename = "ResourceARN")]
     resource_arn: Option<String>,
     exclusive_start_tag_key: Option<String>,
@@ -77,6 +79,7 @@ impl TagInput {
         let mut check = Check::default();
         let stream = (input.stream_name.as_deref(), input.stream_arn.as_deref());
         check_target(&mut check, family, stream, input.resource_arn.as_deref());
+        check.stream_id(input.stream_id.as_deref());
         Ok((input, check))
     }
 }
@@ -150,6 +153,7 @@ impl Door {
         let input: ListTagsInput = parse(body)?;
         let mut check = Check::default();
         check_stream(&mut check, input.stream_name.as_deref(), input.stream_arn.as_deref());
+        check.stream_id(input.stream_id.as_deref());
         check.range("limit", input.limit, 1, LIST_MAX);
         if let Some(key) = input.exclusive_start_tag_key.as_deref() {
             check.length("exclusiveStartTagKey", key, 1, 128);
@@ -167,6 +171,7 @@ impl Door {
         let input: ListTagsInput = parse(body)?;
         let mut check = Check::default();
         check_target(&mut check, Family::Resource, (None, None), input.resource_arn.as_deref());
+        check.stream_id(input.stream_id.as_deref());
         check.finish()?;
         let resource = self.resource(input.resource_arn.as_deref().unwrap_or_default())?;
         let all = self.store.tags(resource).map_err(|error| self.setting_error(error))?;

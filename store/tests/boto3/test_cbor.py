@@ -88,6 +88,27 @@ def test_a_stream_lives_in_cbor(endpoint):
     assert (scaled["CurrentShardCount"], scaled["TargetShardCount"]) == (2, 4)
     active(endpoint, name)
     assert done(endpoint, "DescribeLimits")["OpenShardCount"] >= 4
+    consumer = done(endpoint, "RegisterStreamConsumer", StreamARN=arn, ConsumerName="map")["Consumer"]
+    assert consumer["ConsumerCreationTimestamp"][0] == "ms"
+    assert done(endpoint, "DescribeStreamConsumer", ConsumerARN=consumer["ConsumerARN"])["ConsumerDescription"]["StreamARN"] == arn
+    assert len(done(endpoint, "ListStreamConsumers", StreamARN=arn)["Consumers"]) == 1
+    done(endpoint, "DeregisterStreamConsumer", ConsumerARN=consumer["ConsumerARN"])
+    done(endpoint, "EnableEnhancedMonitoring", StreamName=name, ShardLevelMetrics=["ALL"])
+    done(endpoint, "DisableEnhancedMonitoring", StreamName=name, ShardLevelMetrics=["ALL"])
+    done(endpoint, "StartStreamEncryption", StreamName=name, EncryptionType="KMS", KeyId="k")
+    active(endpoint, name)
+    done(endpoint, "StopStreamEncryption", StreamName=name, EncryptionType="KMS", KeyId="k")
+    active(endpoint, name)
+    statement = '{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}'
+    done(endpoint, "PutResourcePolicy", ResourceARN=arn, Policy='{"Statement":' + statement + "}")
+    assert statement in done(endpoint, "GetResourcePolicy", ResourceARN=arn)["Policy"]
+    done(endpoint, "DeleteResourcePolicy", ResourceARN=arn)
+    done(endpoint, "UpdateMaxRecordSize", StreamARN=arn, MaxRecordSizeInKiB=2048)
+    active(endpoint, name)
+    done(endpoint, "UpdateStreamMode", StreamARN=arn, StreamModeDetails={"StreamMode": "ON_DEMAND"})
+    active(endpoint, name)
+    status = done(endpoint, "DescribeAccountSettings")["MinimumThroughputBillingCommitment"]["Status"]
+    assert status in ("ENABLED", "DISABLED")
     done(endpoint, "DeleteStream", StreamName=name)
 
 

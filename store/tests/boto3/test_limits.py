@@ -53,3 +53,35 @@ def test_a_shard_answers_five_reads_a_second(limited, make_limited_stream):
         limited.get_records(ShardIterator=at)
     if time.monotonic() - began < 0.2:
         fails("ProvisionedThroughputExceededException", limited.get_records, ShardIterator=at)
+
+
+def test_control_calls_have_rates_of_their_own(limited, make_limited_stream):
+    name = make_limited_stream(1)
+    for _ in range(40):
+        try:
+            limited.describe_stream(StreamName=name)
+        except ClientError as error:
+            assert error.response["Error"]["Code"] == "LimitExceededException"
+            assert error.response["Error"]["Message"] == "Rate exceeded for account 000000000000."
+            break
+    else:
+        raise AssertionError("forty descriptions were given at once")
+    for _ in range(20):
+        try:
+            iterator(limited, name, "shardId-000000000000")
+        except ClientError as error:
+            assert error.response["Error"]["Code"] == "ProvisionedThroughputExceededException"
+            break
+    else:
+        raise AssertionError("twenty iterators were given at once")
+    time.sleep(1.1)
+    limited.describe_stream(StreamName=name)
+
+
+def test_a_tag_lifts_the_limits_of_a_stream(limited, make_limited_stream):
+    name = make_limited_stream(1)
+    fails("InvalidArgumentException", limited.add_tags_to_stream, StreamName=name, Tags={"hailstream:limits": "off"})
+    limited.add_tags_to_stream(StreamName=name, Tags={"hailstream:limits": "unlimited"})
+    entries = [{"Data": b"x", "PartitionKey": "k"}] * 500
+    assert sum(limited.put_records(StreamName=name, Records=entries)["FailedRecordCount"] for _ in range(6)) == 0
+    limited.update_shard_count(StreamName=name, TargetShardCount=5, ScalingType="UNIFORM_SCALING")
