@@ -45,6 +45,13 @@ pub const DESCRIBE_CONSUMER_CALLS_PER_S: u64 = 20;
 /// Iterators that one shard gives per second.
 pub const ITERATOR_CALLS_PER_S: u64 = 5;
 
+/// Bytes that a shard pushes to each registered consumer per second.
+pub const FAN_OUT_BYTES_PER_S: u64 = 2 * 1024 * 1024;
+/// How long a shard is pushed to a consumer before it has to subscribe again, in milliseconds.
+pub const SUBSCRIPTION_AGE_MS_MAX: u64 = 5 * 60 * 1_000;
+/// How long a subscription keeps a later one of the same consumer and shard away, in seconds.
+pub const SUBSCRIPTION_HOLD_S: u64 = 5;
+
 /// How long a shard iterator stays valid, in milliseconds.
 pub const ITERATOR_AGE_MS_MAX: u64 = 5 * 60 * 1_000;
 /// Shortest retention of a stream, in hours; also the default.

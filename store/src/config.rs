@@ -57,6 +57,9 @@ pub struct StoreConfig {
     pub files: Arc<dyn Files>,
 }
 
+/// The shortest life of tokens and subscriptions, however fast the clock of the limits runs.
+const LIFETIME_MS_MIN: u64 = 1_000;
+
 impl StoreConfig {
     /// The defaults, on the directory `dir`.
     pub fn new(dir: impl Into<PathBuf>, env: Env) -> Self {
@@ -75,6 +78,12 @@ impl StoreConfig {
             retention_check_ms: 60_000,
             files: Arc::new(DiskFiles),
         }
+    }
+
+    /// How long something lives that lives for `ms` on the clock of the limits: never so short that a client could not use
+    /// it.
+    pub(crate) fn lifetime_ms(&self, ms: u64) -> u64 {
+        (ms / u64::from(self.limits_speedup)).max(LIFETIME_MS_MIN)
     }
 
     /// The first option that is out of its bounds, if any, in words.

@@ -1,6 +1,7 @@
 //! What can go wrong: one enum for each family of operations, each with its kind.
 
 use crate::catalog::CatalogError;
+use crate::consumers::Consumer;
 use crate::history::RareChange;
 use crate::log::{AppendError, LogOpenError, LogReadError};
 use crate::settings::LIMITS_TAG;
@@ -314,6 +315,49 @@ pub enum ConsumerError {
     Tags(usize),
 }
 
+/// Why records are not pushed to a consumer.
+#[derive(Debug, thiserror::Error)]
+pub enum SubscribeError {
+    /// There is no such stream.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// There is no such consumer.
+    #[error(transparent)]
+    Consumer(#[from] ConsumerError),
+    /// There is no such shard, or where to begin cannot be found.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The consumer is being registered or removed.
+    #[error("consumer {} is not active", .0.name)]
+    ConsumerNotActive(Box<Consumer>),
+    /// It began a subscription to the shard a few seconds ago, which goes on.
+    #[error("the consumer is subscribed to the shard already")]
+    InUse,
+    /// It began a subscription to the shard within the last second.
+    #[error("a consumer may subscribe to a shard once a second")]
+    TooOften,
+}
+
+/// Why the records of a shard are pushed no further.
+#[derive(Debug, thiserror::Error)]
+pub enum PushError {
+    /// The stream is being deleted.
+    #[error("stream {0} is being deleted")]
+    StreamGone(String),
+    /// The consumer was removed.
+    #[error("consumer {0} was removed")]
+    ConsumerGone(String),
+    /// A later subscription of the consumer took its place.
+    #[error("a later subscription of the same consumer took the place of this one")]
+    Replaced,
+    /// The shard cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The store is being shut down.
+    #[error("the store is being shut down")]
+    Closed,
+}
+
 /// Why a setting of the account was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
@@ -512,6 +556,29 @@ impl Classified for ConsumerError {
             Self::Exists { .. } | Self::Deleting { .. } => Kind::Conflict,
             Self::TooMany(_) | Self::TooManyCreating(_) => Kind::Throttled,
             Self::Tags(_) => Kind::Invalid,
+        }
+    }
+}
+
+impl Classified for SubscribeError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Stream(error) => error.kind(),
+            Self::Consumer(error) => error.kind(),
+            Self::Read(error) => error.kind(),
+            Self::ConsumerNotActive(_) | Self::InUse => Kind::Conflict,
+            Self::TooOften => Kind::Throttled,
+        }
+    }
+}
+
+impl Classified for PushError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::StreamGone(_) | Self::ConsumerGone(_) => Kind::NotFound,
+            Self::Replaced => Kind::Conflict,
+            Self::Read(error) => error.kind(),
+            Self::Closed => Kind::Unavailable,
         }
     }
 }

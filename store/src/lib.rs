@@ -12,6 +12,7 @@ mod catalog;
 mod config;
 mod consumers;
 mod error;
+mod fan_out;
 mod history;
 pub mod kinesis;
 mod log;
@@ -40,9 +41,10 @@ pub use catalog::CapacityMode;
 pub use config::{Durability, Limits, StoreConfig};
 pub use consumers::{Consumer, ConsumerStatus};
 pub use error::{
-    AccountError, ConsumerError, CreateError, OpenError, PutError, ReadError, Refusal, ReshardError, SettingError,
-    StreamError,
+    AccountError, ConsumerError, CreateError, OpenError, PushError, PutError, ReadError, Refusal, ReshardError,
+    SettingError, StreamError, SubscribeError,
 };
+pub use fan_out::Push;
 pub use history::RareChange;
 pub use log::{DiskFiles, Files, LogDamage, LogFile, Row, TornTail};
 pub use open::RecoveryReport;

@@ -2,6 +2,7 @@
 
 use crate::consumers::Consumer;
 use crate::error::ReadError;
+use crate::fan_out::Subscriptions;
 use crate::settings::StreamSettings;
 use crate::shard::ShardHandle;
 use crate::stats::{Counts, ShardStats, StreamStats};
@@ -45,6 +46,7 @@ pub(crate) struct Stream {
     pub(crate) name: String,
     pub(crate) created_ms: u64,
     pub(crate) shared: ShardsShared,
+    pub(crate) subscriptions: Subscriptions,
     /// What the shards counted that have expired since.
     pub(crate) retired: Mutex<Counts>,
     view: watch::Sender<Arc<StreamView>>,
@@ -110,7 +112,7 @@ impl Stream {
         let consumers = consumers.into_iter().map(|consumer| (consumer.name.clone(), consumer)).collect();
         let view = StreamView { version: 0, status, settings: Arc::new(settings), consumers, shards, routes };
         let (view, _) = watch::channel(Arc::new(view));
-        Self { id, name, created_ms, shared, retired: Mutex::default(), view }
+        Self { id, name, created_ms, shared, subscriptions: Subscriptions::default(), retired: Mutex::default(), view }
     }
 
     pub(crate) fn view(&self) -> Arc<StreamView> {

@@ -40,6 +40,17 @@ impl TokenBucket {
         admitted
     }
 
+    /// Whether there is anything to take.
+    pub(crate) fn has_any(&mut self, now_ns: u64) -> bool {
+        self.refill(now_ns);
+        self.has(1)
+    }
+
+    /// Takes what was given, which may leave a debt.
+    pub(crate) fn charge(&mut self, amount: u64) {
+        self.take(amount);
+    }
+
     /// Whether nothing was taken lately.
     pub(crate) fn is_full(&mut self, now_ns: u64) -> bool {
         self.refill(now_ns);

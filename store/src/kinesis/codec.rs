@@ -48,12 +48,17 @@ impl Codec {
         }
     }
 
-    /// What an answer says of itself.
-    pub(super) fn content_type(self) -> HeaderValue {
-        HeaderValue::from_static(match self {
+    /// Its name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
             Self::Json => JSON,
             Self::Cbor => CBOR,
-        })
+        }
+    }
+
+    /// What an answer says of itself.
+    pub(super) fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(self.name())
     }
 
     /// A request's body as JSON.

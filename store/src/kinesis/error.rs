@@ -2,6 +2,7 @@
 
 use crate::error::{
     AccountError, ConsumerError, CreateError, PutError, ReadError, Refusal, ReshardError, SettingError, StreamError,
+    SubscribeError,
 };
 use crate::stream::StreamStatus;
 use axum::http::StatusCode;
@@ -20,6 +21,7 @@ pub(super) struct ApiError {
 /// The names of errors in the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Code {
+    DryRunOperation,
     ExpiredIterator,
     ExpiredNextToken,
     InternalFailure,
@@ -38,6 +40,7 @@ pub(super) enum Code {
 impl Code {
     pub(super) fn name(self) -> &'static str {
         match self {
+            Self::DryRunOperation => "DryRunOperationException",
             Self::ExpiredIterator => "ExpiredIteratorException",
             Self::ExpiredNextToken => "ExpiredNextTokenException",
             Self::InternalFailure => "InternalFailure",
@@ -300,6 +303,43 @@ impl Door {
                 ApiError::new(Code::LimitExceeded, format!("Consumer limit exceeded under account {account}: {error}."))
             }
             ConsumerError::Tags(count) => self.setting_error(SettingError::Tags(count)),
+        }
+    }
+
+    pub(super) fn subscribe_error(
+        &self,
+        stream: &str,
+        consumer: &str,
+        shard: ShardIndex,
+        error: SubscribeError,
+    ) -> ApiError {
+        let account = &self.account;
+        match error {
+            SubscribeError::Stream(error) => self.stream_error(error),
+            SubscribeError::Consumer(error) => self.consumer_error(error),
+            SubscribeError::Read(error) => self.read_error(error),
+            SubscribeError::ConsumerNotActive(consumer) => {
+                let (name, created_s) = (consumer.name, consumer.created_ms / 1_000);
+                let message = format!(
+                    "Consumer {name} with creation timestamp {created_s} under stream: {stream} , account {account} is \
+                     not in ACTIVE status."
+                );
+                ApiError::new(Code::ResourceInUse, message)
+            }
+            SubscribeError::InUse => {
+                let shard = shard_id(shard);
+                let message = format!(
+                    "Another active subscription exists for this consumer: {account}:{stream}:{shard}:{consumer}"
+                );
+                ApiError::new(Code::ResourceInUse, message)
+            }
+            SubscribeError::TooOften => {
+                let shard = shard_id(shard);
+                let message = format!(
+                    "Rate exceeded for consumer {consumer} and shard {shard} in stream {stream} under account {account}."
+                );
+                ApiError::new(Code::LimitExceeded, message)
+            }
         }
     }
 

@@ -60,7 +60,7 @@ struct GetRecordsOutput {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct RecordOutput {
+pub(super) struct RecordOutput {
     sequence_number: String,
     approximate_arrival_timestamp: f64,
     #[serde(serialize_with = "base64")]
@@ -72,7 +72,7 @@ struct RecordOutput {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct ChildOutput {
+pub(super) struct ChildOutput {
     shard_id: String,
     parent_shards: Vec<String>,
     hash_key_range: HashKeys,
@@ -83,7 +83,7 @@ fn base64<S: Serializer>(data: &bytes::Bytes, serializer: S) -> Result<S::Ok, S:
 }
 
 impl ChildOutput {
-    fn new(child: ChildShard) -> Self {
+    pub(super) fn new(child: ChildShard) -> Self {
         Self {
             shard_id: shard_id(child.index),
             parent_shards: child.parents.into_iter().map(shard_id).collect(),
@@ -93,7 +93,7 @@ impl ChildOutput {
 }
 
 impl RecordOutput {
-    fn new(record: Record, shard: &Shard, settings: &StreamSettings) -> Self {
+    pub(super) fn new(record: Record, shard: &Shard, settings: &StreamSettings) -> Self {
         let sequence = Sequence { birth_ms: shard.info.created_ms, shard: shard.info.index, position: record.position };
         Self {
             sequence_number: sequence.of_record(),
@@ -120,7 +120,7 @@ impl GetShardIteratorInput {
 }
 
 impl Door {
-    fn shard(&self, stream: &Stream, name: &str) -> Result<Shard, ApiError> {
+    pub(super) fn shard(&self, stream: &Stream, name: &str) -> Result<Shard, ApiError> {
         let index = parse_shard_id(name).ok_or_else(|| {
             let message =
                 format!("Could not find shard {name} in stream {} under account {}.", stream.name, self.account);
@@ -136,7 +136,9 @@ impl Door {
         let stream = self.store.stream(name).ok_or_else(|| self.no_stream(name))?;
         let shard = self.shard(&stream, input.shard_id.as_deref().unwrap_or_default())?;
         self.admit_shard(Operation::GetShardIterator, name, shard.info.index)?;
-        let at = self.start_at(&input, &stream, &shard)?;
+        let (kind, number) = (input.shard_iterator_type.as_deref(), input.starting_sequence_number.as_deref());
+        let kind = kind.unwrap_or_default();
+        let at = self.start_at("GetShardIterator", kind, number, input.timestamp, (&stream, &shard))?;
         let located = self.store.locate(name, shard.info.index, at).await;
         let position = located.map_err(|error| self.read_error(error))?;
         to_json(&GetShardIteratorOutput { shard_iterator: self.iterator(&stream, &shard, position) })
@@ -153,15 +155,22 @@ impl Door {
         iterator.encode()
     }
 
-    fn start_at(&self, input: &GetShardIteratorInput, stream: &Stream, shard: &Shard) -> Result<StartAt, ApiError> {
-        let kind = input.shard_iterator_type.as_deref().unwrap_or_default();
+    /// Where a request of this operation wants to begin reading a shard.
+    pub(super) fn start_at(
+        &self,
+        operation: &str,
+        kind: &str,
+        number: Option<&str>,
+        timestamp: Option<f64>,
+        (stream, shard): (&Stream, &Shard),
+    ) -> Result<StartAt, ApiError> {
         match kind {
             "TRIM_HORIZON" => Ok(StartAt::Oldest),
             "LATEST" => Ok(StartAt::Latest),
             "AT_TIMESTAMP" => {
                 let missing =
                     || ApiError::invalid("Must specify timestamp parameter for iterator of type AT_TIMESTAMP.");
-                let time_ms = from_seconds(input.timestamp.ok_or_else(missing)?)
+                let time_ms = from_seconds(timestamp.ok_or_else(missing)?)
                     .ok_or_else(|| ApiError::invalid("The timestamp is no time after 1970."))?;
                 if time_ms > self.store.config().env.now_ms() {
                     let message =
@@ -171,7 +180,17 @@ impl Door {
                 Ok(StartAt::Time(time_ms))
             }
             _ => {
-                let position = self.sequence_position(input, kind, stream, shard)?;
+                let missing = || {
+                    ApiError::invalid(format!(
+                        "Must specify startingSequenceNumber parameter for iterator of type {kind}."
+                    ))
+                };
+                let number = number.ok_or_else(missing)?;
+                let own = (shard.info.created_ms, shard.info.index);
+                if Sequence::is_before_first(number, own.0, own.1) {
+                    return Ok(StartAt::Position(Position::ZERO));
+                }
+                let position = self.sequence_position(operation, number, stream, shard)?;
                 let after = kind == "AFTER_SEQUENCE_NUMBER";
                 Ok(StartAt::Position(if after { position.next() } else { position }))
             }
@@ -180,22 +199,17 @@ impl Door {
 
     fn sequence_position(
         &self,
-        input: &GetShardIteratorInput,
-        kind: &str,
+        operation: &str,
+        text: &str,
         stream: &Stream,
         shard: &Shard,
     ) -> Result<Position, ApiError> {
-        let Some(text) = input.starting_sequence_number.as_deref() else {
-            return Err(ApiError::invalid(format!(
-                "Must specify startingSequenceNumber parameter for iterator of type {kind}."
-            )));
-        };
         let own = |s: &Sequence| s.shard == shard.info.index && s.birth_ms == shard.info.created_ms;
         let written = |s: &Sequence| s.position <= shard.handle.log.next();
         Sequence::parse(text).filter(own).filter(written).map(|s| s.position).ok_or_else(|| {
             let (id, name, account) = (shard_id(shard.info.index), &stream.name, &self.account);
             ApiError::invalid(format!(
-                "StartingSequenceNumber {text} used in GetShardIterator on shard {id} in stream {name} under account \
+                "StartingSequenceNumber {text} used in {operation} on shard {id} in stream {name} under account \
                  {account} is invalid."
             ))
         })
@@ -224,7 +238,7 @@ impl Door {
         let iterator = ShardIterator::decode(text).ok_or_else(|| ApiError::invalid("Invalid ShardIterator."))?;
         let now_ms = self.store.config().env.now_ms();
         let (age_ms, max_ms) =
-            (now_ms.saturating_sub(iterator.issued_ms), self.lifetime_ms(limits::ITERATOR_AGE_MS_MAX));
+            (now_ms.saturating_sub(iterator.issued_ms), self.store.config().lifetime_ms(limits::ITERATOR_AGE_MS_MAX));
         if age_ms > max_ms {
             let (issued, now) = (worded(iterator.issued_ms), worded(now_ms));
             let message = format!(

@@ -8,6 +8,7 @@ mod codec;
 mod consumers;
 mod encryption;
 mod error;
+pub mod event_stream;
 mod get;
 mod lists;
 mod monitoring;
@@ -18,6 +19,7 @@ mod reshard;
 mod sequence;
 mod settings;
 mod streams;
+mod subscribe;
 mod tags;
 mod time;
 mod token;
@@ -27,7 +29,7 @@ use crate::store::Store;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::any;
 use codec::Codec;
@@ -39,8 +41,6 @@ use validate::{Check, arn_stream};
 
 /// How long a token for the next page is good, in milliseconds.
 const TOKEN_AGE_MS_MAX: u64 = 300_000;
-/// The shortest life of tokens, however fast the clock of the limits runs.
-const LIFETIME_MS_MIN: u64 = 1_000;
 const TARGET_PREFIX: &str = "Kinesis_20131202.";
 /// Largest body of a request: a full put in Base64, with keys, names and escapes.
 const BODY_BYTES_MAX: usize = 24 * 1024 * 1024;
@@ -92,6 +92,7 @@ enum Operation {
     SplitShard,
     StartStreamEncryption,
     StopStreamEncryption,
+    SubscribeToShard,
     TagResource,
     UntagResource,
     UpdateAccountSettings,
@@ -135,6 +136,7 @@ impl Operation {
             "SplitShard" => Self::SplitShard,
             "StartStreamEncryption" => Self::StartStreamEncryption,
             "StopStreamEncryption" => Self::StopStreamEncryption,
+            "SubscribeToShard" => Self::SubscribeToShard,
             "TagResource" => Self::TagResource,
             "UntagResource" => Self::UntagResource,
             "UpdateAccountSettings" => Self::UpdateAccountSettings,
@@ -162,25 +164,32 @@ async fn handle(State(door): State<Arc<Door>>, request: Request) -> Response {
     // What names no codec is told so in JSON.
     let codec = Codec::of(request.headers());
     let shown = *codec.as_ref().unwrap_or(&Codec::Json);
+    let request_id = door.request_id();
     let result = match codec {
         Ok(codec) => door.answer(codec, request).await,
         Err(error) => Err(error),
     };
-    let request_id = door.request_id();
-    let (status, body) = match result {
-        Ok(body) => (axum::http::StatusCode::OK, body),
-        Err(error) => (error.code.status(), error_body(&error, shown)),
+    let (status, kind, body) = match result {
+        Ok(Answer::Whole(body)) => (StatusCode::OK, shown.content_type(), Body::from(body)),
+        Ok(Answer::Events(body)) => (StatusCode::OK, HeaderValue::from_static(event_stream::CONTENT_TYPE), body),
+        Err(error) => (error.code.status(), shown.content_type(), Body::from(error_body(&error, shown))),
     };
-    let mut response = Response::new(Body::from(body));
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, shown.content_type());
+    headers.insert(header::CONTENT_TYPE, kind);
     // A request id is made of hexadecimal digits and hyphens, which any header takes.
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         headers.insert("x-amzn-requestid", id.clone());
         headers.insert("x-amz-id-2", id);
     }
     response
+}
+
+/// What a request is answered with.
+enum Answer {
+    Whole(Vec<u8>),
+    Events(Body),
 }
 
 fn error_body(error: &ApiError, codec: Codec) -> Vec<u8> {
@@ -197,11 +206,15 @@ impl Door {
         format!("{:08x}-{low:04x}-{high:04x}-{:04x}-{:012x}", a >> 32, 0x8000 | (b >> 50), b & 0xffff_ffff_ffff)
     }
 
-    async fn answer(&self, codec: Codec, request: Request) -> Result<Vec<u8>, ApiError> {
+    async fn answer(self: Arc<Self>, codec: Codec, request: Request) -> Result<Answer, ApiError> {
         let operation = operation(request.headers())?;
         self.admit_account(operation)?;
         let body = read_body(request.into_body()).await?;
-        codec.write(self.operate(operation, &codec.read(&body)?).await?)
+        let body = codec.read(&body)?;
+        if operation == Operation::SubscribeToShard {
+            return self.subscribe_to_shard(codec, &body).await.map(Answer::Events);
+        }
+        codec.write(self.operate(operation, &body).await?).map(Answer::Whole)
     }
 
     async fn operate(&self, operation: Operation, body: &[u8]) -> Result<Vec<u8>, ApiError> {
@@ -237,6 +250,9 @@ impl Door {
             Operation::SplitShard => self.split_shard(body).await,
             Operation::StartStreamEncryption => self.start_stream_encryption(body).await,
             Operation::StopStreamEncryption => self.stop_stream_encryption(body).await,
+            Operation::SubscribeToShard => {
+                Err(ApiError::new(Code::InternalFailure, "The answer to SubscribeToShard is a stream of events."))
+            }
             Operation::TagResource => self.tag_resource(body).await,
             Operation::UntagResource => self.untag_resource(body).await,
             Operation::UpdateAccountSettings => self.update_account_settings(body).await,
@@ -247,14 +263,8 @@ impl Door {
         }
     }
 
-    /// How long something lives that lives for `ms` on the clock of the limits: never so short that a client could not use
-    /// it.
-    fn lifetime_ms(&self, ms: u64) -> u64 {
-        (ms / u64::from(self.store.config().limits_speedup)).max(LIFETIME_MS_MIN)
-    }
-
     fn check_token_age(&self, issued_ms: u64) -> Result<(), ApiError> {
-        let max_ms = self.lifetime_ms(TOKEN_AGE_MS_MAX);
+        let max_ms = self.store.config().lifetime_ms(TOKEN_AGE_MS_MAX);
         if self.store.config().env.now_ms().saturating_sub(issued_ms) <= max_ms {
             return Ok(());
         }

@@ -65,7 +65,8 @@ impl Operation {
             | Self::UpdateStreamWarmThroughput
             | Self::PutRecord
             | Self::PutRecords
-            | Self::GetRecords => None,
+            | Self::GetRecords
+            | Self::SubscribeToShard => None,
         }
     }
 }

@@ -37,6 +37,17 @@ impl Sequence {
         self.write(1)
     }
 
+    /// A number that stands before the first record of a shard and after all records of its parents.
+    pub(super) fn before_first(self) -> String {
+        let birth_ms = self.birth_ms.saturating_sub(1);
+        Self { birth_ms, shard: self.shard, position: Position(u64::MAX) }.write(1)
+    }
+
+    /// Whether this is the number that stands before the first record of a shard.
+    pub(super) fn is_before_first(text: &str, birth_ms: u64, shard: ShardIndex) -> bool {
+        text == Self { birth_ms, shard, position: Position::ZERO }.before_first()
+    }
+
     /// `None` for what this store did not give.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix(PREFIX)?;
@@ -87,6 +98,8 @@ mod tests {
             prop_assert!(of(a).of_end() < of(b).of_record());
             let first = Sequence { birth_ms: birth_ms + 1, shard: ShardIndex(child), position: Position(0) };
             prop_assert!(of(b).of_end() < first.of_record());
+            prop_assert!(of(b).of_end() < first.before_first() || (shard >= child && b == u64::MAX));
+            prop_assert!(first.before_first() < first.of_record());
         }
 
         #[test]
