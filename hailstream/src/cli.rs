@@ -108,6 +108,20 @@ pub(crate) struct ServeArgs {
     pub(crate) platform: PlatformArgs,
 }
 
+/// Which AWS door a client talks to, and who it is there.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct EndpointArgs {
+    /// Address of the AWS door
+    #[arg(long, env = "AWS_ENDPOINT_URL", value_name = "URL", default_value = "http://127.0.0.1:4566")]
+    pub(crate) endpoint: String,
+    /// Profile to sign with, of the shared credentials file; else the AWS_… variables, else the default profile
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// Region to sign for; also from AWS_DEFAULT_REGION [default: us-east-1]
+    #[arg(long, env = "AWS_REGION", value_name = "REGION")]
+    pub(crate) region: Option<String>,
+}
+
 /// Options of `replay`.
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
@@ -117,9 +131,8 @@ pub(crate) struct ReplayArgs {
     /// The stream
     #[arg(long, default_value = "trips")]
     pub(crate) stream: String,
-    /// Address of the AWS door
-    #[arg(long, env = "AWS_ENDPOINT_URL", value_name = "URL", default_value = "http://127.0.0.1:4566")]
-    pub(crate) endpoint: String,
+    #[command(flatten)]
+    pub(crate) endpoint: EndpointArgs,
     /// How many times faster than it happened, or "max"
     #[arg(long, value_name = "FACTOR", default_value = "6480")]
     pub(crate) speedup: SpeedArg,

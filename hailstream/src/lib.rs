@@ -2,7 +2,7 @@
 //!
 //! *Invariant:* nothing is decided here that a stage could decide; `wiring` translates one crate's types to another's port.
 
-mod auth;
+pub mod auth;
 mod cli;
 mod commands;
 mod doors;

@@ -1,7 +1,6 @@
-//! The canonical form of a request, and the signature over it.
+//! The canonical form of a request, which is what is signed of it.
 
 use axum::http::HeaderMap;
-use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
@@ -10,28 +9,13 @@ pub(super) fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Lower-case hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // Writing to a String cannot fail.
         let _written = write!(text, "{byte:02x}");
         text
     })
-}
-
-fn hmac(key: &[u8], text: &[u8]) -> Hmac<Sha256> {
-    #[allow(clippy::expect_used, reason = "HMAC takes a key of any length")]
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any length");
-    mac.update(text);
-    mac
-}
-
-/// The authentication code of `text` under the key derived for a scope of `date/region/service`.
-pub(super) fn code(secret: &str, scope: [&str; 3], text: &str) -> Hmac<Sha256> {
-    let mut key = hmac(format!("AWS4{secret}").as_bytes(), scope[0].as_bytes()).finalize().into_bytes();
-    for part in [scope[1], scope[2], "aws4_request"] {
-        key = hmac(&key, part.as_bytes()).finalize().into_bytes();
-    }
-    hmac(&key, text.as_bytes())
 }
 
 /// Percent-encodes all but unreserved characters.
@@ -131,6 +115,7 @@ impl Head<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::signing::SigningKey;
     use super::*;
 
     #[test]
@@ -169,8 +154,8 @@ mod tests {
         assert_eq!(digest, "bb579772317eb040ac9ed261061d46c1f17a8133879d6129b6e1c25292927e63");
         let text = format!("AWS4-HMAC-SHA256\n20150830T123600Z\n20150830/us-east-1/service/aws4_request\n{digest}");
         let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
-        let code = code(secret, ["20150830", "us-east-1", "service"], &text).finalize().into_bytes();
-        assert_eq!(hex(&code), "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31");
+        let key = SigningKey::derive(secret, ["20150830", "us-east-1", "service"]);
+        assert_eq!(key.sign(&text), "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31");
         assert_eq!(head.canonical(&["x-none"], ""), Err("x-none".to_owned()));
     }
 }

@@ -95,7 +95,51 @@ fn text_in_cbor(out: &mut Vec<u8>, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{ClientKey, Signer};
     use super::*;
+    use model::Env;
+    use std::os::unix::fs::PermissionsExt;
+    use store::kinesis::client::{ClientError, KinesisClient};
+    use store::{CapacityMode, Store, StoreConfig};
+
+    /// A guarded door with a stream `trips`, and a key of each of two roles.
+    async fn served(dir: &std::path::Path) -> String {
+        let path = dir.join("keys.toml");
+        let key = |id: &str, role: &str| format!("[[key]]\nid = '{id}'\nsecret = 'secret'\nrole = '{role}'\n");
+        std::fs::write(&path, key("P", "producer") + &key("A", "analyst")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let store = StoreConfig { status_delay_ms: 0, ..StoreConfig::new(dir.join("store"), Env::system()) };
+        let store = Store::open(store).unwrap();
+        store.create_stream("trips", 1, CapacityMode::Provisioned).await.unwrap();
+        store.settled("trips").await.unwrap();
+        let door = guarded(store::kinesis::router(store), Some(KeyRing::open(&path, Env::system()).unwrap()));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, door).await });
+        address
+    }
+
+    #[tokio::test]
+    async fn our_own_client_signs_what_the_door_checks() {
+        let dir = tempfile::tempdir().unwrap();
+        let client = KinesisClient::new(&served(dir.path()).await).unwrap();
+        let record = model::PutRecord { partition_key: "k".into(), explicit_hash_key: None, data: "d".into() };
+        let put = async |client: KinesisClient| match client.put_records("trips", std::slice::from_ref(&record)).await {
+            Ok(result) => result.refused().to_string(),
+            Err(ClientError::Refused { code, .. }) => code,
+            Err(error) => error.to_string(),
+        };
+        let signed = |id: &str, secret: &str| {
+            let key = ClientKey { id: id.to_owned(), secret: secret.to_owned(), session_token: None };
+            client.clone().authorized(Arc::new(Signer::new(key, "eu-west-1", Env::system())))
+        };
+        assert_eq!(put(signed("P", "secret")).await, "0");
+        assert_eq!(put(signed("A", "secret")).await, "AccessDeniedException");
+        assert_eq!(put(signed("P", "wrong")).await, "InvalidSignatureException");
+        assert_eq!(put(signed("N", "secret")).await, "UnrecognizedClientException");
+        assert_eq!(put(signed("\n", "secret")).await.split(':').next(), Some("the call cannot be signed"));
+        assert_eq!(put(client.clone()).await, "MissingAuthenticationTokenException");
+    }
 
     #[test]
     fn texts_of_every_length_are_told_in_cbor() {

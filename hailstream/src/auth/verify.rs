@@ -1,16 +1,15 @@
 //! Whether a request was signed by a key that is known: in its headers or, presigned, in its query.
 
-use super::canonical::{Head, code, parameters, sha256_hex};
+use super::canonical::{Head, parameters, sha256_hex};
 use super::credentials::{Key, KeyRing};
 use super::error::AuthError;
-use hmac::Mac;
+use super::signing::{ALGORITHM, SERVICE, SigningKey, TERMINATOR};
+use super::time::{seconds_of, stamp};
 
-const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// How far a signature's time may be from the clock, in seconds.
 const SKEW_S: i64 = 300;
 /// Longest life of a presigned request, in seconds: seven days.
 const EXPIRES_S_MAX: i64 = 604_800;
-const SERVICE: &str = "kinesis";
 
 /// What a request says of its signature.
 struct Claim {
@@ -48,9 +47,11 @@ pub(super) fn verify(keys: &KeyRing, head: &Head<'_>, body: &[u8]) -> Result<Key
     let digest = sha256_hex(canonical.as_bytes());
     let to_sign = format!("{ALGORITHM}\n{}\n{day}/{region}/{service}/{end}\n{digest}", claim.date);
     let signature = bytes_of(&claim.signature).ok_or(AuthError::Mismatch)?;
-    // The comparison takes the same time wherever the first difference is.
-    code(&key.secret, [day, region, service], &to_sign).verify_slice(&signature).map_err(|_| AuthError::Mismatch)?;
-    Ok(key)
+    if SigningKey::derive(&key.secret, [day, region, service]).verifies(&to_sign, &signature) {
+        Ok(key)
+    } else {
+        Err(AuthError::Mismatch)
+    }
 }
 
 fn text<'a>(head: &Head<'a>, name: &str) -> Option<&'a str> {
@@ -113,8 +114,8 @@ fn claim_of_query(head: &Head<'_>) -> Result<Claim, AuthError> {
 }
 
 fn check_scope(day: &str, service: &str, end: &str, date: &str) -> Result<(), AuthError> {
-    if end != "aws4_request" {
-        let what = "Credential should be scoped with a valid terminator: 'aws4_request'";
+    if end != TERMINATOR {
+        let what = format!("Credential should be scoped with a valid terminator: '{TERMINATOR}'");
         return Err(AuthError::Scope(format!("{what}, not '{end}'.")));
     }
     if service != SERVICE {
@@ -163,17 +164,6 @@ fn bytes_of(hex: &str) -> Option<Vec<u8>> {
     Some(digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect())
 }
 
-/// Seconds since the epoch of a time such as `20150830T123600Z`.
-fn seconds_of(date: &str) -> Option<i64> {
-    let time = chrono::NaiveDateTime::parse_from_str(date, "%Y%m%dT%H%M%SZ").ok()?;
-    (date.len() == 16).then(|| time.and_utc().timestamp())
-}
-
-fn stamp(seconds: i64) -> String {
-    let time = chrono::DateTime::from_timestamp(seconds, 0).unwrap_or_default();
-    time.format("%Y%m%dT%H%M%SZ").to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,8 +200,7 @@ mod tests {
         let names: Vec<_> = signed.split(';').collect();
         let digest = sha256_hex(head.canonical(&names, &sha256_hex(BODY)).unwrap().as_bytes());
         let text = format!("{ALGORITHM}\n20150830T123600Z\n20150830/eu-west-1/kinesis/aws4_request\n{digest}");
-        let code = code(secret, ["20150830", "eu-west-1", "kinesis"], &text).finalize().into_bytes();
-        code.iter().map(|byte| format!("{byte:02x}")).collect()
+        SigningKey::derive(secret, ["20150830", "eu-west-1", "kinesis"]).sign(&text)
     }
 
     fn signed(secret: &str, names: &str) -> (HeaderMap, String) {

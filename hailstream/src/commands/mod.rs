@@ -1,5 +1,6 @@
 //! The commands, one file each, and what they share: the runtime, the log, and how an error reaches a person.
 
+mod client;
 mod demo;
 mod replay;
 mod serve;

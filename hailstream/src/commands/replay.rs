@@ -8,7 +8,6 @@ use model::{Env, EventTime};
 use replay::{FileSource, Generator, ReadOptions, Replay, ReplayConfig, ReplayHandle, Source, State, Stats};
 use serde_json::json;
 use std::io::{self, BufWriter, Write};
-use store::kinesis::client::KinesisClient;
 use tokio::runtime::Runtime;
 
 /// How often progress is shown on a terminal, in milliseconds.
@@ -21,7 +20,7 @@ pub(super) fn run(args: &ReplayArgs, runtime: &Runtime) -> Result<(), Failure> {
     if args.print {
         return print(source);
     }
-    let client = KinesisClient::new(&args.endpoint)?;
+    let client = super::client::open(&args.endpoint, &Env::system())?;
     runtime.block_on(client.describe_stream_summary(&args.stream))?;
     let target = HttpTarget::new(client, &*args.stream, runtime.handle().clone());
     let seek = args.seek.as_deref().map(parse_time).transpose()?;

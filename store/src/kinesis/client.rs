@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -14,6 +15,7 @@ use hyper_util::rt::TokioExecutor;
 use model::{Classified, Kind, PutRecord};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// An answer larger than this is no answer to what this client asks.
@@ -23,11 +25,21 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Unused connections that are kept for the next calls.
 const IDLE_CONNECTIONS_MAX: usize = 32;
 
+/// Adds to a call what an endpoint asks for beside the protocol, such as a signature.
+pub trait Authorize: Send + Sync {
+    /// Adds headers to a call whose head is complete otherwise, and whose body this is.
+    ///
+    /// # Errors
+    /// When the call cannot be sent so, in words.
+    fn authorize(&self, request: &mut Parts, body: &[u8]) -> Result<(), String>;
+}
+
 /// Talks to one endpoint. Cheap to clone; clones share their connections.
 #[derive(Clone)]
 pub struct KinesisClient {
     endpoint: Uri,
     http: Client<HttpConnector, Full<Bytes>>,
+    authorize: Option<Arc<dyn Authorize>>,
 }
 
 impl fmt::Debug for KinesisClient {
@@ -42,6 +54,9 @@ pub enum ClientError {
     /// The endpoint is no plain-HTTP address.
     #[error("{0:?} is no endpoint: write it as http://host:port")]
     Endpoint(String),
+    /// The call could not be signed, and was not sent.
+    #[error("the call cannot be signed: {0}")]
+    Unsigned(String),
     /// There was no answer, or not in time. Whether records were written is unknown.
     #[error("{endpoint} does not answer: {reason}")]
     Unreachable {
@@ -73,7 +88,7 @@ pub enum ClientError {
 impl Classified for ClientError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Endpoint(_) => Kind::Invalid,
+            Self::Endpoint(_) | Self::Unsigned(_) => Kind::Invalid,
             Self::Unreachable { .. } | Self::Answer { .. } => Kind::Unavailable,
             Self::Refused { status: 500.., .. } => Kind::Unavailable,
             Self::Refused { code, .. } => match code.as_str() {
@@ -211,7 +226,13 @@ impl KinesisClient {
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         connector.set_nodelay(true);
         let http = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(IDLE_CONNECTIONS_MAX).build(connector);
-        Ok(Self { endpoint: uri, http })
+        Ok(Self { endpoint: uri, http, authorize: None })
+    }
+
+    /// The same client, every call of which is authorised so.
+    #[must_use]
+    pub fn authorized(self, authorize: Arc<dyn Authorize>) -> Self {
+        Self { authorize: Some(authorize), ..self }
     }
 
     /// Puts records. An answer tells of each record whether it was accepted.
@@ -280,8 +301,13 @@ impl KinesisClient {
             .header(HOST, host)
             .header(CONTENT_TYPE, JSON)
             .header("x-amz-target", format!("{TARGET_PREFIX}{name}"))
-            .body(Full::new(Bytes::from(body)))
+            .body(())
             .map_err(|error| self.unreachable(error.to_string()))?;
+        let (mut head, ()) = request.into_parts();
+        if let Some(authorize) = &self.authorize {
+            authorize.authorize(&mut head, &body).map_err(ClientError::Unsigned)?;
+        }
+        let request = Request::from_parts(head, Full::new(Bytes::from(body)));
         let answer = self.http.request(request).await.map_err(|error| self.unreachable(chain(&error)))?;
         let status = answer.status().as_u16();
         let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
