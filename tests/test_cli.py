@@ -57,7 +57,7 @@ def test_a_bad_option_is_named(tmp_path, args, named):
 
 
 def test_every_command_has_help_with_an_example():
-    for command in ("demo", "serve", "replay", "sql"):
+    for command in ("demo", "serve", "replay", "sql", "stream"):
         result = run(command, "--help")
         assert result.returncode == 0 and f"Example: hailstream {command}" in result.stdout
 

@@ -7,6 +7,7 @@ mod catalog;
 mod manager;
 mod restart;
 mod runner;
+pub mod scaling;
 mod status;
 
 pub use application::{ApplicationSpec, SpecError};

@@ -1,5 +1,6 @@
 //! The command line: one definition per command and option, from which help and checks come.
 
+use crate::commands::StreamArgs;
 use crate::speed::SpeedArg;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -28,6 +29,9 @@ pub(crate) enum Command {
     /// Run a SQL script over bounded input to its end
     #[command(after_help = "Example: hailstream sql script.sql\n         hailstream sql -e \"SELECT UPPER('a')\"")]
     Sql(SqlArgs),
+    /// Make, fill, read, scale and inspect streams of a running platform
+    #[command(after_help = "Example: hailstream stream tail trips --follow")]
+    Stream(StreamArgs),
 }
 
 /// Where the platform keeps its data and where its doors are.
@@ -112,13 +116,13 @@ pub(crate) struct ServeArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct EndpointArgs {
     /// Address of the AWS door
-    #[arg(long, env = "AWS_ENDPOINT_URL", value_name = "URL", default_value = "http://127.0.0.1:4566")]
+    #[arg(long, env = "AWS_ENDPOINT_URL", value_name = "URL", default_value = "http://127.0.0.1:4566", global = true)]
     pub(crate) endpoint: String,
     /// Profile to sign with, of the shared credentials file; else the AWS_… variables, else the default profile
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", global = true)]
     pub(crate) profile: Option<String>,
     /// Region to sign for; also from AWS_DEFAULT_REGION [default: us-east-1]
-    #[arg(long, env = "AWS_REGION", value_name = "REGION")]
+    #[arg(long, env = "AWS_REGION", value_name = "REGION", global = true)]
     pub(crate) region: Option<String>,
 }
 

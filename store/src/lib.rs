@@ -14,6 +14,7 @@ mod consumers;
 mod error;
 mod fan_out;
 mod history;
+mod hot_keys;
 pub mod kinesis;
 mod log;
 mod on_demand;
@@ -46,6 +47,7 @@ pub use error::{
 };
 pub use fan_out::Push;
 pub use history::RareChange;
+pub use hot_keys::{HotKey, HotKeys, SplitAdvice};
 pub use log::{DiskFiles, Files, LogDamage, LogFile, Row, TornTail};
 pub use open::RecoveryReport;
 pub use put::PutOutcome;

@@ -5,12 +5,18 @@ mod demo;
 mod replay;
 mod serve;
 mod sql;
+mod stream;
 
 use crate::cli::{Cli, Command};
 use clap::Parser;
+use model::{Classified, Kind};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use store::kinesis::client::ClientError;
+
 use tracing_subscriber::EnvFilter;
+
+pub(crate) use stream::args::StreamArgs;
 
 /// Threads that answer requests; computation and disks have threads of their own.
 const REQUEST_THREADS: usize = 2;
@@ -18,7 +24,8 @@ const REQUEST_THREADS: usize = 2;
 /// What a command says when it cannot do what was asked: one line, printed by [`run`].
 type Failure = Box<dyn std::error::Error>;
 
-/// Runs the command line. The exit code is 0 when all went well, 1 when it did not, 2 when the command line is wrong.
+/// Runs the command line. The exit code is 0 when all went well, 1 when it did not, 2 when the command line is wrong, 3 when
+/// something that was named is not there, 4 when the service refuses for the moment (a limit, or a change under way).
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     start_log();
@@ -26,8 +33,16 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say_error(&format!("hailstream: {error}"));
-            ExitCode::FAILURE
+            exit_code(error.as_ref())
         }
+    }
+}
+
+fn exit_code(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    match error.downcast_ref::<ClientError>().map(Classified::kind) {
+        Some(Kind::NotFound) => ExitCode::from(3),
+        Some(Kind::Throttled | Kind::Conflict) => ExitCode::from(4),
+        _ => ExitCode::FAILURE,
     }
 }
 
@@ -36,6 +51,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Sql(args) => sql::run(&args),
         Command::Demo(args) => runtime()?.block_on(demo::run(args)),
         Command::Serve(args) => runtime()?.block_on(serve::run(&args)),
+        Command::Stream(args) => runtime()?.block_on(stream::run(&args)),
         Command::Replay(args) => replay::run(&args, &runtime()?),
     }
 }

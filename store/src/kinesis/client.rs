@@ -1,4 +1,5 @@
-//! A small client for the door of any running platform: puts records and asks how a stream is. Plain HTTP, JSON 1.1.
+//! A small client for the door of any running platform: puts records, asks how a stream is, and calls any other operation by
+//! its name. Plain HTTP, JSON 1.1.
 
 use super::TARGET_PREFIX;
 use super::codec::JSON;
@@ -274,13 +275,22 @@ impl KinesisClient {
         })
     }
 
-    async fn call<I: Serialize, O: for<'de> Deserialize<'de>>(&self, name: &str, input: &I) -> Result<O, ClientError> {
+    /// Calls an operation by its name. An answer without a body is taken for `null`.
+    ///
+    /// # Errors
+    /// When the call failed, or the answer has another form.
+    pub async fn call<I: Serialize, O: for<'de> Deserialize<'de>>(
+        &self,
+        name: &str,
+        input: &I,
+    ) -> Result<O, ClientError> {
         let body = serde_json::to_vec(input).map_err(|error| self.odd_answer(error.to_string()))?;
         let call = self.exchange(name, body);
         let (status, body) = tokio::time::timeout(CALL_TIMEOUT, call)
             .await
             .map_err(|_| self.unreachable(format!("no answer within {} s", CALL_TIMEOUT.as_secs())))??;
         if status == 200 {
+            let body = if body.is_empty() { Bytes::from_static(b"null") } else { body };
             return serde_json::from_slice(&body).map_err(|error| self.odd_answer(error.to_string()));
         }
         match serde_json::from_slice::<ErrorOutput>(&body) {
