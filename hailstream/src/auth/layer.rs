@@ -3,13 +3,14 @@
 use super::canonical::Head;
 use super::credentials::KeyRing;
 use super::error::AuthError;
-use super::verify::verify;
+use super::verify::{Verified, verify};
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::sync::Arc;
 
 /// Largest body that is read, in bytes: as much as the door itself takes.
@@ -18,25 +19,25 @@ const JSON: &str = "application/x-amz-json-1.1";
 const CBOR: &str = "application/x-amz-cbor-1.1";
 
 /// The door behind its guard; without keys, the door as it is.
-pub(crate) fn guarded(door: Router, keys: Option<KeyRing>) -> Router {
+pub fn guarded(door: Router, keys: Option<KeyRing>) -> Router {
     match keys {
         Some(keys) => door.layer(from_fn_with_state(Arc::new(keys), guard)),
         None => door,
     }
 }
 
-async fn guard(State(keys): State<Arc<KeyRing>>, request: Request, next: Next) -> Response {
+async fn guard(State(ring): State<Arc<KeyRing>>, request: Request, next: Next) -> Response {
     let cbor =
         request.headers().get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(CBOR.as_bytes()));
-    match admitted(&keys, request).await {
+    match admitted(&ring, request).await {
         Ok(request) => next.run(request).await,
         Err(error) => refusal(&error, cbor),
     }
 }
 
-async fn admitted(keys: &KeyRing, request: Request) -> Result<Request, AuthError> {
-    let (parts, body) = request.into_parts();
-    let body = to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| AuthError::Body(BODY_BYTES_MAX))?;
+async fn admitted(ring: &Arc<KeyRing>, request: Request) -> Result<Request, AuthError> {
+    let (mut parts, body) = request.into_parts();
+    let body = read(body).await?;
     let head = Head {
         method: parts.method.as_str(),
         path: parts.uri.path(),
@@ -44,13 +45,32 @@ async fn admitted(keys: &KeyRing, request: Request) -> Result<Request, AuthError
         headers: &parts.headers,
         authority: parts.uri.authority().map(|authority| authority.as_str()),
     };
-    let key = verify(keys, &head, &body)?;
+    let keys = ring.keys().await?;
+    let Verified { key, unchunked } = verify(&keys, ring.env().now_ms(), &head, &body)?;
     let operation = operation(&parts.headers);
     if !key.role.may(operation) {
         let user = format!("arn:aws:iam::{}:user/{}", store::kinesis::DEFAULT_ACCOUNT, key.id);
         return Err(AuthError::Denied { user, operation: operation.to_owned(), role: key.role.name() });
     }
+    let body = match unchunked {
+        None => body,
+        Some(body) => {
+            // These told of the chunks, which are gone.
+            parts.headers.remove(header::CONTENT_LENGTH);
+            parts.headers.remove(header::CONTENT_ENCODING);
+            body.into()
+        }
+    };
     Ok(Request::from_parts(parts, Body::from(body)))
+}
+
+/// The whole body, which is checked before anything of it is used.
+async fn read(body: Body) -> Result<Bytes, AuthError> {
+    match Limited::new(body, BODY_BYTES_MAX).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(AuthError::TooLarge(BODY_BYTES_MAX)),
+        Err(error) => Err(AuthError::Truncated(error.to_string())),
+    }
 }
 
 /// The operation that a request asks for, without the service's prefix.
@@ -71,8 +91,7 @@ fn refusal(error: &AuthError, cbor: bool) -> Response {
         (JSON, serde_json::json!({ "__type": name, "message": message }).to_string().into_bytes())
     };
     let mut response = Response::new(Body::from(body));
-    let large = matches!(error, AuthError::Body(_));
-    *response.status_mut() = if large { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
+    *response.status_mut() = error.status();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }
@@ -139,6 +158,22 @@ mod tests {
         assert_eq!(put(signed("N", "secret")).await, "UnrecognizedClientException");
         assert_eq!(put(signed("\n", "secret")).await.split(':').next(), Some("the call cannot be signed"));
         assert_eq!(put(client.clone()).await, "MissingAuthenticationTokenException");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_large_or_breaks_off_is_refused() {
+        let check = async |body: Body, status: u16, name: &str, message: &str| {
+            let error = read(body).await.unwrap_err();
+            assert_eq!((error.status().as_u16(), error.name()), (status, name));
+            assert!(error.to_string().starts_with(message), "{error}");
+        };
+        let large = Body::from(vec![0; BODY_BYTES_MAX + 1]);
+        check(large, 413, "RequestEntityTooLargeException", "The request is larger than 25165824 bytes.").await;
+        let parts = [Ok("first"), Err(std::io::Error::other("the client has gone"))];
+        let broken = Body::from_stream(futures_util::stream::iter(parts));
+        let message = "The request's body is incomplete: the client has gone";
+        check(broken, 400, "SerializationException", message).await;
+        assert_eq!(read(Body::from(vec![0; BODY_BYTES_MAX])).await.map(|body| body.len()), Ok(BODY_BYTES_MAX));
     }
 
     #[test]

@@ -2,10 +2,14 @@
 //! the signer of our own clients.
 
 mod canonical;
+mod chunked;
+mod claim;
 mod client_keys;
 mod credentials;
 mod error;
 mod layer;
+#[cfg(test)]
+mod refusals;
 mod roles;
 mod signer;
 mod signing;
@@ -15,6 +19,6 @@ mod time;
 mod verify;
 
 pub use client_keys::{ClientKey, ClientKeyError};
-pub(crate) use credentials::{CredentialsError, KeyRing};
-pub(crate) use layer::guarded;
+pub use credentials::{CredentialsError, KeyRing};
+pub use layer::guarded;
 pub use signer::{SignError, Signer};
