@@ -329,7 +329,7 @@ impl KinesisClient {
         ClientError::Unreachable { endpoint: self.endpoint.to_string(), reason }
     }
 
-    fn odd_answer(&self, reason: String) -> ClientError {
+    pub(super) fn odd_answer(&self, reason: String) -> ClientError {
         ClientError::Answer { endpoint: self.endpoint.to_string(), reason }
     }
 }

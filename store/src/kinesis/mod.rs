@@ -1,6 +1,7 @@
 //! The Kinesis door: `POST /` with the operation in a header and JSON 1.1 or CBOR 1.1 in the body. The only place of this crate that
 //! knows the words of the protocol.
 
+pub mod admin;
 pub mod aggregation;
 mod capacity;
 pub mod client;

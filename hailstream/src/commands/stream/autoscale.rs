@@ -64,12 +64,12 @@ pub(super) async fn autoscale(session: &Session, args: &AutoscaleArgs) -> Result
 
 async fn look(session: &Session, args: &AutoscaleArgs, scaled: &mut Scaled, now_ms: u64) -> Result<(), Failure> {
     let name = scaled.policy.stream_name.clone();
-    let summary = session.api.summary(&name).await?;
+    let summary = session.admin.stream(&name).await?;
     let totals = totals(&metrics(&args.console).await?, &name, now_ms);
     let Some(before) = scaled.before.replace(totals) else { return Ok(()) };
-    let (put_pct, get_pct) = used(before, totals, summary.open_shard_count);
-    let changing = summary.stream_status != "ACTIVE";
-    let seen = Observation { now_ms, open_shards: summary.open_shard_count, changing, put_pct, get_pct };
+    let (put_pct, get_pct) = used(before, totals, summary.open_shards);
+    let changing = !summary.is_active();
+    let seen = Observation { now_ms, open_shards: summary.open_shards, changing, put_pct, get_pct };
     let decision = decide(&scaled.policy, seen, scaled.memory, limits::SHARDS_PER_STREAM_MAX);
     scaled.memory = decision.memory;
     let line = json!({
@@ -86,8 +86,7 @@ async fn look(session: &Session, args: &AutoscaleArgs, scaled: &mut Scaled, now_
         None => format!("{name}: {} shards stay: {}", seen.open_shards, decision.reason),
     });
     if let Some(target) = decision.target.filter(|_| !args.dry_run) {
-        let input = json!({ "StreamName": name, "TargetShardCount": target, "ScalingType": "UNIFORM_SCALING" });
-        session.api.order("UpdateShardCount", input).await?;
+        session.admin.resize(&name, target).await?;
     }
     Ok(())
 }

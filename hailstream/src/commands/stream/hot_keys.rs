@@ -1,18 +1,18 @@
 //! `stream hot-keys`: which keys weigh most in a shard, and where a split would halve its load.
 
-use super::api::Shard;
 use super::args::HotKeysArgs;
 use super::payload::unpack;
 use super::{Failure, Session};
 use md5::{Digest, Md5};
 use model::{Env, HashKeyRange};
 use serde_json::{Value, json};
+use store::kinesis::admin::{ReadFrom, ShardInfo};
 use store::{HotKey, HotKeys, SplitAdvice};
 
 pub(super) async fn hot_keys(session: &Session, args: &HotKeysArgs) -> Result<(), Failure> {
-    let shards = session.api.shards(&args.stream).await?;
-    let wanted = |shard: &&Shard| args.shard.as_ref().map_or(shard.is_open(), |wanted| shard.shard_id == *wanted);
-    let shards: Vec<&Shard> = shards.iter().filter(wanted).collect();
+    let shards = session.admin.shards(&args.stream).await?;
+    let wanted = |shard: &&ShardInfo| args.shard.as_ref().map_or(shard.is_open(), |wanted| shard.name == *wanted);
+    let shards: Vec<&ShardInfo> = shards.iter().filter(wanted).collect();
     if let (true, Some(wanted)) = (shards.is_empty(), &args.shard) {
         let stream = &args.stream;
         return Err(format!("stream {stream} has no shard {wanted}; see: hailstream stream describe {stream}").into());
@@ -23,34 +23,33 @@ pub(super) async fn hot_keys(session: &Session, args: &HotKeysArgs) -> Result<()
     }
     let value = Value::Array(counted.iter().map(|(shard, keys)| keys_json(shard, keys, args.top)).collect());
     session.tell(&value, || {
-        let shown = |(shard, keys): &(&Shard, HotKeys)| keys_text(&args.stream, shard, keys, args.top);
+        let shown = |(shard, keys): &(&ShardInfo, HotKeys)| keys_text(&args.stream, shard, keys, args.top);
         counted.iter().map(shown).collect::<Vec<_>>().join("\n")
     });
     Ok(())
 }
 
-async fn count(session: &Session, args: &HotKeysArgs, shard: &Shard) -> Result<HotKeys, Failure> {
-    let (start, end) = shard.hash_key_range.keys();
+async fn count(session: &Session, args: &HotKeysArgs, shard: &ShardInfo) -> Result<HotKeys, Failure> {
+    let (start, end) = shard.keys();
     let range = HashKeyRange::new(start, end).ok_or("the service tells of a shard without keys")?;
     let mut keys = HotKeys::new(range);
-    let from_s = (Env::system().now_ms() / 1_000).saturating_sub(args.seconds);
-    let at = json!({ "ShardIteratorType": "AT_TIMESTAMP", "Timestamp": from_s });
-    let mut next = Some(session.api.iterator(&args.stream, &shard.shard_id, &at).await?);
+    let from_ms = Env::system().now_ms().saturating_sub(args.seconds * 1_000);
+    let mut next = Some(session.admin.read_from(&args.stream, &shard.name, ReadFrom::Time(from_ms)).await?);
     while let Some(iterator) = next.filter(|_| keys.total().0 < args.records) {
-        let answer = session.api.read(&iterator).await?;
+        let answer = session.admin.read(&iterator).await?;
         for record in &answer.records {
-            for user_record in unpack(record)? {
+            for user_record in unpack(record) {
                 let place = u128::from_be_bytes(Md5::digest(user_record.key.as_bytes()).into());
                 keys.add(&user_record.key, place, (user_record.data.len() + user_record.key.len()) as u64);
             }
         }
-        let at_tip = answer.records.is_empty() && answer.millis_behind_latest.unwrap_or(0) == 0;
-        next = answer.next_shard_iterator.filter(|_| !at_tip);
+        let at_tip = answer.records.is_empty() && answer.behind_ms == 0;
+        next = answer.next.filter(|_| !at_tip);
     }
     Ok(keys)
 }
 
-fn keys_json(shard: &Shard, keys: &HotKeys, top: usize) -> Value {
+fn keys_json(shard: &ShardInfo, keys: &HotKeys, top: usize) -> Value {
     let key = |key: &HotKey| json!({ "key": key.key, "records": key.records, "error": key.over, "share": key.share });
     let (records, bytes) = keys.total();
     let advice = match keys.advice() {
@@ -59,12 +58,12 @@ fn keys_json(shard: &Shard, keys: &HotKeys, top: usize) -> Value {
         SplitAdvice::OneKey(key) => json!({ "one_key": key }),
     };
     let heaviest: Vec<Value> = keys.heaviest(top).iter().map(key).collect();
-    json!({ "shard": shard.shard_id, "records": records, "bytes": bytes, "keys": heaviest, "advice": advice })
+    json!({ "shard": shard.name, "records": records, "bytes": bytes, "keys": heaviest, "advice": advice })
 }
 
-fn keys_text(stream: &str, shard: &Shard, keys: &HotKeys, top: usize) -> String {
+fn keys_text(stream: &str, shard: &ShardInfo, keys: &HotKeys, top: usize) -> String {
     let (records, bytes) = keys.total();
-    let name = &shard.shard_id;
+    let name = &shard.name;
     let mut lines = vec![format!("{name}: {records} records, {bytes} bytes")];
     for key in keys.heaviest(top) {
         let over = if key.over > 0 { format!(" (at most {} too many)", key.over) } else { String::new() };

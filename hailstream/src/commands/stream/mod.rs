@@ -1,6 +1,5 @@
 //! `hailstream stream`: streams of a running platform, or of any other service that speaks the same, from the command line.
 
-mod api;
 pub(crate) mod args;
 mod autoscale;
 mod hot_keys;
@@ -12,14 +11,14 @@ mod scale;
 mod tail;
 
 use super::{Failure, say};
-use api::Api;
 use args::{StreamArgs, StreamCommand};
 use model::Env;
 use serde_json::Value;
+use store::kinesis::admin::Admin;
 
 /// What the commands share.
 struct Session {
-    api: Api,
+    admin: Admin,
     json: bool,
 }
 
@@ -32,7 +31,7 @@ impl Session {
 
 pub(super) async fn run(args: &StreamArgs) -> Result<(), Failure> {
     let client = super::client::open(&args.endpoint, &Env::system())?;
-    let session = Session { api: Api::new(client), json: args.json };
+    let session = Session { admin: Admin::new(client), json: args.json };
     let work = async {
         match &args.command {
             StreamCommand::Create(args) => life::create(&session, args).await,

@@ -1,10 +1,8 @@
 //! What a record holds, for people: user records taken out of aggregated ones, decompressed, and as text where it is text.
 
-use super::api::Record;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use std::io::Read;
+use store::kinesis::admin::ReadRecord;
 use store::kinesis::aggregation::user_records;
 
 /// Largest payload after decompression; what is larger is shown as it came.
@@ -21,17 +19,17 @@ pub(super) struct UserRecord {
 }
 
 /// The user records of a record: one, or all of an aggregated one.
-pub(super) fn unpack(record: &Record) -> Result<Vec<UserRecord>, String> {
-    let data = STANDARD.decode(&record.data).map_err(|error| format!("a record is no Base64: {error}"))?;
-    let alone = || vec![UserRecord { key: record.partition_key.clone(), part: None, data: data.clone() }];
-    Ok(user_records(&data).map_or_else(alone, |parts| {
+pub(super) fn unpack(record: &ReadRecord) -> Vec<UserRecord> {
+    let data = &record.data;
+    let alone = || vec![UserRecord { key: record.key.clone(), part: None, data: data.clone() }];
+    user_records(data).map_or_else(alone, |parts| {
         let part = |(i, part): (usize, store::kinesis::aggregation::UserRecord<'_>)| UserRecord {
             key: part.partition_key.to_owned(),
             part: Some(i),
             data: data[part.data].to_vec(),
         };
         parts.into_iter().enumerate().map(part).collect()
-    }))
+    })
 }
 
 /// A payload as it is meant: decompressed where it is compressed.

@@ -1,54 +1,35 @@
 //! `stream put`: texts or lines into a stream, in their order, until all of them are stored.
 
-use super::api::is_throttled;
 use super::args::PutArgs;
 use super::{Failure, Session};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use model::limits;
-use serde::Deserialize;
+use bytes::Bytes;
+use model::{Classified, Kind, PutRecord, limits};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::time::Duration;
+use store::kinesis::client::{PutResult, RecordResult};
 
-/// Bytes of a put: well below what the service takes, since the Base64 of it is larger.
+/// Bytes of a put, well below what the service takes.
 const PUT_BYTES: usize = 1024 * 1024;
-/// A record that is refused so many times in a row is given up.
+/// A put of which nothing is stored so many times in a row is given up.
 const TRIES_MAX: u32 = 60;
 const PAUSE: Duration = Duration::from_millis(250);
-
-/// A record, and what it is sent as.
-struct Entry {
-    value: Value,
-    bytes: usize,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Answer {
-    records: Vec<Outcome>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Outcome {
-    error_code: Option<String>,
-    error_message: Option<String>,
-}
 
 pub(super) async fn put(session: &Session, args: &PutArgs) -> Result<(), Failure> {
     let mut lines = lines(args)?;
     let (mut stored, mut retried) = (0_u64, 0_u64);
-    let mut waiting: Vec<Entry> = Vec::new();
+    let mut waiting: Vec<PutRecord> = Vec::new();
     let mut ended = false;
     while !ended || !waiting.is_empty() {
-        while !ended && waiting.len() < limits::PUT_RECORDS_MAX && bytes(&waiting) < PUT_BYTES {
+        let mut bytes = waiting.iter().map(PutRecord::size).sum::<usize>();
+        while !ended && waiting.len() < limits::PUT_RECORDS_MAX && bytes < PUT_BYTES {
             match lines.next() {
-                Some(line) => waiting.push(entry(&line?, args)?),
+                Some(line) => waiting.push(record(line?, args)?),
                 None => ended = true,
             }
+            bytes += waiting.last().map_or(0, PutRecord::size);
         }
         let sent = waiting.len();
         waiting = send(session, &args.stream, waiting, &mut retried).await?;
@@ -59,10 +40,6 @@ pub(super) async fn put(session: &Session, args: &PutArgs) -> Result<(), Failure
         format!("{stored} records are stored{again}.")
     });
     Ok(())
-}
-
-fn bytes(entries: &[Entry]) -> usize {
-    entries.iter().map(|entry| entry.bytes).sum()
 }
 
 type Lines = Box<dyn Iterator<Item = Result<String, Failure>>>;
@@ -82,18 +59,14 @@ fn lines(args: &PutArgs) -> Result<Lines, Failure> {
     Ok(Box::new(reader.lines().filter(move |line| !is_empty(line)).map(|line| line.map_err(Failure::from))))
 }
 
-fn entry(line: &str, args: &PutArgs) -> Result<Entry, Failure> {
-    let key = match (&args.key, &args.key_field) {
+fn record(line: String, args: &PutArgs) -> Result<PutRecord, Failure> {
+    let partition_key = match (&args.key, &args.key_field) {
         (Some(key), _) => key.clone(),
-        (None, Some(member)) => key_of(line, member)?,
+        (None, Some(member)) => key_of(&line, member)?,
         // Spread over all shards, and the same record always to the same one.
-        (None, None) => format!("{:016x}", hash(line)),
+        (None, None) => format!("{:016x}", hash(&line)),
     };
-    let mut value = json!({ "Data": STANDARD.encode(line), "PartitionKey": key });
-    if let Some(place) = args.explicit_hash_key {
-        value["ExplicitHashKey"] = place.to_string().into();
-    }
-    Ok(Entry { value, bytes: line.len() + key.len() })
+    Ok(PutRecord { partition_key, explicit_hash_key: args.explicit_hash_key, data: Bytes::from(line) })
 }
 
 fn hash(text: &str) -> u64 {
@@ -112,38 +85,47 @@ fn key_of(line: &str, member: &str) -> Result<String, Failure> {
     }
 }
 
-/// Sends records until at least the first of them is stored; gives back those that have to be sent again, in order.
-async fn send(session: &Session, stream: &str, entries: Vec<Entry>, retried: &mut u64) -> Result<Vec<Entry>, Failure> {
-    if entries.is_empty() {
-        return Ok(entries);
+/// Sends records until one of them at least is stored; gives back those that have to be sent again, in order.
+async fn send(
+    session: &Session,
+    stream: &str,
+    records: Vec<PutRecord>,
+    retried: &mut u64,
+) -> Result<Vec<PutRecord>, Failure> {
+    if records.is_empty() {
+        return Ok(records);
     }
     let mut refusal = String::new();
     for _ in 0..TRIES_MAX {
-        let records: Vec<&Value> = entries.iter().map(|entry| &entry.value).collect();
-        let answer: Answer =
-            match session.api.call("PutRecords", json!({ "StreamName": stream, "Records": records })).await {
-                Err(error) if is_throttled(&error) => {
-                    refusal = error.to_string();
-                    tokio::time::sleep(PAUSE).await;
-                    continue;
+        match session.admin.put(stream, &records).await {
+            Err(error) if error.kind() == Kind::Throttled => refusal = error.to_string(),
+            Err(error) => return Err(error.into()),
+            Ok(result) => {
+                let refused = result.refused();
+                *retried += refused as u64;
+                if refused < records.len() {
+                    if refused > 0 {
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                    return Ok(left(records, result));
                 }
-                answer => answer?,
-            };
-        if answer.records.len() != entries.len() {
-            return Err(format!("{} results for {} records", answer.records.len(), entries.len()).into());
+                refusal = first_refusal(&result);
+            }
         }
-        let stored = answer.records.iter().filter(|outcome| outcome.error_code.is_none()).count();
-        *retried += (entries.len() - stored) as u64;
-        if let Some(Outcome { error_code: Some(code), error_message }) =
-            answer.records.iter().find(|outcome| outcome.error_code.is_some())
-        {
-            refusal = format!("{code}: {}", error_message.as_deref().unwrap_or_default());
-            tokio::time::sleep(PAUSE).await;
-        }
-        if stored > 0 {
-            let left = entries.into_iter().zip(answer.records).filter(|(_, outcome)| outcome.error_code.is_some());
-            return Ok(left.map(|(entry, _)| entry).collect());
-        }
+        tokio::time::sleep(PAUSE).await;
     }
     Err(format!("records are refused again and again: {refusal}").into())
+}
+
+fn left(records: Vec<PutRecord>, result: PutResult) -> Vec<PutRecord> {
+    let refused = |(_, outcome): &(PutRecord, RecordResult)| matches!(outcome, RecordResult::Refused { .. });
+    records.into_iter().zip(result.records).filter(refused).map(|(record, _)| record).collect()
+}
+
+fn first_refusal(result: &PutResult) -> String {
+    let refusal = result.records.iter().find_map(|outcome| match outcome {
+        RecordResult::Refused { code, message } => Some(format!("{code}: {message}")),
+        RecordResult::Accepted { .. } => None,
+    });
+    refusal.unwrap_or_default()
 }

@@ -1,24 +1,24 @@
 //! `stream report`: how the key space is shared out among the shards, and which of them are too large or too small.
 
-use super::api::Shard;
 use super::{Failure, Session};
 use serde_json::{Value, json};
+use store::kinesis::admin::ShardInfo;
 
 /// A shard whose part is farther than this from an equal one is told.
 const UNEVEN: f64 = 1.5;
 
 /// A shard that takes records, and its part of the key space.
 struct Part<'a> {
-    shard: &'a Shard,
+    shard: &'a ShardInfo,
     share: f64,
     /// How many times as large as an equal part.
     factor: f64,
 }
 
 pub(super) async fn report(session: &Session, stream: &str) -> Result<(), Failure> {
-    let shards = session.api.shards(stream).await?;
-    let mut open: Vec<&Shard> = shards.iter().filter(|shard| shard.is_open()).collect();
-    open.sort_by_key(|shard| shard.hash_key_range.keys().0);
+    let shards = session.admin.shards(stream).await?;
+    let mut open: Vec<&ShardInfo> = shards.iter().filter(|shard| shard.is_open()).collect();
+    open.sort_by_key(|shard| shard.keys().0);
     let parts: Vec<Part<'_>> = open.iter().map(|shard| part(shard, open.len())).collect();
     let uneven: Vec<&Part<'_>> = parts.iter().filter(|part| part.is_uneven()).collect();
     let value = json!({
@@ -26,7 +26,7 @@ pub(super) async fn report(session: &Session, stream: &str) -> Result<(), Failur
         "open_shards": open.len(),
         "closed_shards": shards.len() - open.len(),
         "shards": parts.iter().map(Part::json).collect::<Vec<_>>(),
-        "uneven": uneven.iter().map(|part| part.shard.shard_id.as_str()).collect::<Vec<_>>(),
+        "uneven": uneven.iter().map(|part| part.shard.name.as_str()).collect::<Vec<_>>(),
     });
     session.tell(&value, || {
         let mut lines = vec![format!("{stream}: {} open shards, {} closed", open.len(), shards.len() - open.len())];
@@ -37,8 +37,8 @@ pub(super) async fn report(session: &Session, stream: &str) -> Result<(), Failur
     Ok(())
 }
 
-fn part(shard: &Shard, count: usize) -> Part<'_> {
-    let (start, end) = shard.hash_key_range.keys();
+fn part(shard: &ShardInfo, count: usize) -> Part<'_> {
+    let (start, end) = shard.keys();
     let share = ((end - start) as f64 + 1.0) / (u128::MAX as f64 + 1.0);
     Part { shard, share, factor: share * count as f64 }
 }
@@ -49,9 +49,9 @@ impl Part<'_> {
     }
 
     fn json(&self) -> Value {
-        let (start, end) = self.shard.hash_key_range.keys();
+        let (start, end) = self.shard.keys();
         json!({
-            "shard": self.shard.shard_id,
+            "shard": self.shard.name,
             "first_key": start.to_string(),
             "last_key": end.to_string(),
             "share": self.share,
@@ -59,10 +59,10 @@ impl Part<'_> {
     }
 
     fn line(&self) -> String {
-        let (start, end) = self.shard.hash_key_range.keys();
+        let (start, end) = self.shard.keys();
         let (bar, share) = ("█".repeat((self.factor * 10.0).round().clamp(1.0, 40.0) as usize), self.share * 100.0);
         let mark = if self.is_uneven() { format!("  {:.2}× an equal part", self.factor) } else { String::new() };
-        format!("  {}  {start:032x}-{end:032x}  {share:6.2} %  {bar}{mark}", self.shard.shard_id)
+        format!("  {}  {start:032x}-{end:032x}  {share:6.2} %  {bar}{mark}", self.shard.name)
     }
 }
 

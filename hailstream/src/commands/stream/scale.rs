@@ -1,18 +1,18 @@
 //! `stream scale`, `split` and `merge`: other shards, with progress while the change is made.
 
-use super::api::{Shard, Summary};
 use super::args::{MergeArgs, ScaleArgs, SplitArgs};
 use super::{Failure, Session};
 use crate::commands::say_error;
 use crate::status::StatusLine;
 use serde_json::json;
 use std::io::{self, IsTerminal};
+use store::kinesis::admin::{ShardInfo, StreamInfo};
 
 pub(super) async fn scale(session: &Session, args: &ScaleArgs) -> Result<(), Failure> {
     if let Some(shard) = &args.shard {
         return scale_one(session, args, shard).await;
     }
-    let before = session.api.summary(&args.stream).await?.open_shard_count;
+    let before = session.admin.stream(&args.stream).await?.open_shards;
     let target = target(before, args);
     let steps = steps(before, target);
     if steps.len() > 1 {
@@ -51,30 +51,29 @@ fn steps(before: u32, target: u32) -> Vec<u32> {
     steps
 }
 
-pub(super) async fn resize(session: &Session, stream: &str, target: u32) -> Result<Summary, Failure> {
-    let input = json!({ "StreamName": stream, "TargetShardCount": target, "ScalingType": "UNIFORM_SCALING" });
-    session.api.order("UpdateShardCount", input).await?;
+pub(super) async fn resize(session: &Session, stream: &str, target: u32) -> Result<StreamInfo, Failure> {
+    session.admin.resize(stream, target).await?;
     settled(session, stream, &format!("to {target} shards")).await
 }
 
 /// Waits for the end of a change and shows meanwhile how far it is: on a terminal in one line, elsewhere line by line.
-async fn settled(session: &Session, stream: &str, what: &str) -> Result<Summary, Failure> {
+async fn settled(session: &Session, stream: &str, what: &str) -> Result<StreamInfo, Failure> {
     let line = io::stderr().is_terminal().then(StatusLine::new);
     let mut last = 0;
-    let shown = |summary: &Summary| {
-        let text = format!("{stream}: {} open shards, {what}", summary.open_shard_count);
+    let shown = |summary: &StreamInfo| {
+        let text = format!("{stream}: {} open shards, {what}", summary.open_shards);
         match &line {
             Some(line) => line.show(&text),
-            None if summary.open_shard_count != last => say_error(&text),
+            None if summary.open_shards != last => say_error(&text),
             None => {}
         }
-        last = summary.open_shard_count;
+        last = summary.open_shards;
     };
-    Ok(session.api.settled(stream, shown).await?)
+    Ok(session.admin.settled(stream, shown).await?)
 }
 
 async fn told(session: &Session, stream: &str, before: u32) -> Result<(), Failure> {
-    let now = session.api.summary(stream).await?.open_shard_count;
+    let now = session.admin.stream(stream).await?.open_shards;
     let value = json!({ "name": stream, "open_shards": now, "before": before });
     session.tell(&value, || match now == before {
         true => format!("Stream {stream} has {now} shards, as before."),
@@ -86,29 +85,29 @@ async fn told(session: &Session, stream: &str, before: u32) -> Result<(), Failur
 /// Splits one shard into parts of equal size, the largest part first each time.
 async fn scale_one(session: &Session, args: &ScaleArgs, shard: &str) -> Result<(), Failure> {
     let parts = target(1, args);
-    let before = session.api.summary(&args.stream).await?.open_shard_count;
+    let before = session.admin.stream(&args.stream).await?.open_shards;
     let mut todo = vec![(open_shard(session, &args.stream, shard).await?, parts)];
     while let Some((shard, parts)) = todo.pop() {
         if parts < 2 {
             continue;
         }
-        let (start, end) = shard.hash_key_range.keys();
+        let (start, end) = shard.keys();
         let left = parts / 2;
         let at = start + (end - start) / u128::from(parts) * u128::from(left) + 1;
-        split_at(session, &args.stream, &shard.shard_id, at).await?;
-        let children = session.api.shards(&args.stream).await?.into_iter();
-        let children = children.filter(|child| child.parents().any(|parent| parent == shard.shard_id));
+        split_at(session, &args.stream, &shard.name, at).await?;
+        let children = session.admin.shards(&args.stream).await?.into_iter();
+        let children = children.filter(|child| child.parents().any(|parent| parent == shard.name));
         for child in children {
-            let is_left = child.hash_key_range.keys().0 == start;
+            let is_left = child.keys().0 == start;
             todo.push((child, if is_left { left } else { parts - left }));
         }
     }
     told(session, &args.stream, before).await
 }
 
-async fn open_shard(session: &Session, stream: &str, shard: &str) -> Result<Shard, Failure> {
-    let shards = session.api.shards(stream).await?;
-    let found = shards.into_iter().find(|found| found.shard_id == shard);
+async fn open_shard(session: &Session, stream: &str, shard: &str) -> Result<ShardInfo, Failure> {
+    let shards = session.admin.shards(stream).await?;
+    let found = shards.into_iter().find(|found| found.name == shard);
     match found {
         None => Err(format!("stream {stream} has no shard {shard}; see: hailstream stream describe {stream}").into()),
         Some(found) if !found.is_open() => Err(format!("shard {shard} of stream {stream} is closed already").into()),
@@ -117,23 +116,21 @@ async fn open_shard(session: &Session, stream: &str, shard: &str) -> Result<Shar
 }
 
 async fn split_at(session: &Session, stream: &str, shard: &str, at: u128) -> Result<(), Failure> {
-    let input = json!({ "StreamName": stream, "ShardToSplit": shard, "NewStartingHashKey": at.to_string() });
-    session.api.order("SplitShard", input).await?;
+    session.admin.split(stream, shard, at).await?;
     settled(session, stream, &format!("splitting {shard}")).await.map(drop)
 }
 
 pub(super) async fn split(session: &Session, args: &SplitArgs) -> Result<(), Failure> {
-    let before = session.api.summary(&args.stream).await?.open_shard_count;
-    let (start, end) = open_shard(session, &args.stream, &args.shard).await?.hash_key_range.keys();
+    let before = session.admin.stream(&args.stream).await?.open_shards;
+    let (start, end) = open_shard(session, &args.stream, &args.shard).await?.keys();
     let at = args.at.unwrap_or(start + (end - start) / 2 + 1);
     split_at(session, &args.stream, &args.shard, at).await?;
     told(session, &args.stream, before).await
 }
 
 pub(super) async fn merge(session: &Session, args: &MergeArgs) -> Result<(), Failure> {
-    let before = session.api.summary(&args.stream).await?.open_shard_count;
-    let input = json!({ "StreamName": args.stream, "ShardToMerge": args.shard, "AdjacentShardToMerge": args.other });
-    session.api.order("MergeShards", input).await?;
+    let before = session.admin.stream(&args.stream).await?.open_shards;
+    session.admin.merge(&args.stream, &args.shard, &args.other).await?;
     settled(session, &args.stream, &format!("merging {} and {}", args.shard, args.other)).await?;
     told(session, &args.stream, before).await
 }
