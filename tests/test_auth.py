@@ -1,14 +1,21 @@
-"""Credentials at the AWS door, asked by the official client and by our own."""
+"""Credentials at the doors, asked by the official clients and by our own."""
 
+import base64
+import json
 import os
+import ssl
 import subprocess
+import sys
+import urllib.error
+import urllib.request
 
 import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from elasticsearch import AuthenticationException, AuthorizationException, Elasticsearch
 
-from hailstream import BINARY, Platform
+from hailstream import BINARY, Platform, wait_for
 
 KEYS = """
 [[key]]
@@ -21,6 +28,11 @@ secret = "p"
 role = "producer"
 session-token = "t"
 [[key]]
+id = "E"
+secret = "e"
+role = "admin"
+expires = 2026-01-01T00:00:00Z
+[[key]]
 id = "V"
 secret = "v"
 role = "viewer"
@@ -32,14 +44,14 @@ def client(tmp_path):
     keys = tmp_path / "keys.toml"
     keys.write_text(KEYS)
     keys.chmod(0o600)
-    platform = Platform(tmp_path / "platform", "--credentials", keys)
+    platform = Platform(tmp_path / "platform", "--unlimited", "--credentials", keys)
 
     def made(key, secret, token=None):
         return boto3.client(
             "kinesis", endpoint_url=platform.addresses["aws"], region_name="eu-west-1", aws_access_key_id=key,
             aws_secret_access_key=secret, aws_session_token=token, config=Config(retries={"max_attempts": 0}))
 
-    made.endpoint = platform.addresses["aws"]
+    made.endpoint, made.addresses, made.keys = platform.addresses["aws"], platform.addresses, keys
     yield made
     assert platform.end() == 0
 
@@ -84,3 +96,116 @@ def test_the_replay_signs_with_what_it_finds(client, tmp_path):
             (("--profile", "q"), {"AWS_SHARED_CREDENTIALS_FILE": str(profiles)}, "the profile q does not stand in")):
         done = replay(*args, **variables)
         assert done.returncode == 1 and expected in done.stderr, done.stderr
+
+
+def cli(client, *args, **variables):
+    """Runs the AWS CLI against the door."""
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    command = [sys.executable, "-m", "awscli", "kinesis", *args, "--endpoint-url", client.endpoint,
+               "--region", "eu-west-1", "--output", "json"]
+    return subprocess.run(command, env=bare | variables, capture_output=True, text=True)
+
+
+def test_the_command_line_of_aws_is_told_the_same(client):
+    admin = {"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "a"}
+    assert cli(client, "create-stream", "--stream-name", "x", "--shard-count", "1", **admin).returncode == 0
+    listed = cli(client, "list-streams", **admin)
+    assert json.loads(listed.stdout)["StreamNames"] == ["x"], listed.stderr
+    for variables, expected in (
+            (admin | {"AWS_SECRET_ACCESS_KEY": "b"}, "(InvalidSignatureException)"),
+            (admin | {"AWS_ACCESS_KEY_ID": "Z"}, "(UnrecognizedClientException)"),
+            (admin | {"AWS_SESSION_TOKEN": "t"}, "(UnrecognizedClientException)"),
+            ({"AWS_ACCESS_KEY_ID": "E", "AWS_SECRET_ACCESS_KEY": "e"}, "(ExpiredTokenException)")):
+        refused = cli(client, "list-streams", **variables)
+        assert refused.returncode != 0 and expected in refused.stderr, refused.stderr
+    unsigned = cli(client, "list-streams", "--no-sign-request")
+    assert "Missing Authentication Token" in unsigned.stderr
+
+
+def test_keys_change_while_clients_go_on(client):
+    old = client("A", "a")
+    old.create_stream(StreamName="x", ShardCount=1)
+    client.keys.write_text(KEYS.replace('"a"', '"b"'))
+
+    def refused():
+        try:
+            old.list_streams()
+        except ClientError as error:
+            return error.response["Error"]["Code"] == "InvalidSignatureException"
+
+    wait_for(refused, "the old secret to be refused", 30)
+    assert client("A", "b").list_streams()["StreamNames"] == ["x"]
+    # A file that is broken for a while changes nothing.
+    client.keys.write_text("[[key")
+    assert client("A", "b").list_streams()["StreamNames"] == ["x"]
+
+
+def test_the_other_doors_ask_for_the_same_keys(client):
+    def search(pair, **more):
+        return Elasticsearch([client.addresses["search"]], http_auth=pair, **more)
+
+    admin, viewer = search(("A", "a")), search(("V", "v"))
+    admin.index("trips", {"n": 1}, refresh=True)
+    assert viewer.count(index="trips")["count"] == 1
+    assert viewer.search(index="trips")["hits"]["total"]["value"] == 1
+    with pytest.raises(AuthorizationException):
+        viewer.index("trips", {"n": 2})
+    for pair in (("V", "w"), ("E", "e"), ("P", "p"), None):
+        with pytest.raises(AuthenticationException):
+            search(pair).info()
+
+    def console(path, pair=None, **more):
+        request = urllib.request.Request(client.addresses["console"] + path, **more)
+        if pair:
+            request.add_header("authorization", "Basic " + base64.b64encode(pair.encode()).decode())
+        try:
+            return urllib.request.urlopen(request, timeout=30).status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    assert [console("/health"), console("/"), console("/metrics"), console("/", "V:v")] == [200, 401, 401, 200]
+    headers = {"content-type": "application/json", "origin": client.addresses["console"]}
+    assert console("/api/replay/stop", "V:v", data=b"{}", headers=headers) == 403
+
+
+def test_keys_are_made_listed_and_checked(client, tmp_path):
+    def credentials(*args):
+        return subprocess.run([BINARY, "credentials", *args], capture_output=True, text=True)
+
+    file = ("--credentials", str(client.keys))
+    made = json.loads(credentials("new", *file, "--role", "operator", "--expires-in", "1", "--json").stdout)
+    fresh = client(made["id"], made["secret"])
+
+    def taken():
+        try:
+            return fresh.list_streams()
+        except ClientError as error:
+            assert error.response["Error"]["Code"] == "UnrecognizedClientException"
+
+    wait_for(taken, "the new key to be taken", 30)
+    listed = credentials("list", *file)
+    assert made["id"] in listed.stdout and made["secret"] not in listed.stdout
+    states = {line.split()[0]: line.split()[2] for line in listed.stdout.splitlines()[1:]}
+    assert states["E"] == "ended" and states[made["id"]] == "enabled"
+    assert "5 keys, 4 of them enabled" in credentials("check", *file).stdout
+    again = credentials("new", *file, "--role", "viewer", "--id", "A")
+    assert again.returncode == 1 and "there is a key A already" in again.stderr
+    first = credentials("new", "--credentials", str(tmp_path / "first.toml"), "--role", "admin")
+    assert first.stdout.startswith("AWS_ACCESS_KEY_ID=HS") and (tmp_path / "first.toml").stat().st_mode & 0o777 == 0o600
+
+
+def test_other_machines_are_let_in_by_those_who_say_who_they_are(tmp_path, start):
+    refused = subprocess.run([BINARY, "serve", "--bind", "0.0.0.0", "--data-dir", str(tmp_path / "x")],
+                             capture_output=True, text=True)
+    assert refused.returncode == 1 and "give --credentials FILE too" in refused.stderr
+    assert not (tmp_path / "x").exists()
+    keys = tmp_path / "keys.toml"
+    keys.write_text(KEYS)
+    keys.chmod(0o600)
+    platform = start("--bind", "0.0.0.0", "--credentials", keys)
+    console = platform.addresses["console"].replace("0.0.0.0", "127.0.0.1")
+    assert console.startswith("https://") and platform.addresses["aws"].startswith("http://")
+    trusting = ssl.create_default_context(cafile=platform.data_dir / "data" / "tls" / "cert.pem")
+    assert urllib.request.urlopen(console + "/health", context=trusting, timeout=30).status == 200
+    with pytest.raises(OSError):
+        urllib.request.urlopen(console.replace("https", "http") + "/health", timeout=30)

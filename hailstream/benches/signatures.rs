@@ -16,6 +16,7 @@ use model::Env;
 use sha2::{Digest, Sha256};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 
 const RECORDS: usize = 500;
 const RECORD_BYTES: usize = 460;
@@ -36,7 +37,8 @@ async fn measure(requests: usize, runs: usize) {
     fs::write(&path, "[[key]]\nid = 'AKID'\nsecret = 'secret'\nrole = 'producer'\n").unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     let taken = Router::new().route("/", any(|body: Bytes| async move { body.len().to_string() }));
-    let door = TowerToHyperService::new(guarded(taken, Some(KeyRing::open(&path, env.clone()).unwrap())));
+    let keys = Arc::new(KeyRing::open(&path, env.clone()).unwrap());
+    let door = TowerToHyperService::new(guarded(taken, Some(keys)));
     let body = body();
     let head = signed(&body, env.clone());
     let (mut checked, mut megabytes, mut hashed) = (Vec::new(), Vec::new(), Vec::new());

@@ -3,6 +3,7 @@
 use crate::commands::StreamArgs;
 use crate::speed::SpeedArg;
 use clap::{Args, Parser, Subcommand};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// Real-time streaming analytics in one binary.
@@ -26,6 +27,9 @@ pub(crate) enum Command {
     /// Replay history into a stream of a running platform, through its AWS door
     #[command(after_help = "Example: hailstream replay trips.ndjson.zst --stream trips --speedup 3600")]
     Replay(ReplayArgs),
+    /// Make, list and check the keys that the doors take
+    #[command(after_help = "Example: hailstream credentials new --credentials keys.toml --role producer")]
+    Credentials(CredentialsArgs),
     /// Run a SQL script over bounded input to its end
     #[command(after_help = "Example: hailstream sql script.sql\n         hailstream sql -e \"SELECT UPPER('a')\"")]
     Sql(SqlArgs),
@@ -43,13 +47,16 @@ pub(crate) struct PlatformArgs {
     /// Data directory; made where there is none
     #[arg(long, env = "HAILSTREAM_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Port of the AWS door on the loopback interface; 0 takes any free one [default: 4566]
+    /// Address that the doors listen on; one that is not loopback needs credentials [default: 127.0.0.1]
+    #[arg(long, env = "HAILSTREAM_BIND", value_name = "ADDRESS")]
+    pub(crate) bind: Option<IpAddr>,
+    /// Port of the AWS door; 0 takes any free one [default: 4566]
     #[arg(long, env = "HAILSTREAM_AWS_PORT", value_name = "PORT")]
     pub(crate) aws_port: Option<u16>,
-    /// Port of the search door on the loopback interface; 0 takes any free one [default: 9200]
+    /// Port of the search door; 0 takes any free one [default: 9200]
     #[arg(long, env = "HAILSTREAM_SEARCH_PORT", value_name = "PORT")]
     pub(crate) search_port: Option<u16>,
-    /// Port of the console on the loopback interface; 0 takes any free one [default: 8080]
+    /// Port of the console; 0 takes any free one [default: 8080]
     #[arg(long, env = "HAILSTREAM_CONSOLE_PORT", value_name = "PORT")]
     pub(crate) console_port: Option<u16>,
     /// Take whatever comes: no throttles on shards
@@ -60,7 +67,7 @@ pub(crate) struct PlatformArgs {
     #[arg(long, env = "HAILSTREAM_LIMITS_SPEEDUP", value_name = "FACTOR",
         value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(crate) limits_speedup: Option<u32>,
-    /// File of keys, secrets and roles (TOML, mode 600); with it the AWS door checks signatures
+    /// File of keys, secrets and roles (TOML, mode 600); with it every door asks who comes
     #[arg(long, env = "HAILSTREAM_CREDENTIALS", value_name = "FILE")]
     pub(crate) credentials: Option<PathBuf>,
     /// Whether the doors speak TLS beside plain text on the same port [default: optional]
@@ -167,6 +174,48 @@ pub(crate) struct ReplayArgs {
     /// Print the final statistics as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Options of `credentials`.
+#[derive(Debug, Args)]
+pub(crate) struct CredentialsArgs {
+    /// What to do with the keys.
+    #[command(subcommand)]
+    pub(crate) action: CredentialsAction,
+}
+
+/// The file that a command on keys works on.
+#[derive(Debug, Args)]
+pub(crate) struct CredentialsFile {
+    /// File of keys, secrets and roles (TOML, mode 600)
+    #[arg(long = "credentials", env = "HAILSTREAM_CREDENTIALS", value_name = "FILE")]
+    pub(crate) path: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What can be done with keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CredentialsAction {
+    /// Make a key, add it to the file, and print its secret: this once
+    New {
+        #[command(flatten)]
+        file: CredentialsFile,
+        /// What the key may do
+        #[arg(long, value_enum)]
+        role: crate::auth::Role,
+        /// Its id, in place of one that is made up
+        #[arg(long, value_name = "ID")]
+        id: Option<String>,
+        /// Hours until it ends; without it, it does not
+        #[arg(long, value_name = "HOURS", value_parser = clap::value_parser!(u32).range(1..=876_000))]
+        expires_in: Option<u32>,
+    },
+    /// List the keys, without their secrets
+    List(CredentialsFile),
+    /// Read the file as the platform does, and tell what is wrong with it
+    Check(CredentialsFile),
 }
 
 /// Options of `sql`.

@@ -1,11 +1,13 @@
 //! One platform on one data directory: everything opened in order, served, and closed in the opposite order.
 
-use crate::auth::{CredentialsError, KeyRing};
+use crate::auth::{self, CredentialsError, KeyRing, Rule, guarded};
 use crate::doors::{Addresses, DoorError, Doors};
 use crate::replaying::{History, Replaying, ReplayingError};
 use crate::settings::{Settings, SettingsError};
 use crate::stack::{ApplicationDecl, IndexDecl, StackFiles, StreamDecl};
 use crate::wiring::{ConsolePlatform, EmbeddedRunner, Parts, PlatformConnectors};
+use axum::Router;
+use axum::http::Method;
 use control::{ApplicationSpec, Applications, ControlError, RestartPolicy, Status};
 use index::{Index, IndexConfig};
 use model::Env;
@@ -69,6 +71,7 @@ impl Platform {
     pub(crate) async fn open(settings: &Settings, env: Env, work: Option<Work>) -> Result<Self, PlatformError> {
         settings.prepare_data_dir()?;
         let keys = settings.credentials.as_deref().map(|path| KeyRing::open(path, env.clone())).transpose()?;
+        let keys = keys.map(Arc::new);
         let doors = Doors::open(settings, &env).await?;
         let addresses = doors.addresses().map_err(PlatformError::Address)?;
         let (store, index) = open_stages(settings, &env)?;
@@ -94,8 +97,9 @@ impl Platform {
             Arc::new(Parts::new(env, (store.clone(), index.clone()), applications, replaying, Handle::current()));
         let (ended, watching) = watch::channel(false);
         let console = console_router(&parts, watching.clone());
-        let aws = crate::auth::guarded(store::kinesis::router(store), keys);
-        let mut tasks = doors.serve(aws, index::elastic::router(index.clone()), console, &watching);
+        let (search, console) = asked(index::elastic::router(index.clone()), console, keys.as_ref());
+        let aws = guarded(store::kinesis::router(store), keys);
+        let mut tasks = doors.serve(aws, search, console, &watching);
         tasks.push(tokio::spawn(each_second(parts.clone(), watching)));
         announce(settings, &addresses)?;
         Ok(Self { addresses, parts, index, ended, tasks })
@@ -219,7 +223,15 @@ async fn each_second(parts: Arc<Parts>, mut ended: watch::Receiver<bool>) {
     }
 }
 
-fn console_router(parts: &Arc<Parts>, ended: watch::Receiver<bool>) -> axum::Router {
+/// The search door and the console, which ask for a key where there are any.
+fn asked(search: Router, console: Router, keys: Option<&Arc<KeyRing>>) -> (Router, Router) {
+    let searching = Rule { only_reads: index::elastic::only_reads, open: &[] };
+    // Whoever watches over the platform asks for its health without a key.
+    let watching = Rule { only_reads: |method, _| method == Method::GET || method == Method::HEAD, open: &["/health"] };
+    (auth::asked(search, keys.cloned(), searching), auth::asked(console, keys.cloned(), watching))
+}
+
+fn console_router(parts: &Arc<Parts>, ended: watch::Receiver<bool>) -> Router {
     let options = console::Options { closing: Some(ended), ..console::Options::new(parts.env().clone()) };
     console::router(Arc::new(ConsolePlatform::new(parts.clone())), options)
 }

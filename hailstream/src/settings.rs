@@ -4,6 +4,7 @@ use crate::cli::PlatformArgs;
 use crate::doors::TlsMode;
 use serde::Deserialize;
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 /// The data directory where nothing else is said.
@@ -13,6 +14,7 @@ const DATA_DIR_DEFAULT: &str = "hailstream-data";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub(crate) data_dir: PathBuf,
+    pub(crate) bind: IpAddr,
     pub(crate) aws_port: u16,
     pub(crate) search_port: u16,
     pub(crate) console_port: u16,
@@ -30,6 +32,7 @@ pub(crate) struct Settings {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct File {
     data_dir: Option<PathBuf>,
+    bind: Option<IpAddr>,
     aws_port: Option<u16>,
     search_port: Option<u16>,
     console_port: Option<u16>,
@@ -50,6 +53,10 @@ pub(crate) enum SettingsError {
     Parse { path: PathBuf, message: String },
     #[error("the {first} and the {second} cannot both use port {port}; give one of them another")]
     SamePort { first: &'static str, second: &'static str, port: u16 },
+    #[error("--bind {0} opens the doors to other machines: give --credentials FILE too, or bind a loopback address")]
+    OpenToAll(IpAddr),
+    #[error("--bind {0} takes secrets from other machines over TLS only: do not turn it off with --tls off")]
+    InTheClear(IpAddr),
     #[error("a certificate and its key go together; give both --tls-cert and --tls-key, or neither")]
     HalfPair,
     #[error("the data directory {path} cannot be used: {source}; name another with --data-dir")]
@@ -62,6 +69,7 @@ impl Settings {
         let file = args.config.as_deref().map(read).transpose()?.unwrap_or_default();
         let settings = Self {
             data_dir: args.data_dir.clone().or(file.data_dir).unwrap_or_else(|| DATA_DIR_DEFAULT.into()),
+            bind: args.bind.or(file.bind).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             aws_port: args.aws_port.or(file.aws_port).unwrap_or(4566),
             search_port: args.search_port.or(file.search_port).unwrap_or(9200),
             console_port: args.console_port.or(file.console_port).unwrap_or(8080),
@@ -73,6 +81,7 @@ impl Settings {
             addresses_file: args.addresses_file.clone(),
         };
         settings.check_ports()?;
+        settings.check_bind()?;
         Ok(settings)
     }
 
@@ -82,6 +91,16 @@ impl Settings {
         fs::create_dir_all(&self.data_dir).map_err(failed)?;
         let probe = self.data_dir.join(".writable");
         fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(failed)
+    }
+
+    /// Other machines reach a door only where it asks who comes, and where no secret is sent in the clear.
+    fn check_bind(&self) -> Result<(), SettingsError> {
+        match (self.bind.is_loopback(), &self.credentials, self.tls) {
+            (true, ..) => Ok(()),
+            (false, None, _) => Err(SettingsError::OpenToAll(self.bind)),
+            (false, Some(_), TlsMode::Off) => Err(SettingsError::InTheClear(self.bind)),
+            (false, Some(_), _) => Ok(()),
+        }
     }
 
     fn check_ports(&self) -> Result<(), SettingsError> {
@@ -144,6 +163,24 @@ mod tests {
         assert!(settings("aws-port = 0\nsearch-port = 0").is_ok(), "any free port is never the same one");
         let missing = PlatformArgs { config: Some("no-such-file.toml".into()), ..PlatformArgs::default() };
         assert!(Settings::new(&missing).unwrap_err().to_string().contains("no-such-file.toml cannot be read"));
+    }
+
+    #[test]
+    fn other_machines_are_let_in_with_credentials_and_tls_alone() {
+        let settings = |config: &str| {
+            let (_dir, args) = args(config);
+            Settings::new(&args).map(|settings| settings.bind.to_string()).map_err(|error| error.to_string())
+        };
+        assert_eq!(settings("").unwrap(), "127.0.0.1");
+        assert_eq!(settings("bind = '::1'").unwrap(), "::1");
+        for bind in ["0.0.0.0", "10.0.0.7", "::"] {
+            let open = settings(&format!("bind = '{bind}'")).unwrap_err();
+            assert!(open.contains(&format!("--bind {bind}")) && open.contains("--credentials"), "{open}");
+            let guarded = format!("bind = '{bind}'\ncredentials = 'keys.toml'\n");
+            assert_eq!(settings(&guarded).unwrap(), bind);
+            assert!(settings(&format!("{guarded}tls = 'off'")).unwrap_err().contains("--tls off"));
+        }
+        assert!(settings("bind = 'localhost'").unwrap_err().contains("bind"));
     }
 
     #[test]

@@ -39,6 +39,11 @@ impl fmt::Debug for Key {
 }
 
 impl Key {
+    /// Whether it has ended, that many seconds after the Unix epoch.
+    pub(crate) fn has_ended(&self, now_s: i64) -> bool {
+        self.expires_s.is_some_and(|expires_s| expires_s <= now_s)
+    }
+
     /// A key that has a token goes with this one, a key that has none goes without.
     pub(super) fn check_token(&self, told: Option<&str>) -> Result<(), AuthError> {
         // Hashes are compared, so that the time it takes tells nothing of the token.
@@ -253,12 +258,17 @@ fn parse(text: &str) -> Result<Vec<Key>, String> {
     Ok(keys)
 }
 
+/// Whether this can be the id of a key.
+pub(super) fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+}
+
 fn checked(written: Written) -> Result<Key, String> {
     let Written { id, secret, session_token, role, enabled, expires } = written;
     if id.is_empty() || secret.is_empty() {
         return Err("has an empty id or secret".to_owned());
     }
-    if !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)) {
+    if !is_id(&id) {
         return Err("has an id with other characters than letters, digits, '_', '-' and '.'".to_owned());
     }
     let expires_s = expires.map(|at| {

@@ -19,9 +19,9 @@ const JSON: &str = "application/x-amz-json-1.1";
 const CBOR: &str = "application/x-amz-cbor-1.1";
 
 /// The door behind its guard; without keys, the door as it is.
-pub fn guarded(door: Router, keys: Option<KeyRing>) -> Router {
+pub fn guarded(door: Router, keys: Option<Arc<KeyRing>>) -> Router {
     match keys {
-        Some(keys) => door.layer(from_fn_with_state(Arc::new(keys), guard)),
+        Some(keys) => door.layer(from_fn_with_state(keys, guard)),
         None => door,
     }
 }
@@ -131,7 +131,7 @@ mod tests {
         let store = Store::open(store).unwrap();
         store.create_stream("trips", 1, CapacityMode::Provisioned).await.unwrap();
         store.settled("trips").await.unwrap();
-        let door = guarded(store::kinesis::router(store), Some(KeyRing::open(&path, Env::system()).unwrap()));
+        let door = guarded(store::kinesis::router(store), Some(Arc::new(KeyRing::open(&path, Env::system()).unwrap())));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, door).await });

@@ -1,6 +1,7 @@
-//! Who may do what at the AWS door: Signature Version 4, the file of credentials, roles, and the layer that asks them; and
-//! the signer of our own clients.
+//! Who may do what at the doors: Signature Version 4, the file of credentials, roles, the layers that ask them, and the signer
+//! of our own clients.
 
+mod basic;
 mod canonical;
 mod chunked;
 mod claim;
@@ -8,6 +9,7 @@ mod client_keys;
 mod credentials;
 mod error;
 mod layer;
+mod minting;
 #[cfg(test)]
 mod refusals;
 mod roles;
@@ -18,7 +20,11 @@ mod suite;
 mod time;
 mod verify;
 
+pub(crate) use basic::{Rule, asked};
 pub use client_keys::{ClientKey, ClientKeyError};
 pub use credentials::{CredentialsError, KeyRing};
+pub(crate) use credentials::{Key, read};
 pub use layer::guarded;
+pub(crate) use minting::{NewKey, add};
+pub(crate) use roles::Role;
 pub use signer::{SignError, Signer};

@@ -18,6 +18,7 @@ use model::Env;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 
 /// One case a line: the form of the request, what is done to it, and what it is refused with.
 const CASES: &str = include_str!("vectors/refusals.jsonl");
@@ -252,7 +253,7 @@ async fn ask(dir: &std::path::Path, form: &str, steps: &[Vec<String>], content_t
     draft.sign(form);
     after.into_iter().for_each(|step| draft.step(step));
     let now_ms = NOW_S.saturating_add_signed(draft.clock_s) * 1000;
-    let ring = KeyRing::open(&dir.join("keys.toml"), Env::manual(now_ms, 1).0).unwrap();
+    let ring = Arc::new(KeyRing::open(&dir.join("keys.toml"), Env::manual(now_ms, 1).0).unwrap());
     let door = guarded(Router::new().route("/", any(|body: Bytes| async { body })), Some(ring));
     let query = if draft.query.is_empty() { String::new() } else { format!("?{}", draft.query) };
     let mut request = Request::new(Body::from(draft.body));

@@ -3,13 +3,18 @@
 use serde::Deserialize;
 
 /// What a key is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Role {
+    /// May do everything
     Admin,
+    /// Reads and writes records, makes and changes streams, controls the console
     Operator,
+    /// Writes records
     Producer,
+    /// Reads records
     Analyst,
+    /// Looks at streams, not into them
     Viewer,
 }
 
@@ -87,6 +92,11 @@ impl Role {
             Self::Analyst => "analyst",
             Self::Viewer => "viewer",
         }
+    }
+
+    /// Whether it may change something at the doors that know no operations of streams.
+    pub(crate) fn may_change(self) -> bool {
+        matches!(self, Self::Admin | Self::Operator)
     }
 
     /// Whether it may call the operation. One without a rule is the admin's alone.

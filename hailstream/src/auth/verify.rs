@@ -38,7 +38,7 @@ pub(super) fn verify(keys: &Keys, now_ms: u64, head: &Head<'_>, body: &[u8]) -> 
     check_scope(scope, &claim.date)?;
     let key = keys.key(id).ok_or(AuthError::UnknownKey)?;
     key.check_token(claim.token.as_deref())?;
-    if key.expires_s.is_some_and(|expires_s| expires_s <= now_s) {
+    if key.has_ended(now_s) {
         return Err(AuthError::ExpiredKey);
     }
     let payload = Payload::of(head, body)?;

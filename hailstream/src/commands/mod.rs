@@ -1,6 +1,7 @@
 //! The commands, one file each, and what they share: the runtime, the log, and how an error reaches a person.
 
 mod client;
+mod credentials;
 mod demo;
 mod replay;
 mod serve;
@@ -48,6 +49,7 @@ fn exit_code(error: &(dyn std::error::Error + 'static)) -> ExitCode {
 
 fn dispatch(cli: Cli) -> Result<(), Failure> {
     match cli.command {
+        Command::Credentials(args) => credentials::run(args, &model::Env::system()),
         Command::Sql(args) => sql::run(&args),
         Command::Demo(args) => runtime()?.block_on(demo::run(args)),
         Command::Serve(args) => runtime()?.block_on(serve::run(&args)),

@@ -1,4 +1,4 @@
-//! The doors: loopback listeners, opened all at once before anything else, served until the platform ends.
+//! The doors: listeners, on the loopback interface where nothing else is said, opened all at once before anything else, served until the platform ends.
 
 mod certificate;
 mod connection;
@@ -13,7 +13,7 @@ use connection::Door;
 use model::Env;
 use serde::Serialize;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -22,8 +22,8 @@ use tokio::task::JoinHandle;
 /// A door could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DoorError {
-    #[error("the {door} cannot listen on 127.0.0.1:{port}: {source}; stop what listens there, or give {option}")]
-    Listen { door: &'static str, option: &'static str, port: u16, source: io::Error },
+    #[error("the {door} cannot listen on {address}: {source}; stop what listens there, or give {option}")]
+    Listen { door: &'static str, option: &'static str, address: SocketAddr, source: io::Error },
     #[error(transparent)]
     Certificate(#[from] CertificateError),
 }
@@ -34,6 +34,8 @@ pub(crate) struct Doors {
     search: TcpListener,
     console: TcpListener,
     mode: TlsMode,
+    /// What the doors speak to which secrets are sent: beyond the loopback interface never plain text.
+    mode_of_secrets: TlsMode,
     certificate: Option<Arc<Certificate>>,
 }
 
@@ -49,22 +51,30 @@ pub(crate) struct Addresses {
 }
 
 impl Doors {
-    /// Opens all three on the loopback interface: nobody else can reach them.
+    /// Opens all three where the settings say.
     pub(crate) async fn open(settings: &Settings, env: &Env) -> Result<Self, DoorError> {
+        let open = async |door, option, port| listen(door, option, SocketAddr::new(settings.bind, port)).await;
         Ok(Self {
             mode: settings.tls,
+            mode_of_secrets: if settings.bind.is_loopback() { settings.tls } else { TlsMode::Required },
             certificate: certificate(settings, env)?,
-            aws: listen("AWS door", "--aws-port", settings.aws_port).await?,
-            search: listen("search door", "--search-port", settings.search_port).await?,
-            console: listen("console", "--console-port", settings.console_port).await?,
+            aws: open("AWS door", "--aws-port", settings.aws_port).await?,
+            search: open("search door", "--search-port", settings.search_port).await?,
+            console: open("console", "--console-port", settings.console_port).await?,
         })
     }
 
     /// Where they are; port 0 has become a real one.
     pub(crate) fn addresses(&self) -> io::Result<Addresses> {
-        let scheme = if self.mode == TlsMode::Required { "https" } else { "http" };
-        let url = |listener: &TcpListener| listener.local_addr().map(|a| format!("{scheme}://{a}"));
-        Ok(Addresses { aws: url(&self.aws)?, search: url(&self.search)?, console: url(&self.console)? })
+        let url = |listener: &TcpListener, mode| {
+            let scheme = if mode == TlsMode::Required { "https" } else { "http" };
+            listener.local_addr().map(|address| format!("{scheme}://{address}"))
+        };
+        Ok(Addresses {
+            aws: url(&self.aws, self.mode)?,
+            search: url(&self.search, self.mode_of_secrets)?,
+            console: url(&self.console, self.mode_of_secrets)?,
+        })
     }
 
     /// Serves each door by its router until `ended` says so; requests under way are answered.
@@ -75,19 +85,22 @@ impl Doors {
         console: Router,
         ended: &watch::Receiver<bool>,
     ) -> Vec<JoinHandle<()>> {
-        let (mode, certificate) = (self.mode, self.certificate);
-        [(self.aws, aws, "AWS door"), (self.search, search, "search door"), (self.console, console, "console")]
-            .map(|(listener, router, name)| {
-                let door = Door { name, router, mode, certificate: certificate.clone() };
-                tokio::spawn(connection::serve(listener, door, ended.clone()))
-            })
-            .into()
+        let (open, secret) = (self.mode, self.mode_of_secrets);
+        let doors = [
+            (self.aws, aws, "AWS door", open),
+            (self.search, search, "search door", secret),
+            (self.console, console, "console", secret),
+        ];
+        let served = doors.map(|(listener, router, name, mode)| {
+            let door = Door { name, router, mode, certificate: self.certificate.clone() };
+            tokio::spawn(connection::serve(listener, door, ended.clone()))
+        });
+        served.into()
     }
 }
 
-async fn listen(door: &'static str, option: &'static str, port: u16) -> Result<TcpListener, DoorError> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    TcpListener::bind(address).await.map_err(|source| DoorError::Listen { door, option, port, source })
+async fn listen(door: &'static str, option: &'static str, address: SocketAddr) -> Result<TcpListener, DoorError> {
+    TcpListener::bind(address).await.map_err(|source| DoorError::Listen { door, option, address, source })
 }
 
 /// The certificate as the settings say; none where no door speaks TLS.

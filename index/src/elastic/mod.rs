@@ -56,6 +56,11 @@ pub fn router(index: Index) -> Router {
     Router::new().fallback(handle).with_state(door)
 }
 
+/// Whether a request with this method and path changes nothing in any index.
+pub fn only_reads(method: &Method, path: &str) -> bool {
+    routes::only_reads(method.as_str(), path)
+}
+
 async fn handle(State(door): State<Door>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let path = head.uri.path().to_owned();

@@ -86,6 +86,19 @@ pub(super) fn find(method: &str, path: &str) -> Result<Found, Failure> {
     }
 }
 
+/// Whether a request only looks: by GET and HEAD, and the searches that are sent by POST, with the cursors they leave.
+pub(super) fn only_reads(method: &str, path: &str) -> bool {
+    let given: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let looks = matches!(given[..], ["_search" | "_count"] | [_, "_search" | "_count"]);
+    let cursor = matches!(given[..], ["_search", "scroll"] | ["_search", "scroll", _]);
+    match method {
+        "GET" | "HEAD" => true,
+        "POST" => looks || cursor,
+        "DELETE" => cursor,
+        _ => false,
+    }
+}
+
 fn fit(pattern: &'static str, given: &[&str]) -> Result<Option<Vec<(&'static str, String)>>, Failure> {
     let wanted: Vec<&'static str> = pattern.split('/').filter(|p| !p.is_empty()).collect();
     if wanted.len() != given.len() {
@@ -120,4 +133,25 @@ pub(super) fn decode(text: &str, in_query: bool) -> Result<String, Failure> {
         }
     }
     String::from_utf8(bytes).map_err(|_| Failure::argument(format!("no UTF-8 in [{text}]")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_looks_is_known() {
+        let check = |method: &str, path: &str, expected: bool| assert_eq!(only_reads(method, path), expected, "{path}");
+        for (pattern, methods, _) in ROUTES {
+            for method in methods {
+                let looks = pattern.ends_with("_search") || pattern.ends_with("_count") || pattern.contains("scroll");
+                check(method, pattern, matches!(*method, "GET" | "HEAD") || looks);
+            }
+        }
+        check("POST", "//trips///_search/", true);
+        check("POST", "/trips/_search/more", false);
+        check("PUT", "/_search", false);
+        check("DELETE", "/_search", false);
+        check("POST", "/_bulk", false);
+    }
 }
