@@ -98,7 +98,7 @@ impl Draft {
         draft.set("host", "localhost:4566");
         draft.set("content-type", content_type);
         draft.set("x-amz-date", "20150830T123600Z");
-        draft.set("x-amz-target", "Kinesis_20131202.ListStreams");
+        draft.set("x-amz-target", "K.ListStreams");
         draft
     }
 
