@@ -207,7 +207,7 @@ impl Catalog {
         catalog.problem().map_or(Ok(catalog), |problem| Err(damaged(&problem)))
     }
 
-    /// Reads the catalogue of a data directory; `None` when there is none.
+    /// Reads the catalogue of a data directory and makes it durable; `None` when there is none.
     pub(crate) fn load(files: &dyn Files, dir: &Path) -> Result<Option<Self>, CatalogError> {
         let path = dir.join(NAME);
         let fail = |source| CatalogError::Io { path: path.clone(), source };
@@ -218,7 +218,10 @@ impl Catalog {
         let len = file.size().map_err(fail)?;
         let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
         let got = read_full_at(file.as_ref(), &mut bytes, 0).map_err(fail)?;
-        Self::decode(&path, &bytes[..got]).map(Some)
+        let catalog = Self::decode(&path, &bytes[..got])?;
+        // A process that was killed may have left a catalogue whose name a power failure would still undo.
+        file.sync().and_then(|()| files.sync_folder(dir)).map_err(fail)?;
+        Ok(Some(catalog))
     }
 
     /// Replaces the catalogue of a data directory. When it returns, a crash leaves this one; when it fails, the former

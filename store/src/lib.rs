@@ -27,6 +27,8 @@ mod retention;
 mod setting;
 mod settings;
 mod shard;
+#[cfg(test)]
+mod simulation;
 mod stats;
 mod store;
 mod stream;

@@ -16,8 +16,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// Where a round cannot be stored, it is tried again after this.
-const RETRY_MS: u64 = 1_000;
+/// Where a round cannot be stored, it is tried again after this. Tests of failing disks do not wait so long.
+const RETRY_MS: u64 = if cfg!(test) { 10 } else { 1_000 };
 
 /// A round could not be taken, for the reason given.
 struct RoundFailed(String);

@@ -1,4 +1,5 @@
-//! A file system in memory that fails when told to and forgets on a crash what was not synced. For tests.
+//! A file system in memory that fails when told to, and on a crash forgets what was not synced: all of it behind a point, or
+//! from a seed any of its sectors and names. For tests.
 
 use super::files::{Files, LogFile};
 use parking_lot::Mutex;
@@ -12,7 +13,12 @@ use std::sync::Arc;
 struct Content {
     durable: Vec<u8>,
     current: Vec<u8>,
+    /// Parts that were written since the last sync, in their order: offset and length.
+    unsynced: Vec<(usize, usize)>,
 }
+
+/// What a disk writes as a whole or not at all, in bytes.
+const SECTOR: usize = 512;
 
 /// What should go wrong next.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,6 +29,7 @@ pub(crate) struct Faults {
     pub(crate) sync: Option<io::ErrorKind>,
     pub(crate) create: Option<io::ErrorKind>,
     pub(crate) rename: Option<io::ErrorKind>,
+    pub(crate) read: Option<io::ErrorKind>,
 }
 
 #[derive(Default)]
@@ -94,9 +101,28 @@ impl MemoryFiles {
                 let more = kept.min(content.current.len() - len);
                 survived.extend_from_slice(&content.current[len..len + more]);
             }
-            content.current = survived.clone();
-            content.durable = survived;
+            content.settle(survived);
         }
+    }
+
+    /// The power fails: of what was not synced any sectors arrived, in any order, and any names. `coin` decides.
+    pub(crate) fn crash_by(&self, coin: &mut impl FnMut() -> bool) {
+        let mut state = self.state.lock();
+        let (now, mut survived) = (state.names.clone(), state.durable_names.clone());
+        for (path, content) in &now {
+            let same = survived.get(path).is_some_and(|durable| Arc::ptr_eq(durable, content));
+            if !same && coin() {
+                survived.insert(path.clone(), content.clone());
+            }
+        }
+        survived.retain(|path, _| now.contains_key(path) || coin());
+        for content in survived.values() {
+            let mut content = content.lock();
+            let bytes = content.survivors(coin);
+            content.settle(bytes);
+        }
+        state.durable_names = survived.clone();
+        state.names = survived;
     }
 
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
@@ -111,8 +137,30 @@ impl MemoryFiles {
     pub(crate) fn put(&self, path: &Path, bytes: Vec<u8>) {
         let mut state = self.state.lock();
         let content = state.names.entry(path.to_path_buf()).or_default().clone();
-        *content.lock() = Content { durable: bytes.clone(), current: bytes };
+        content.lock().settle(bytes);
         state.durable_names.insert(path.to_path_buf(), content);
+    }
+
+    /// An independent copy, in which what was not synced is still not synced.
+    pub(crate) fn fork_durable(&self) -> Self {
+        let (copy, state) = (Self::default(), self.state.lock());
+        let mut copied: Vec<(Arc<Mutex<Content>>, Arc<Mutex<Content>>)> = Vec::new();
+        let mut copy_of = |content: &Arc<Mutex<Content>>| {
+            if let Some((_, copy)) = copied.iter().find(|(from, _)| Arc::ptr_eq(from, content)) {
+                return copy.clone();
+            }
+            let from = content.lock();
+            let (durable, current, unsynced) = (from.durable.clone(), from.current.clone(), from.unsynced.clone());
+            let to = Arc::new(Mutex::new(Content { durable, current, unsynced }));
+            copied.push((content.clone(), to.clone()));
+            to
+        };
+        let names = state.names.iter().map(|(path, content)| (path.clone(), copy_of(content))).collect();
+        let durable_names =
+            state.durable_names.iter().map(|(path, content)| (path.clone(), copy_of(content))).collect();
+        let folders = state.folders.clone();
+        *copy.state.lock() = State { names, durable_names, folders, ..State::default() };
+        copy
     }
 
     /// An independent copy of everything.
@@ -122,6 +170,35 @@ impl MemoryFiles {
             copy.put(&path, self.bytes(&path));
         }
         copy
+    }
+}
+
+impl Content {
+    /// What is on the disk from now on, and all that is there.
+    fn settle(&mut self, bytes: Vec<u8>) {
+        self.durable.clone_from(&bytes);
+        self.current = bytes;
+        self.unsynced.clear();
+    }
+
+    /// What a crash leaves: what was synced, and those sectors of what was written since that `coin` lets arrive.
+    fn survivors(&self, coin: &mut impl FnMut() -> bool) -> Vec<u8> {
+        let mut bytes = self.durable.clone();
+        for &(offset, len) in &self.unsynced {
+            let end = (offset + len).min(self.current.len());
+            let mut start = offset;
+            while start < end {
+                let stop = ((start / SECTOR + 1) * SECTOR).min(end);
+                if coin() {
+                    if bytes.len() < stop {
+                        bytes.resize(stop, 0);
+                    }
+                    bytes[start..stop].copy_from_slice(&self.current[start..stop]);
+                }
+                start = stop;
+            }
+        }
+        bytes
     }
 }
 
@@ -139,10 +216,12 @@ impl LogFile for MemoryFile {
             content.current.resize(end, 0);
         }
         content.current[offset as usize..end].copy_from_slice(&bytes[..arrived]);
+        content.unsynced.push((offset as usize, arrived));
         check(faults.write)
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        check(self.state.lock().faults.read)?;
         let content = self.content.lock();
         let rest = content.current.get(offset as usize..).unwrap_or_default();
         let n = rest.len().min(buffer.len());
@@ -154,7 +233,8 @@ impl LogFile for MemoryFile {
         let mut state = self.state.lock();
         state.sync()?;
         let mut content = self.content.lock();
-        content.durable = content.current.clone();
+        let bytes = content.current.clone();
+        content.settle(bytes);
         Ok(())
     }
 

@@ -82,7 +82,7 @@ impl Log {
         let mut log = Self::detached(files, folder, log_id, options);
         let mut recovery = LogRecovery { segments: found.len() + 1, ..LogRecovery::default() };
         log.adopt_sealed(&found, &last, &mut recovery)?;
-        log.adopt_last(last, found.last(), &mut recovery)?;
+        log.adopt_last(last, found.last(), ended.is_some(), &mut recovery)?;
         let next = log.view.next();
         if let Some(ended) = ended
             && next < ended
@@ -112,7 +112,13 @@ impl Log {
     }
 
     /// The last segment is the only one in which a write can have been under way: it is walked, and its torn tail cut.
-    fn adopt_last(&mut self, last: Found, before: Option<&Found>, out: &mut LogRecovery) -> Result<(), LogOpenError> {
+    fn adopt_last(
+        &mut self,
+        last: Found,
+        before: Option<&Found>,
+        closed: bool,
+        out: &mut LogRecovery,
+    ) -> Result<(), LogOpenError> {
         let fail = |source| LogOpenError::Io { path: last.path.clone(), source };
         if last.header.is_err() && last.len <= SEGMENT_HEADER_BYTES as u64 {
             return self.restart_torn(&last, before, out);
@@ -141,6 +147,12 @@ impl Log {
             });
         }
         cut_tail(file.as_ref(), &last.path, &mut found, out).map_err(fail)?;
+        if !closed {
+            // What a killed process had written and not synced is here as long as the machine is up; so is a name. Both
+            // are made durable before anybody reads what they hold or writes behind it.
+            file.sync().map_err(fail)?;
+            self.view.files.sync_folder(&self.view.folder).map_err(fail)?;
+        }
         self.newest_ms = found.newest_ms;
         self.push_segment(&last, plan.newest_before_ms, found.newest_ms, Some((found.index, found.end)));
         self.view.state.write().next = found.next;
