@@ -144,15 +144,15 @@ impl MemoryFiles {
     /// An independent copy, in which what was not synced is still not synced.
     pub(crate) fn fork_durable(&self) -> Self {
         let (copy, state) = (Self::default(), self.state.lock());
-        let mut copied: Vec<(Arc<Mutex<Content>>, Arc<Mutex<Content>>)> = Vec::new();
+        let mut copied: BTreeMap<*const Mutex<Content>, Arc<Mutex<Content>>> = BTreeMap::new();
         let mut copy_of = |content: &Arc<Mutex<Content>>| {
-            if let Some((_, copy)) = copied.iter().find(|(from, _)| Arc::ptr_eq(from, content)) {
+            if let Some(copy) = copied.get(&Arc::as_ptr(content)) {
                 return copy.clone();
             }
             let from = content.lock();
             let (durable, current, unsynced) = (from.durable.clone(), from.current.clone(), from.unsynced.clone());
             let to = Arc::new(Mutex::new(Content { durable, current, unsynced }));
-            copied.push((content.clone(), to.clone()));
+            copied.insert(Arc::as_ptr(content), to.clone());
             to
         };
         let names = state.names.iter().map(|(path, content)| (path.clone(), copy_of(content))).collect();
