@@ -209,3 +209,34 @@ def test_other_machines_are_let_in_by_those_who_say_who_they_are(tmp_path, start
     assert urllib.request.urlopen(console + "/health", context=trusting, timeout=30).status == 200
     with pytest.raises(OSError):
         urllib.request.urlopen(console.replace("https", "http") + "/health", timeout=30)
+
+
+def test_a_policy_shares_a_stream_and_takes_back(client):
+    admin, viewer = client("A", "a"), client("V", "v")
+    admin.create_stream(StreamName="x", ShardCount=1)
+    admin.get_waiter("stream_exists").wait(StreamName="x", WaiterConfig={"Delay": 1})
+    arn = admin.describe_stream_summary(StreamName="x")["StreamDescriptionSummary"]["StreamARN"]
+
+    def policy(effect, action):
+        statement = {"Effect": effect, "Principal": {"AWS": "arn:aws:iam::000000000000:user/V"}, "Action": action,
+                     "Resource": arn}
+        admin.put_resource_policy(ResourceARN=arn, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+
+    def refusal(call, **members):
+        with pytest.raises(ClientError) as refused:
+            call(**members)
+        assert refused.value.response["Error"]["Code"] == "AccessDeniedException"
+        return refused.value.response["Error"]["Message"]
+
+    record = {"StreamName": "x", "Data": b"d", "PartitionKey": "k"}
+    user = f"User: arn:aws:iam::000000000000:user/V is not authorized to perform: kinesis:PutRecord on resource: {arn}"
+    unallowed = f"{user} because no identity-based policy allows the kinesis:PutRecord action"
+    assert refusal(viewer.put_record, **record) == unallowed
+    policy("Allow", "kinesis:PutRecord")
+    assert viewer.put_record(**record)["ShardId"] == "shardId-000000000000"
+    policy("Deny", "kinesis:*")
+    assert refusal(viewer.put_record, **record) == f"{user} with an explicit deny in a resource-based policy"
+    refusal(viewer.describe_stream_summary, StreamName="x")
+    admin.put_record(**record)
+    admin.delete_resource_policy(ResourceARN=arn)
+    assert refusal(viewer.put_record, **record) == unallowed

@@ -233,6 +233,14 @@ impl Store {
         }
     }
 
+    /// Whether any stream or consumer has a policy.
+    pub(crate) fn any_policy(&self) -> bool {
+        self.inner.streams.read().values().any(|stream| {
+            let view = stream.view();
+            view.settings.policy.is_some() || view.consumers.values().any(|consumer| consumer.policy.is_some())
+        })
+    }
+
     async fn change_tags(
         &self,
         resource: Resource<'_>,

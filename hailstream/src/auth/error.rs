@@ -39,8 +39,6 @@ pub(crate) enum AuthError {
          Key and signing method. Consult the service documentation for details."
     )]
     Mismatch,
-    #[error("User: {user} is not authorized to perform: kinesis:{operation} because its role {role} does not allow it")]
-    Denied { user: String, operation: String, role: &'static str },
     #[error("The request is larger than {0} bytes.")]
     TooLarge(usize),
     #[error("The request's body is incomplete: {0}")]
@@ -71,7 +69,6 @@ impl AuthError {
             | Self::Expired { .. }
             | Self::Early { .. }
             | Self::Mismatch => "InvalidSignatureException",
-            Self::Denied { .. } => "AccessDeniedException",
             Self::TooLarge(_) => "RequestEntityTooLargeException",
             Self::Truncated(_) => "SerializationException",
             Self::Internal(_) => "InternalFailure",

@@ -12,6 +12,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::sync::Arc;
+use store::kinesis::{Caller, DEFAULT_ACCOUNT};
 
 /// Largest body that is read, in bytes: as much as the door itself takes.
 const BODY_BYTES_MAX: usize = 24 * 1024 * 1024;
@@ -47,11 +48,9 @@ async fn admitted(ring: &Arc<KeyRing>, request: Request) -> Result<Request, Auth
     };
     let keys = ring.keys().await?;
     let Verified { key, unchunked } = verify(&keys, ring.env().now_ms(), &head, &body)?;
-    let operation = operation(&parts.headers);
-    if !key.role.may(operation) {
-        let user = format!("arn:aws:iam::{}:user/{}", store::kinesis::DEFAULT_ACCOUNT, key.id);
-        return Err(AuthError::Denied { user, operation: operation.to_owned(), role: key.role.name() });
-    }
+    // What the role does not allow a policy may: the door knows the resource, and decides.
+    let allowed = key.role.may(operation(&parts.headers));
+    parts.extensions.insert(Caller { arn: format!("arn:aws:iam::{DEFAULT_ACCOUNT}:user/{}", key.id), allowed });
     let body = match unchunked {
         None => body,
         Some(body) => {

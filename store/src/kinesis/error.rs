@@ -21,6 +21,7 @@ pub(super) struct ApiError {
 /// The names of errors in the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Code {
+    AccessDenied,
     DryRunOperation,
     ExpiredIterator,
     ExpiredNextToken,
@@ -40,6 +41,7 @@ pub(super) enum Code {
 impl Code {
     pub(super) fn name(self) -> &'static str {
         match self {
+            Self::AccessDenied => "AccessDeniedException",
             Self::DryRunOperation => "DryRunOperationException",
             Self::ExpiredIterator => "ExpiredIteratorException",
             Self::ExpiredNextToken => "ExpiredNextTokenException",

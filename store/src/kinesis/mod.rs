@@ -1,6 +1,7 @@
 //! The Kinesis door: `POST /` with the operation in a header and JSON 1.1 or CBOR 1.1 in the body. The only place of this crate that
 //! knows the words of the protocol.
 
+mod access;
 pub mod admin;
 pub mod aggregation;
 mod capacity;
@@ -14,6 +15,7 @@ mod get;
 mod lists;
 mod monitoring;
 mod policies;
+mod policy;
 mod put;
 mod rates;
 mod reshard;
@@ -25,6 +27,8 @@ mod tags;
 mod time;
 mod token;
 mod validate;
+
+pub use access::Caller;
 
 use crate::store::Store;
 use axum::Router;
@@ -210,8 +214,13 @@ impl Door {
     async fn answer(self: Arc<Self>, codec: Codec, request: Request) -> Result<Answer, ApiError> {
         let operation = operation(request.headers())?;
         self.admit_account(operation)?;
-        let body = read_body(request.into_body()).await?;
+        let (mut head, body) = request.into_parts();
+        let caller = head.extensions.remove::<Caller>();
+        let body = read_body(body).await?;
         let body = codec.read(&body)?;
+        if let Some(caller) = caller {
+            self.authorize(&caller, operation, &body)?;
+        }
         if operation == Operation::SubscribeToShard {
             return self.subscribe_to_shard(codec, &body).await.map(Answer::Events);
         }
