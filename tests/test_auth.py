@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import socket
 import ssl
 import subprocess
 import sys
@@ -11,7 +12,10 @@ import urllib.request
 
 import boto3
 import pytest
+from botocore.auth import SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from elasticsearch import AuthenticationException, AuthorizationException, Elasticsearch
 
@@ -202,11 +206,17 @@ def test_other_machines_are_let_in_by_those_who_say_who_they_are(tmp_path, start
     keys = tmp_path / "keys.toml"
     keys.write_text(KEYS)
     keys.chmod(0o600)
-    platform = start("--bind", "0.0.0.0", "--credentials", keys)
+    platform = start("--bind", "0.0.0.0", "--credentials", keys, "--console-host", "wall.example")
     console = platform.addresses["console"].replace("0.0.0.0", "127.0.0.1")
     assert console.startswith("https://") and platform.addresses["aws"].startswith("http://")
     trusting = ssl.create_default_context(cafile=platform.data_dir / "data" / "tls" / "cert.pem")
     assert urllib.request.urlopen(console + "/health", context=trusting, timeout=30).status == 200
+    for host, status in (("wall.example", 200), ("other.example", 400)):
+        named = urllib.request.Request(console + "/health", headers={"host": host})
+        try:
+            assert urllib.request.urlopen(named, context=trusting, timeout=30).status == status
+        except urllib.error.HTTPError as error:
+            assert error.code == status
     with pytest.raises(OSError):
         urllib.request.urlopen(console.replace("https", "http") + "/health", timeout=30)
 
@@ -240,3 +250,38 @@ def test_a_policy_shares_a_stream_and_takes_back(client):
     admin.put_record(**record)
     admin.delete_resource_policy(ResourceARN=arn)
     assert refusal(viewer.put_record, **record) == unallowed
+
+
+def test_a_request_may_be_presigned_and_ends(client):
+    def presigned(secret, expires):
+        headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": "Kinesis_20131202.ListStreams"}
+        request = AWSRequest("POST", client.endpoint + "/", headers)
+        SigV4QueryAuth(Credentials("A", secret), "kinesis", "eu-west-1", expires=expires).add_auth(request)
+        return urllib.request.Request(request.url, b"", dict(request.headers), method="POST")
+
+    def refusal(request):
+        try:
+            urllib.request.urlopen(request, timeout=30)
+        except urllib.error.HTTPError as error:
+            return json.load(error)
+
+    lasting = presigned("a", 3600)
+    assert refusal(lasting) is None
+    lasting.data = b"{}"
+    assert refusal(lasting)["__type"] == "InvalidSignatureException"
+    assert refusal(presigned("b", 3600))["__type"] == "InvalidSignatureException"
+    short = presigned("a", 1)
+    ended = wait_for(lambda: refusal(short), "the request to end", 30)
+    assert ended["__type"] == "InvalidSignatureException" and ended["message"].startswith("Signature expired: ")
+
+
+def test_a_body_that_breaks_off_is_refused(client):
+    host, port = client.endpoint.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nhost: a\r\nauthorization: AWS4-HMAC-SHA256 Credential=A\r\n"
+                           b"content-length: 100\r\n\r\n{")
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 400 ") and b"SerializationException" in answer, answer
+    # The door goes on.
+    assert client("A", "a").list_streams()["StreamNames"] == []

@@ -59,6 +59,9 @@ pub(crate) struct PlatformArgs {
     /// Port of the console; 0 takes any free one [default: 8080]
     #[arg(long, env = "HAILSTREAM_CONSOLE_PORT", value_name = "PORT")]
     pub(crate) console_port: Option<u16>,
+    /// Name under which browsers reach the console, beside localhost and addresses; may be given again
+    #[arg(long = "console-host", value_name = "NAME")]
+    pub(crate) console_hosts: Vec<String>,
     /// Take whatever comes: no throttles on shards
     #[arg(long, env = "HAILSTREAM_UNLIMITED")]
     pub(crate) unlimited: bool,

@@ -96,7 +96,7 @@ impl Platform {
         let parts =
             Arc::new(Parts::new(env, (store.clone(), index.clone()), applications, replaying, Handle::current()));
         let (ended, watching) = watch::channel(false);
-        let console = console_router(&parts, watching.clone());
+        let console = console_router(&parts, settings.console_hosts.clone(), watching.clone());
         let (search, console) = asked(index::elastic::router(index.clone()), console, keys.as_ref());
         let aws = guarded(store::kinesis::router(store), keys);
         let mut tasks = doors.serve(aws, search, console, &watching);
@@ -231,8 +231,8 @@ fn asked(search: Router, console: Router, keys: Option<&Arc<KeyRing>>) -> (Route
     (auth::asked(search, keys.cloned(), searching), auth::asked(console, keys.cloned(), watching))
 }
 
-fn console_router(parts: &Arc<Parts>, ended: watch::Receiver<bool>) -> Router {
-    let options = console::Options { closing: Some(ended), ..console::Options::new(parts.env().clone()) };
+fn console_router(parts: &Arc<Parts>, hosts: Vec<String>, ended: watch::Receiver<bool>) -> Router {
+    let options = console::Options { closing: Some(ended), hosts, ..console::Options::new(parts.env().clone()) };
     console::router(Arc::new(ConsolePlatform::new(parts.clone())), options)
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct Settings {
     pub(crate) aws_port: u16,
     pub(crate) search_port: u16,
     pub(crate) console_port: u16,
+    /// Names of this machine under which the console answers.
+    pub(crate) console_hosts: Vec<String>,
     pub(crate) unlimited: bool,
     pub(crate) limits_speedup: u32,
     pub(crate) credentials: Option<PathBuf>,
@@ -36,6 +38,8 @@ struct File {
     aws_port: Option<u16>,
     search_port: Option<u16>,
     console_port: Option<u16>,
+    #[serde(default)]
+    console_hosts: Vec<String>,
     unlimited: Option<bool>,
     limits_speedup: Option<u32>,
     credentials: Option<PathBuf>,
@@ -73,6 +77,7 @@ impl Settings {
             aws_port: args.aws_port.or(file.aws_port).unwrap_or(4566),
             search_port: args.search_port.or(file.search_port).unwrap_or(9200),
             console_port: args.console_port.or(file.console_port).unwrap_or(8080),
+            console_hosts: [&file.console_hosts[..], &args.console_hosts].concat(),
             unlimited: args.unlimited || file.unlimited.unwrap_or(false),
             limits_speedup: args.limits_speedup.or(file.limits_speedup).unwrap_or(1),
             credentials: args.credentials.clone().or(file.credentials),

@@ -12,7 +12,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::sync::Arc;
-use store::kinesis::{Caller, DEFAULT_ACCOUNT};
+use store::kinesis::{Caller, DEFAULT_ACCOUNT, request_id};
 
 /// Largest body that is read, in bytes: as much as the door itself takes.
 const BODY_BYTES_MAX: usize = 24 * 1024 * 1024;
@@ -32,7 +32,7 @@ async fn guard(State(ring): State<Arc<KeyRing>>, request: Request, next: Next) -
         request.headers().get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(CBOR.as_bytes()));
     match admitted(&ring, request).await {
         Ok(request) => next.run(request).await,
-        Err(error) => refusal(&error, cbor),
+        Err(error) => refusal(&error, cbor, &request_id(ring.env())),
     }
 }
 
@@ -78,7 +78,7 @@ fn operation(headers: &HeaderMap) -> &str {
     target.rsplit_once('.').map_or(target, |(_, name)| name)
 }
 
-fn refusal(error: &AuthError, cbor: bool) -> Response {
+fn refusal(error: &AuthError, cbor: bool, request_id: &str) -> Response {
     let (name, message) = (error.name(), error.to_string());
     let (kind, body) = if cbor {
         let mut body = vec![0xa2];
@@ -92,6 +92,10 @@ fn refusal(error: &AuthError, cbor: bool) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = error.status();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    // A request id is made of hexadecimal digits and hyphens, which any header takes.
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert("x-amzn-requestid", id);
+    }
     response
 }
 

@@ -302,6 +302,13 @@ async fn every_form_of_a_right_request_is_taken() {
             assert_eq!((status, &body[..]), (200, BODY.as_bytes()), "{form} {steps:?} {body:?}");
         }
     }
+    // Over HTTP/2 the host may stand in the address alone.
+    let steps = [step(&["then-drop", "host"]), step(&["then-path", "http://localhost:4566/"])];
+    for form in FORMS {
+        assert_eq!(ask(dir.path(), form, &steps, JSON).await.0, 200, "{form}");
+    }
+    let elsewhere = [step(&["then-drop", "host"]), step(&["then-path", "http://localhost:4567/"])];
+    assert_eq!(ask(dir.path(), "header", &elsewhere, JSON).await.0, 400);
     // The last moment of a key and of a presigned request; a date as HTTP writes it; fields apart by blanks alone.
     for (form, steps) in [
         ("header", vec![step(&["id", "OLD"]), step(&["clock", "-1"])]),
