@@ -184,7 +184,65 @@ pub(super) fn bytes_of(hex: &str) -> Option<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::credentials::KeyRing;
     use super::*;
+    use axum::http::{HeaderMap, HeaderValue};
+    use futures_util::FutureExt;
+    use model::Env;
+    use proptest::prelude::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// Keys with one key, as of 2015-08-30T12:36:00Z.
+    fn keys() -> Arc<Keys> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys.toml");
+        std::fs::write(&path, "[[key]]\nid = 'A'\nsecret = 's'\nrole = 'admin'\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let ring = Arc::new(KeyRing::open(&path, Env::manual(0, 1).0).unwrap());
+        // A ring that was just opened looks at nothing, and so waits for nothing.
+        ring.keys().now_or_never().unwrap().unwrap()
+    }
+
+    /// Texts that are almost right: some part, with something else in the middle of it.
+    fn almost(right: &'static str) -> impl Strategy<Value = String> {
+        let cut = (0..=right.len(), 0..=right.len(), ".{0,6}|[ 0-9/;=%,]{0,6}");
+        cut.prop_map(move |(a, b, text)| format!("{}{text}{}", &right[..a], &right[b.max(a)..]))
+    }
+
+    proptest! {
+        #[test]
+        fn any_head_is_refused_without_a_panic(
+            id in almost("A/20150830/eu-west-1/kinesis/aws4_request"),
+            date in almost("20150830T123600Z"),
+            names in almost("host;x-amz-date;x-amz-target"),
+            signature in almost("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
+            payload in almost("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"),
+            query in ".{0,40}",
+            body in ".{0,40}",
+            in_query: bool,
+        ) {
+            let mut headers = HeaderMap::new();
+            let mut set = |name: &'static str, value: &str| {
+                if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+                    headers.insert(name, value);
+                }
+            };
+            set("host", "a");
+            set("x-amz-content-sha256", &payload);
+            let mut query = query;
+            if in_query {
+                let (id, names) = (id.replace('&', ""), names.replace('&', ""));
+                query += &format!("&X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential={id}&X-Amz-Date={date}");
+                query += &format!("&X-Amz-SignedHeaders={names}&X-Amz-Signature={signature}");
+            } else {
+                set("x-amz-date", &date);
+                let fields = format!("Credential={id}, SignedHeaders={names}, Signature={signature}");
+                set("authorization", &format!("{ALGORITHM} {fields}"));
+            }
+            let head = Head { method: "POST", path: "/", query: &query, headers: &headers, authority: None };
+            prop_assert!(verify(&keys(), 1_440_938_160_000, &head, body.as_bytes()).is_err());
+        }
+    }
 
     #[test]
     fn a_code_is_sixty_four_small_digits() {
