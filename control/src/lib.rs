@@ -1,10 +1,13 @@
-//! Applications: what is wanted of them, what they are doing, and the steps that bring the second to the first.
+//! Applications: what is wanted of them, what they are doing, and the steps that bring the second to the first; and
+//! [`metrics`], numbers over time.
 //!
 //! *Invariant:* nothing here knows how a job runs: that is a [`Runner`]'s business, and there may be several kinds.
 
 mod application;
+pub mod aws;
 mod catalog;
 mod manager;
+pub mod metrics;
 mod restart;
 mod runner;
 pub mod scaling;

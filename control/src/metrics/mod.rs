@@ -1,0 +1,25 @@
+//! The metric store: numbers over time, kept for 455 days in ever coarser periods, on disk and within stated bounds.
+//!
+//! A series is one metric of one thing: a namespace, a name and dimensions. What is recorded in one second is kept as one
+//! [`StatisticSet`]; seconds are merged into minutes, minutes into five minutes, these into hours. See decision 10.
+//!
+//! *Invariant:* a coarser point is the merge of the finer ones in the order of time, so that a restart, which computes the
+//! open ones anew, changes no bit of any answer.
+
+mod bytes;
+mod chunk;
+mod error;
+mod files;
+mod journal;
+mod key;
+mod open;
+mod point;
+mod store;
+#[cfg(test)]
+mod tests;
+mod tier;
+
+pub use error::MetricsError;
+pub use key::{KeyError, SeriesKey};
+pub use point::{Statistic, StatisticSet};
+pub use store::{Datum, MetricStore, Recorded, Value};

@@ -1,0 +1,197 @@
+//! What is in memory: for each series the points of the open chunk of each tier, and the chunks that are being written.
+
+use super::chunk::{Chunk, ChunkId};
+use super::journal::{Block, Replayed};
+use super::key::SeriesKey;
+use super::point::{Point, StatisticSet};
+use super::tier::TIERS;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Points of a chunk at their times in seconds since the Unix epoch.
+pub(super) type Timed = Vec<(u64, StatisticSet)>;
+
+/// One series in memory.
+#[derive(Debug, Default)]
+struct Series {
+    /// The points of each tier's open chunk that come from sealed chunks of the finer tier; the finest holds what was
+    /// recorded.
+    points: [Vec<Point>; TIERS.len()],
+    /// Its number in the journal of the open chunk, once it was named there.
+    number: Option<u32>,
+}
+
+/// All that is in memory. One series takes at most 552 points of 40 bytes beside its key.
+#[derive(Debug)]
+pub(super) struct Open {
+    starts: [u64; TIERS.len()],
+    series: HashMap<Arc<SeriesKey>, Series>,
+    /// How many series the journal has named.
+    named: u32,
+    series_max: usize,
+    /// Chunks that are complete, and not in a file yet.
+    pub(super) pending: Vec<Arc<Chunk>>,
+    /// Chunks that are in files.
+    pub(super) files: BTreeSet<ChunkId>,
+}
+
+/// What a question needs: chunks in files, then chunks and points in memory, all disjoint.
+pub(super) struct Snapshot {
+    pub(super) files: Vec<ChunkId>,
+    pub(super) pending: Vec<Arc<Chunk>>,
+    /// For each asked series.
+    pub(super) open: Vec<Timed>,
+}
+
+impl Open {
+    /// Nothing, as of `now_s`.
+    pub(super) fn new(now_s: u64, series_max: usize) -> Self {
+        Self {
+            starts: TIERS.map(|tier| tier.chunk_start(now_s)),
+            series: HashMap::new(),
+            named: 0,
+            series_max,
+            pending: Vec::new(),
+            files: BTreeSet::new(),
+        }
+    }
+
+    /// Where the open chunk of a tier begins, in seconds since the Unix epoch.
+    pub(super) fn start_s(&self, tier: usize) -> u64 {
+        self.starts[tier]
+    }
+
+    /// How many series are in memory.
+    pub(super) fn series_count(&self) -> usize {
+        self.series.len()
+    }
+
+    /// Their keys, in no order.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Arc<SeriesKey>> {
+        self.series.keys()
+    }
+
+    /// Adds a set to the current second. False when there are too many series already, or the clock stands before the
+    /// open chunk, which must not grow backwards.
+    pub(super) fn record(&mut self, now_s: u64, key: &Arc<SeriesKey>, set: StatisticSet, block: &mut Block) -> bool {
+        let slots = self.starts[0]..self.starts[0] + TIERS[0].chunk_s;
+        if !slots.contains(&now_s) || (self.series.len() >= self.series_max && !self.series.contains_key(key)) {
+            return false;
+        }
+        let series = self.series.entry(Arc::clone(key)).or_default();
+        let number = *series.number.get_or_insert_with(|| {
+            block.name(key);
+            self.named += 1;
+            self.named - 1
+        });
+        let slot = (now_s - self.starts[0]) as u32;
+        add(&mut series.points[0], slot, set);
+        block.push(number, slot, set);
+        true
+    }
+
+    /// Takes over a journal of the open chunk of seconds.
+    pub(super) fn take_journal(&mut self, replayed: Replayed) {
+        self.named = replayed.keys.len() as u32;
+        for (number, key) in replayed.keys.iter().enumerate() {
+            self.series.entry(Arc::clone(key)).or_default().number = Some(number as u32);
+        }
+        for (number, slot, set) in replayed.points {
+            let key = &replayed.keys[number as usize];
+            add(&mut self.series.entry(Arc::clone(key)).or_default().points[0], slot, set);
+        }
+    }
+
+    /// Lets time pass: chunks whose end has come are sealed, from the finest on, and put among the pending ones. True
+    /// when the chunk of seconds was one of them, so that a new journal begins.
+    pub(super) fn advance(&mut self, now_s: u64) -> bool {
+        let mut began = false;
+        for (tier, spans) in TIERS.iter().enumerate() {
+            if now_s >= self.starts[tier] + spans.chunk_s {
+                self.seal(tier);
+                self.starts[tier] = spans.chunk_start(now_s);
+                began |= tier == 0;
+            }
+        }
+        if began {
+            self.series.retain(|_, series| series.points.iter().any(|points| !points.is_empty()));
+            self.series.values_mut().for_each(|series| series.number = None);
+            self.named = 0;
+        }
+        began
+    }
+
+    fn seal(&mut self, tier: usize) {
+        let id = ChunkId { tier, start_s: self.starts[tier] };
+        let mut series = Vec::new();
+        for (key, one) in &mut self.series {
+            let points = std::mem::take(&mut one.points[tier]);
+            if !points.is_empty() {
+                series.push((Arc::clone(key), points));
+            }
+        }
+        series.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let chunk = Arc::new(Chunk { id, series });
+        self.fold_in(&chunk);
+        if !chunk.series.is_empty() {
+            self.pending.push(chunk);
+        }
+    }
+
+    /// Merges a sealed chunk into the open chunk of the next coarser tier.
+    pub(super) fn fold_in(&mut self, chunk: &Chunk) {
+        let coarser = chunk.id.tier + 1;
+        if coarser == TIERS.len() {
+            return;
+        }
+        for (key, points) in &chunk.series {
+            let open = &mut self.series.entry(Arc::clone(key)).or_default().points[coarser];
+            fold(timed(chunk.id, points), coarser, self.starts[coarser], open);
+        }
+    }
+
+    /// What is there of these series within a range of seconds, in points of a tier.
+    pub(super) fn snapshot(&self, keys: &[SeriesKey], tier: usize, range: &Range<u64>) -> Snapshot {
+        let wanted = |id: &ChunkId| id.tier == tier && id.start_s < range.end && id.end_s() > range.start;
+        let files = self.files.range(ChunkId { tier, start_s: 0 }..ChunkId { tier: tier + 1, start_s: 0 });
+        let open = |key| self.series.get(key).map(|series| self.open_points(series, tier)).unwrap_or_default();
+        Snapshot {
+            files: files.copied().filter(wanted).collect(),
+            pending: self.pending.iter().filter(|chunk| wanted(&chunk.id)).cloned().collect(),
+            open: keys.iter().map(open).collect(),
+        }
+    }
+
+    /// The points of a series that are in no chunk of this tier yet: those of the open chunk, and those that the open
+    /// chunks of the finer tiers will become.
+    fn open_points(&self, series: &Series, tier: usize) -> Timed {
+        let mut points = series.points[tier].clone();
+        if tier > 0 {
+            fold(self.open_points(series, tier - 1), tier, self.starts[tier], &mut points);
+        }
+        timed(ChunkId { tier, start_s: self.starts[tier] }, &points).collect()
+    }
+}
+
+pub(super) fn timed(id: ChunkId, points: &[Point]) -> impl Iterator<Item = (u64, StatisticSet)> {
+    points.iter().map(move |point| (id.start_s + u64::from(point.slot) * TIERS[id.tier].period_s, point.set))
+}
+
+/// Merges points into those of a coarser tier's chunk that starts at `start_s`.
+fn fold(points: impl IntoIterator<Item = (u64, StatisticSet)>, tier: usize, start_s: u64, into: &mut Vec<Point>) {
+    for (at_s, set) in points {
+        // What lies before the chunk cannot be: chunks of the finer tier lie within it.
+        if let Some(seconds) = at_s.checked_sub(start_s) {
+            add(into, (seconds / TIERS[tier].period_s) as u32, set);
+        }
+    }
+}
+
+/// Adds a set to the point of a slot. Slots come in ascending order, but for a clock that was set back a little.
+fn add(points: &mut Vec<Point>, slot: u32, set: StatisticSet) {
+    match points.binary_search_by_key(&slot, |point| point.slot) {
+        Ok(at) => points[at].set = points[at].set.merge(set),
+        Err(at) => points.insert(at, Point { slot, set }),
+    }
+}
