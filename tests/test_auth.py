@@ -40,6 +40,11 @@ expires = 2026-01-01T00:00:00Z
 id = "V"
 secret = "v"
 role = "viewer"
+[[key]]
+id = "W"
+secret = "w"
+role = "viewer"
+user = "V"
 """
 
 
@@ -191,7 +196,7 @@ def test_keys_are_made_listed_and_checked(client, tmp_path):
     assert made["id"] in listed.stdout and made["secret"] not in listed.stdout
     states = {line.split()[0]: line.split()[2] for line in listed.stdout.splitlines()[1:]}
     assert states["E"] == "ended" and states[made["id"]] == "enabled"
-    assert "5 keys, 4 of them enabled" in credentials("check", *file).stdout
+    assert "6 keys, 5 of them enabled" in credentials("check", *file).stdout
     again = credentials("new", *file, "--role", "viewer", "--id", "A")
     assert again.returncode == 1 and "there is a key A already" in again.stderr
     first = credentials("new", "--credentials", str(tmp_path / "first.toml"), "--role", "admin")
@@ -244,6 +249,8 @@ def test_a_policy_shares_a_stream_and_takes_back(client):
     assert refusal(viewer.put_record, **record) == unallowed
     policy("Allow", "kinesis:PutRecord")
     assert viewer.put_record(**record)["ShardId"] == "shardId-000000000000"
+    # Another key of the same user needs no other policy.
+    assert client("W", "w").put_record(**record)["ShardId"] == "shardId-000000000000"
     policy("Deny", "kinesis:*")
     assert refusal(viewer.put_record, **record) == f"{user} with an explicit deny in a resource-based policy"
     refusal(viewer.describe_stream_summary, StreamName="x")

@@ -211,6 +211,9 @@ pub(crate) enum CredentialsAction {
         /// Its id, in place of one that is made up
         #[arg(long, value_name = "ID")]
         id: Option<String>,
+        /// Whose key it is, in policies and refusals; several keys may be one user's [default: its id]
+        #[arg(long, value_name = "NAME")]
+        user: Option<String>,
         /// Hours until it ends; without it, it does not
         #[arg(long, value_name = "HOURS", value_parser = clap::value_parser!(u32).range(1..=876_000))]
         expires_in: Option<u32>,

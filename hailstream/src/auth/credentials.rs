@@ -26,6 +26,8 @@ pub(crate) struct Key {
     pub(crate) secret: String,
     pub(crate) session_token: Option<String>,
     pub(crate) role: Role,
+    /// Whose key it is: policies name users, so that a new key of the same user needs no new policy.
+    pub(crate) user: String,
     pub(crate) enabled: bool,
     /// When it ends, in seconds since the Unix epoch.
     pub(crate) expires_s: Option<i64>,
@@ -60,6 +62,7 @@ struct Written {
     secret: String,
     session_token: Option<String>,
     role: Role,
+    user: Option<String>,
     #[serde(default = "enabled")]
     enabled: bool,
     expires: Option<toml::value::Datetime>,
@@ -258,24 +261,28 @@ fn parse(text: &str) -> Result<Vec<Key>, String> {
     Ok(keys)
 }
 
-/// Whether this can be the id of a key.
+/// Whether this can be the id of a key, or the name of a user.
 pub(super) fn is_id(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
 }
 
 fn checked(written: Written) -> Result<Key, String> {
-    let Written { id, secret, session_token, role, enabled, expires } = written;
+    let Written { id, secret, session_token, role, user, enabled, expires } = written;
     if id.is_empty() || secret.is_empty() {
         return Err("has an empty id or secret".to_owned());
     }
     if !is_id(&id) {
         return Err("has an id with other characters than letters, digits, '_', '-' and '.'".to_owned());
     }
+    let user = user.unwrap_or_else(|| id.clone());
+    if !is_id(&user) {
+        return Err("has a user with other characters than letters, digits, '_', '-' and '.'".to_owned());
+    }
     let expires_s = expires.map(|at| {
         let time = chrono::DateTime::parse_from_rfc3339(&at.to_string());
         time.map(|time| time.timestamp()).map_err(|_| format!("expires at {at}, which names no moment; add a Z"))
     });
-    Ok(Key { id, secret, session_token, role, enabled, expires_s: expires_s.transpose()? })
+    Ok(Key { id, secret, session_token, role, user, enabled, expires_s: expires_s.transpose()? })
 }
 
 #[cfg(test)]
@@ -338,6 +345,7 @@ mod tests {
         check(&key.repeat(2), 0o600, "twice");
         check(&key.replace("viewer", "king"), 0o600, "king");
         check(&key.replace("'A'", "'A/B'"), 0o600, "key 1 has an id with other characters");
+        check(&format!("{key}user = 'a b'\n"), 0o600, "key 1 has a user with other characters");
         check("[[key]]\nid = 'A'\nsecret = ''\nrole = 'viewer'\n", 0o600, "empty");
         check("[[key]]\nsecret = 'hidden\n", 0o600, "wrong");
         check(&format!("{key}expires = 2026-01-01\n"), 0o600, "expires at 2026-01-01, which names no moment");

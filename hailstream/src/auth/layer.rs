@@ -50,7 +50,7 @@ async fn admitted(ring: &Arc<KeyRing>, request: Request) -> Result<Request, Auth
     let Verified { key, unchunked } = verify(&keys, ring.env().now_ms(), &head, &body)?;
     // What the role does not allow a policy may: the door knows the resource, and decides.
     let allowed = key.role.may(operation(&parts.headers));
-    parts.extensions.insert(Caller { arn: format!("arn:aws:iam::{DEFAULT_ACCOUNT}:user/{}", key.id), allowed });
+    parts.extensions.insert(Caller { arn: format!("arn:aws:iam::{DEFAULT_ACCOUNT}:user/{}", key.user), allowed });
     let body = match unchunked {
         None => body,
         Some(body) => {

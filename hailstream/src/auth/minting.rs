@@ -19,6 +19,11 @@ const SECRET_BYTES: usize = 30;
 pub(crate) struct NewKey {
     pub(crate) id: String,
     pub(crate) secret: String,
+    pub(crate) role: Role,
+    /// Whose it is; none: it is known by its id.
+    pub(crate) user: Option<String>,
+    /// When it ends, such as `2030-01-01T00:00:00Z`; none: it does not.
+    pub(crate) expires: Option<String>,
 }
 
 /// Why no key was added.
@@ -26,8 +31,8 @@ pub(crate) struct NewKey {
 pub(crate) enum MintError {
     #[error("the operating system gives no randomness")]
     Random,
-    #[error("{0:?} is no id: it may have letters, digits, '_', '-' and '.' only")]
-    Id(String),
+    #[error("{0:?} is no id and no user: these have letters, digits, '_', '-' and '.' only")]
+    Name(String),
     #[error("there is a key {0} already; choose another id")]
     Exists(String),
     #[error("{0} is being written by another; if it is left over from a crash, remove it")]
@@ -40,21 +45,21 @@ pub(crate) enum MintError {
 
 impl NewKey {
     /// A key of this id, or of one that is made up.
-    pub(crate) fn random(id: Option<String>) -> Result<Self, MintError> {
+    pub(crate) fn random(id: Option<String>, role: Role) -> Result<Self, MintError> {
         // What `model::Env` gives can be foretold, which a secret must not be.
         let mut bytes = [0; ID_CHARS + SECRET_BYTES];
         ring::default_provider().secure_random.fill(&mut bytes).map_err(|_| MintError::Random)?;
         let (of_id, of_secret) = bytes.split_at(ID_CHARS);
         let letter = |byte: &u8| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[usize::from(byte % 32)]);
         let id = id.unwrap_or_else(|| format!("HS{}", of_id.iter().map(letter).collect::<String>()));
-        Ok(Self { id, secret: URL_SAFE_NO_PAD.encode(of_secret) })
+        Ok(Self { id, secret: URL_SAFE_NO_PAD.encode(of_secret), role, user: None, expires: None })
     }
 }
 
 /// Adds a key to the file, which is made (mode 600) where there is none. A reader sees the old file or the new one.
-pub(crate) fn add(path: &Path, key: &NewKey, role: Role, expires: Option<&str>) -> Result<(), MintError> {
-    if !is_id(&key.id) {
-        return Err(MintError::Id(key.id.clone()));
+pub(crate) fn add(path: &Path, key: &NewKey) -> Result<(), MintError> {
+    if let Some(odd) = [Some(&key.id), key.user.as_ref()].into_iter().flatten().find(|name| !is_id(name)) {
+        return Err(MintError::Name(odd.clone()));
     }
     let there = path.exists();
     if there && read(path)?.iter().any(|other| other.id == key.id) {
@@ -65,8 +70,11 @@ pub(crate) fn add(path: &Path, key: &NewKey, role: Role, expires: Option<&str>) 
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
-    text += &format!("[[key]]\nid = \"{}\"\nsecret = \"{}\"\nrole = \"{}\"\n", key.id, key.secret, role.name());
-    if let Some(expires) = expires {
+    text += &format!("[[key]]\nid = \"{}\"\nsecret = \"{}\"\nrole = \"{}\"\n", key.id, key.secret, key.role.name());
+    if let Some(user) = &key.user {
+        text += &format!("user = \"{user}\"\n");
+    }
+    if let Some(expires) = &key.expires {
         text += &format!("expires = {expires}\n");
     }
     replace(path, &text)
@@ -102,18 +110,24 @@ mod tests {
     fn keys_are_added_to_what_stands_there() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("keys.toml");
-        let (first, second) = (NewKey::random(None).unwrap(), NewKey::random(Some("mine".into())).unwrap());
+        let (mut first, second) =
+            (NewKey::random(None, Role::Producer).unwrap(), NewKey::random(Some("mine".into()), Role::Viewer).unwrap());
         assert!(first.secret.len() == 40 && first.secret != second.secret && first.id.len() == 20, "{}", first.id);
-        add(&path, &first, Role::Producer, Some("2030-01-01T00:00:00Z")).unwrap();
+        (first.user, first.expires) = (Some("map".into()), Some("2030-01-01T00:00:00Z".into()));
+        add(&path, &first).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         // A file that somebody's editor left without an end of line.
         fs::write(&path, fs::read_to_string(&path).unwrap().trim_end()).unwrap();
-        add(&path, &second, Role::Viewer, None).unwrap();
+        add(&path, &second).unwrap();
         let keys = read(&path).unwrap();
-        let told: Vec<_> = keys.iter().map(|key| (key.id.as_str(), key.secret.as_str(), key.expires_s)).collect();
+        let told: Vec<_> =
+            keys.iter().map(|key| (key.id.as_str(), key.secret.as_str(), key.user.as_str(), key.expires_s)).collect();
         assert_eq!(
             told,
-            [(first.id.as_str(), first.secret.as_str(), Some(1_893_456_000)), ("mine", second.secret.as_str(), None)]
+            [
+                (first.id.as_str(), first.secret.as_str(), "map", Some(1_893_456_000)),
+                ("mine", second.secret.as_str(), "mine", None)
+            ]
         );
     }
 
@@ -123,15 +137,15 @@ mod tests {
         let path = dir.path().join("keys.toml");
         let check = |id: &str, expected: &str| {
             let before = fs::read(&path).ok();
-            let key = NewKey::random(Some(id.into())).unwrap();
-            let error = add(&path, &key, Role::Viewer, None).unwrap_err().to_string();
+            let key = NewKey::random(Some(id.into()), Role::Viewer).unwrap();
+            let error = add(&path, &key).unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains(&key.secret), "{error}");
             assert_eq!(fs::read(&path).ok(), before, "{id}");
         };
         check("a/b", "is no id");
         check("\"\nsecret = \"x", "is no id");
         check("", "is no id");
-        add(&path, &NewKey::random(Some("A".into())).unwrap(), Role::Admin, None).unwrap();
+        add(&path, &NewKey::random(Some("A".into()), Role::Admin).unwrap()).unwrap();
         check("A", "there is a key A already");
         fs::write(dir.path().join("keys.toml.next"), b"").unwrap();
         check("B", "being written by another");
