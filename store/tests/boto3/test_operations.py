@@ -1,6 +1,7 @@
 """Consumers, modes, encryption, monitoring, policies and record sizes, as boto3 sees them; and that no operation is missing."""
 
 import json
+import time
 
 import pytest
 from door import fails, iterator, raw, wait_active
@@ -26,6 +27,7 @@ def settled_consumer(kinesis, arn):
         consumer = kinesis.describe_stream_consumer(ConsumerARN=arn)["ConsumerDescription"]
         if consumer["ConsumerStatus"] == "ACTIVE":
             return consumer
+        time.sleep(0.02)
     raise AssertionError(consumer)
 
 
