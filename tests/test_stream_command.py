@@ -179,3 +179,20 @@ def test_requests_are_signed_where_the_environment_has_a_key(start, tmp_path):
     wrong = Command(platform, {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "wrong", **region})
     assert "InvalidSignatureException" in wrong.run("list", code=1)
     assert "MissingAuthenticationTokenException" in Command(platform, {"AWS_ACCESS_KEY_ID": ""}).run("list", code=1)
+
+
+def test_a_replay_writes_aggregated_records_that_everybody_takes_apart(command, platform):
+    command.run("create", "trips", "--shards", 3)
+    replay = [BINARY, "replay", "--count", "5000", "--seed", "7", "--speedup", "max"]
+    rows = subprocess.run([*replay, "--print"], capture_output=True, text=True, check=True).stdout.splitlines()
+    result = subprocess.run([*replay, "--aggregate"], capture_output=True, text=True, env=command.env, timeout=120)
+    assert result.returncode == 0, result.stderr
+    read = command.json("tail", "trips")
+    assert sorted(json.dumps(record["data"], sort_keys=True) for record in read) == sorted(
+        json.dumps(json.loads(row), sort_keys=True) for row in rows)
+    numbers = {(record["shard"], record["sequence_number"]) for record in read}
+    assert len(numbers) < 1_000 and max(record.get("part", 0) for record in read) > 10
+    stored = platform.kinesis().list_shards(StreamName="trips")["Shards"]
+    for shard in stored:
+        own = [record for record in read if record["shard"] == shard["ShardId"]]
+        assert own, "every shard has its share"

@@ -150,6 +150,9 @@ pub(crate) struct ReplayArgs {
     /// How many times faster than it happened, or "max"
     #[arg(long, value_name = "FACTOR", default_value = "6480")]
     pub(crate) speedup: SpeedArg,
+    /// Put many rows as one aggregated record for each shard, as the Kinesis Producer Library does
+    #[arg(long)]
+    pub(crate) aggregate: bool,
     /// Attribute that holds the event time
     #[arg(long, value_name = "NAME", default_value = "dropoff_datetime")]
     pub(crate) timestamp_attribute: String,

@@ -52,7 +52,7 @@ pub use history::RareChange;
 pub use hot_keys::{HotKey, HotKeys, SplitAdvice};
 pub use log::{DiskFiles, Files, LogDamage, LogFile, Row, TornTail};
 pub use open::RecoveryReport;
-pub use put::PutOutcome;
+pub use put::{PutOutcome, hash_key};
 pub use read::{ReadAnswer, RecordBlock, ShardRead, ShardReader, StartAt};
 pub use setting::{Resource, RetentionChange};
 pub use settings::{Encryption, LIMITS_TAG, ShardMetric, StreamSettings};

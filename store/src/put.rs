@@ -39,8 +39,8 @@ struct Pending {
     record: PutRecord,
 }
 
-/// The key that decides a record's shard.
-fn hash_key(record: &PutRecord) -> u128 {
+/// The place of a record in the key space, which decides its shard.
+pub fn hash_key(record: &PutRecord) -> u128 {
     let md5 = || u128::from_be_bytes(Md5::digest(record.partition_key.as_bytes()).into());
     record.explicit_hash_key.unwrap_or_else(md5)
 }

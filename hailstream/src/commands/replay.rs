@@ -3,11 +3,13 @@
 use super::{Failure, say};
 use crate::cli::ReplayArgs;
 use crate::status::{StatusLine, count, duration};
-use crate::wiring::HttpTarget;
+use crate::wiring::{Aggregating, HttpTarget};
 use model::{Env, EventTime};
-use replay::{FileSource, Generator, ReadOptions, Replay, ReplayConfig, ReplayHandle, Source, State, Stats};
+use replay::{FileSource, Generator, PutTarget, ReadOptions, Replay, ReplayConfig, ReplayHandle, Source, State, Stats};
 use serde_json::json;
 use std::io::{self, BufWriter, Write};
+use store::kinesis::admin::Admin;
+use store::kinesis::client::KinesisClient;
 use tokio::runtime::Runtime;
 
 /// How often progress is shown on a terminal, in milliseconds.
@@ -22,10 +24,12 @@ pub(super) fn run(args: &ReplayArgs, runtime: &Runtime) -> Result<(), Failure> {
     }
     let client = super::client::open(&args.endpoint, &Env::system())?;
     runtime.block_on(client.describe_stream_summary(&args.stream))?;
-    let target = HttpTarget::new(client, &*args.stream, runtime.handle().clone());
+    let target = target(args, client, runtime);
     let seek = args.seek.as_deref().map(parse_time).transpose()?;
-    let config = ReplayConfig { speed: args.speedup.0, seek, ..ReplayConfig::default() };
-    let handle = Replay::start(config, source, Box::new(target), Env::system())?;
+    let defaults = ReplayConfig::default();
+    let limits = if args.aggregate { Aggregating::limits() } else { defaults.limits };
+    let config = ReplayConfig { speed: args.speedup.0, seek, limits, ..defaults };
+    let handle = Replay::start(config, source, target, Env::system())?;
     let watched = runtime.block_on(async {
         tokio::select! {
             asked = super::asked_to_end() => asked.map(|()| handle.request_stop()),
@@ -34,6 +38,15 @@ pub(super) fn run(args: &ReplayArgs, runtime: &Runtime) -> Result<(), Failure> {
     });
     watched?;
     finish(&handle.stop(), args)
+}
+
+fn target(args: &ReplayArgs, client: KinesisClient, runtime: &Runtime) -> Box<dyn PutTarget> {
+    let target = HttpTarget::new(client.clone(), &*args.stream, runtime.handle().clone());
+    if !args.aggregate {
+        return Box::new(target);
+    }
+    let env = Env::system();
+    Box::new(Aggregating::new(target, Admin::new(client), runtime.handle().clone(), env))
 }
 
 fn source(args: &ReplayArgs) -> Result<Box<dyn Source>, Failure> {

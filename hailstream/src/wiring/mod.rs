@@ -1,5 +1,6 @@
 //! The wiring: one file for each port, translating one crate's types to another's.
 
+mod aggregating;
 mod connectors;
 mod console;
 mod index_sink;
@@ -11,6 +12,7 @@ mod results;
 mod runner;
 mod stream_source;
 
+pub use aggregating::Aggregating;
 pub use connectors::PlatformConnectors;
 pub(crate) use console::ConsolePlatform;
 pub(crate) use index_sink::make_index;

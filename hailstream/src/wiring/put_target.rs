@@ -55,6 +55,9 @@ fn put_error(error: &(impl Classified + std::fmt::Display)) -> PutError {
     }
 }
 
+/// More than the frame of one record in an aggregated one takes, in bytes.
+pub(super) const PUT_FRAME_BYTES: usize = 64;
+
 /// Puts into a stream of any running platform, through its AWS door.
 pub struct HttpTarget {
     client: KinesisClient,
@@ -66,6 +69,12 @@ impl HttpTarget {
     /// Puts into `stream` through `client`.
     pub fn new(client: KinesisClient, stream: impl Into<String>, runtime: Handle) -> Self {
         Self { client, stream: stream.into(), runtime }
+    }
+}
+
+impl HttpTarget {
+    pub(super) fn stream(&self) -> &str {
+        &self.stream
     }
 }
 

@@ -4,6 +4,7 @@
 mod access;
 pub mod admin;
 pub mod aggregation;
+pub mod aggregator;
 mod capacity;
 pub mod client;
 mod codec;
