@@ -1,8 +1,11 @@
 //! The port through which the console sees and steers the platform.
 
 use crate::Failure;
-use crate::views::{AirportLine, Cell, CellsRequest, HourCount, Pipeline, TimeRange, Totals};
-use model::Sample;
+use crate::views::{
+    AirportLine, Cell, CellsRequest, HourCount, Pipeline, ShardChange, StreamHistory, StreamLine, StreamView,
+    TimeRange, Totals,
+};
+use model::{Kind, Sample};
 
 /// The platform as people see it. The binary implements this; the console knows nothing else of it.
 ///
@@ -49,9 +52,33 @@ pub trait Platform: Send + Sync + 'static {
     /// Begins to change the number of open shards of the stream; progress shows in its status.
     fn set_shard_count(&self, count: u32) -> Result<(), Failure>;
 
+    /// All streams by their names, with their rates.
+    fn streams(&self) -> Vec<StreamLine> {
+        Vec::new()
+    }
+
+    /// A stream with the use of its shards and their lineage.
+    fn stream_view(&self, name: &str) -> Result<StreamView, Failure> {
+        Err(no_stream(name))
+    }
+
+    /// The totals of a stream over the last `seconds` (900 to 86,400), in about 180 points, gaps left out.
+    fn stream_history(&self, name: &str, _seconds: u64) -> Result<StreamHistory, Failure> {
+        Err(no_stream(name))
+    }
+
+    /// Begins to change a stream's shards; progress shows in its status.
+    fn change_shards(&self, stream: &str, _change: ShardChange) -> Result<(), Failure> {
+        Err(no_stream(stream))
+    }
+
     /// All readings for `/metrics`.
     fn samples(&self) -> Vec<Sample>;
 
     /// Whether the platform serves; a failure says what does not.
     fn health(&self) -> Result<(), Failure>;
+}
+
+fn no_stream(name: &str) -> Failure {
+    Failure::new(Kind::NotFound, format!("there is no stream {name}"))
 }

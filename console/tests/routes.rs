@@ -1,7 +1,10 @@
 //! The routes over a real socket: the page, the API, live updates, controls, metrics, and what keeps other pages out.
 #![allow(clippy::unwrap_used, reason = "a test ends with what goes wrong")]
 
-use console::views::{AirportHour, AirportLine, Cell, CellsRequest, HourCount, Pipeline, TimeRange, Totals};
+use console::views::{
+    AirportHour, AirportLine, Cell, CellsRequest, HourCount, Pipeline, ShardChange, StreamHistory, StreamLine,
+    StreamStatus, TimeRange, Totals,
+};
 use console::{Failure, Options, Platform, router};
 use model::{Env, Kind, Sample};
 use serde_json::{Value, json};
@@ -71,11 +74,34 @@ impl Platform for Recording {
         }
         self.order(format!("shards {count}"))
     }
+    fn streams(&self) -> Vec<StreamLine> {
+        vec![line("trips")]
+    }
+    fn stream_history(&self, name: &str, seconds: u64) -> Result<StreamHistory, Failure> {
+        self.asked.lock().unwrap().push(format!("{name} {seconds}"));
+        Ok(StreamHistory { period_s: 60, points: vec![] })
+    }
+    fn change_shards(&self, stream: &str, change: ShardChange) -> Result<(), Failure> {
+        self.order(format!("{stream} {change:?}"))
+    }
     fn samples(&self) -> Vec<Sample> {
         vec![Sample::new("index_documents", 42.0)]
     }
     fn health(&self) -> Result<(), Failure> {
         Ok(())
+    }
+}
+
+fn line(name: &str) -> StreamLine {
+    StreamLine {
+        name: name.into(),
+        status: StreamStatus::Active,
+        open_shards: 8,
+        records_per_s: 1_000.0,
+        bytes_per_s: f64::NAN,
+        throttled_per_s: 0.0,
+        read_bytes_per_s: 0.0,
+        throttled_reads_per_s: 0.0,
     }
 }
 
@@ -333,4 +359,41 @@ async fn metrics_and_health_answer() {
     assert_eq!(metrics.body, "# TYPE hailstream_index_documents gauge\nhailstream_index_documents 42\n");
     assert_eq!(served.get("/health").await.json(), json!({"status": "ok"}));
     assert_eq!(served.send("HEAD", "/health", &[], "").await.status, 200);
+}
+
+#[tokio::test]
+async fn streams_are_told_and_changed_by_name() {
+    let served = Served::new().await;
+    let streams = served.get("/api/streams").await.json();
+    assert_eq!((&streams["streams"][0]["name"], &streams["truncated"]), (&json!("trips"), &json!(false)));
+    assert_eq!(streams["streams"][0]["bytes_per_s"], json!(0.0), "JSON cannot say what is no number");
+    assert_eq!(served.get("/api/streams/history?name=trips&seconds=900").await.json()["period_s"], json!(60));
+    assert_eq!(served.get("/api/streams/view?name=other").await.status, 404, "the port's own answer");
+    for (path, body) in [
+        ("/api/streams/count", r#"{"stream":"trips","count":4}"#),
+        ("/api/streams/split", r#"{"stream":"trips","shard":3}"#),
+        ("/api/streams/merge", r#"{"stream":"trips","shard":4}"#),
+    ] {
+        assert_eq!(served.post(path, body).await.status, 200, "{path}");
+    }
+    assert_eq!(served.orders(), ["trips Count(4)", "trips Split(3)", "trips Merge(4)"]);
+}
+
+#[tokio::test]
+async fn wrong_questions_about_streams_do_not_reach_the_platform() {
+    let served = Served::new().await;
+    let long = "x".repeat(129);
+    for path in [
+        "/api/streams/view",
+        "/api/streams/view?name=",
+        &format!("/api/streams/view?name={long}"),
+        "/api/streams/history?name=trips&seconds=901",
+        "/api/streams/history?name=trips&seconds=-1",
+    ] {
+        assert_eq!(served.get(path).await.status, 400, "{path}");
+    }
+    for (body, status) in [(r#"{"stream":"t","count":0}"#, 400), (r#"{"stream":"","count":1}"#, 400), ("{}", 422)] {
+        assert_eq!(served.post("/api/streams/count", body).await.status, status, "{body}");
+    }
+    assert_eq!(served.orders(), Vec::<String>::new());
 }

@@ -8,6 +8,7 @@ use crate::stack::{ApplicationDecl, IndexDecl, StackFiles, StreamDecl};
 use crate::wiring::{ConsolePlatform, EmbeddedRunner, Parts, PlatformConnectors};
 use axum::Router;
 use axum::http::Method;
+use control::metrics::{MetricStore, MetricsError};
 use control::{ApplicationSpec, Applications, ControlError, RestartPolicy, Status};
 use index::{Index, IndexConfig};
 use model::Env;
@@ -47,6 +48,8 @@ pub(crate) enum PlatformError {
     Index(#[from] index::OpenError),
     #[error(transparent)]
     Control(#[from] ControlError),
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     #[error(transparent)]
     Replay(#[from] ReplayingError),
     #[error("the stack's stream cannot be made: {0}")]
@@ -93,8 +96,9 @@ impl Platform {
             Some(work) => Some(begin(work, &settings.data_dir, &env, &store, &applications)?),
             None => None,
         };
-        let parts =
-            Arc::new(Parts::new(env, (store.clone(), index.clone()), applications, replaying, Handle::current()));
+        let metrics = MetricStore::open(&settings.data_dir.join("metrics"), env.clone())?;
+        let stages = (store.clone(), index.clone(), metrics);
+        let parts = Arc::new(Parts::new(env, stages, applications, replaying, Handle::current()));
         let (ended, watching) = watch::channel(false);
         let console = console_router(&parts, settings.console_hosts.clone(), watching.clone());
         let (search, console) = asked(index::elastic::router(index.clone()), console, keys.as_ref());
@@ -122,6 +126,9 @@ impl Platform {
             }
         }
         self.parts.store().shutdown().await;
+        if let Err(error) = self.parts.sync_metrics() {
+            tracing::error!(%error, "the last seconds of metrics may be lost");
+        }
         let index = self.index;
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || index.shutdown()).await {
             tracing::error!(%error, "the index's log could not be cleared; the next start reads it");
@@ -214,7 +221,9 @@ async fn each_second(parts: Arc<Parts>, mut ended: watch::Receiver<bool>) {
     while tokio::time::timeout(TICK, ended.wait_for(|ended| *ended)).await.is_err() {
         let parts = parts.clone();
         let work = move || {
-            parts.observe();
+            if let Err(error) = parts.observe() {
+                tracing::error!(%error, "metrics could not be written down");
+            }
             parts.save_replay()
         };
         if let Ok(Err(error)) = tokio::task::spawn_blocking(work).await {

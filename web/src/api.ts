@@ -112,6 +112,64 @@ export interface Bbox {
   north: number;
 }
 
+export interface StreamLine {
+  name: string;
+  status: Stream['status'];
+  open_shards: number;
+  records_per_s: number;
+  bytes_per_s: number;
+  throttled_per_s: number;
+  read_bytes_per_s: number;
+  throttled_reads_per_s: number;
+}
+
+/** What an open shard is used for; each use is a share of its limit. */
+export interface ShardUse {
+  number: number;
+  records_per_s: number;
+  bytes_per_s: number;
+  records_use: number;
+  bytes_use: number;
+  read_bytes_per_s: number;
+  read_use: number;
+  throttled_per_s: number;
+  throttled_reads_per_s: number;
+}
+
+/** One shard, or several of the same time, as a part of the key space (0 to 1) from its opening to its close. */
+export interface Band {
+  number: number;
+  shards: number;
+  parents: number[];
+  from: number;
+  to: number;
+  opened_ms: number;
+  closed_ms: number | null;
+}
+
+export interface StreamView {
+  line: StreamLine;
+  limited: boolean;
+  retention_hours: number;
+  consumers: number;
+  disk_bytes: number;
+  shards: ShardUse[];
+  lineage: Band[];
+}
+
+export interface HistoryPoint {
+  at_ms: number;
+  records_per_s: number;
+  bytes_per_s: number;
+  read_bytes_per_s: number;
+  throttled_per_s: number;
+}
+
+export interface StreamHistory {
+  period_s: number;
+  points: HistoryPoint[];
+}
+
 /** A failure in words for people. */
 export class Failure extends Error {}
 
@@ -149,6 +207,16 @@ export const questions = {
     ask<{ hours: HourCount[] }>('history', { cell, from: range.from_ms, to: range.to_ms }, signal),
 };
 
+function askStreams<T>(path: string, parameters: Record<string, string>, signal: AbortSignal): Promise<T> {
+  return request<T>(`/api/streams${path}?${new URLSearchParams(parameters)}`, { signal });
+}
+
+export const streamQuestions = {
+  list: (signal: AbortSignal) => askStreams<{ streams: StreamLine[]; truncated: boolean }>('', {}, signal),
+  view: (name: string, signal: AbortSignal) => askStreams<StreamView>('/view', { name }, signal),
+  history: (name: string, seconds: number, signal: AbortSignal) => askStreams<StreamHistory>('/history', { name, seconds: String(seconds) }, signal),
+};
+
 function order(path: string, body: object): Promise<void> {
   const headers = { 'content-type': 'application/json' };
   return request(`/api/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
@@ -159,4 +227,7 @@ export const orders = {
   stopReplay: () => order('replay/stop', {}),
   setSpeedup: (speedup: number | null) => order('replay/speed', { speedup }),
   setShardCount: (count: number) => order('stream/shards', { count }),
+  setStreamCount: (stream: string, count: number) => order('streams/count', { stream, count }),
+  splitShard: (stream: string, shard: number) => order('streams/split', { stream, shard }),
+  mergeShard: (stream: string, shard: number) => order('streams/merge', { stream, shard }),
 };

@@ -9,6 +9,8 @@ import { TopAreas } from './components/top-areas';
 import { Totals } from './components/totals';
 import { announcement } from './controls';
 import { connection } from './live';
+import { shownPage } from './streams';
+import { StreamView } from './components/stream-view';
 
 export function App() {
   return (
@@ -19,15 +21,19 @@ export function App() {
       <Header />
       <Banner />
       <Pipeline />
-      <main class="results" id="results" tabIndex={-1}>
-        <MapPanel />
-        <div class="rail">
-          <Totals />
-          <Airports />
-          <Hours />
-          <TopAreas />
-        </div>
-      </main>
+      {shownPage.value === 'streams' ? (
+        <StreamView />
+      ) : (
+        <main class="results" id="results" tabIndex={-1}>
+          <MapPanel />
+          <div class="rail">
+            <Totals />
+            <Airports />
+            <Hours />
+            <TopAreas />
+          </div>
+        </main>
+      )}
       <p class="visually-hidden" role="status" aria-live="polite" data-testid="announcement">
         {announcement.value}
       </p>

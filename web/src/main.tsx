@@ -4,10 +4,12 @@ import { App } from './app';
 import { connect } from './live';
 import { loadPlaces } from './map/places';
 import { follow } from './results';
+import { followStreams } from './streams';
 import { applyTheme } from './theme';
 
 applyTheme();
 follow();
+followStreams();
 connect();
 void loadPlaces();
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 const SPEEDUP_MAX: f64 = 1e9;
 
 /// A body that must be JSON and must say so, which a plain form of another page cannot.
-pub(super) struct Body<T>(T);
+pub(super) struct Body<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Response;
@@ -44,7 +44,7 @@ pub(super) struct Taken {
     taken: bool,
 }
 
-const TAKEN: Json<Taken> = Json(Taken { taken: true });
+pub(super) const TAKEN: Json<Taken> = Json(Taken { taken: true });
 
 pub(super) async fn start_replay(
     State(shared): State<Shared>,

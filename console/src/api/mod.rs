@@ -2,6 +2,7 @@
 
 mod controls;
 mod results;
+mod streams;
 
 use crate::live::Live;
 use crate::security::{Hosts, guard};
@@ -85,6 +86,12 @@ pub fn router(platform: Arc<dyn Platform>, options: Options) -> Router {
         .route("/results/cells", get(results::cells))
         .route("/results/summary", get(results::summary))
         .route("/results/history", get(results::history))
+        .route("/streams", get(streams::list))
+        .route("/streams/view", get(streams::view))
+        .route("/streams/history", get(streams::history))
+        .route("/streams/count", post(streams::set_count))
+        .route("/streams/split", post(streams::split))
+        .route("/streams/merge", post(streams::merge))
         .route("/replay/start", post(controls::start_replay))
         .route("/replay/stop", post(controls::stop_replay))
         .route("/replay/speed", post(controls::set_speedup))

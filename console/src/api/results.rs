@@ -11,9 +11,9 @@ use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 
 /// Parameters, or why they could not be read.
-type Parameters<T> = Result<Query<T>, QueryRejection>;
+pub(super) type Parameters<T> = Result<Query<T>, QueryRejection>;
 
-fn read<T>(parameters: Parameters<T>) -> Result<T, Failure> {
+pub(super) fn read<T>(parameters: Parameters<T>) -> Result<T, Failure> {
     parameters.map(|Query(parameters)| parameters).map_err(|error| Failure::invalid(error.body_text()))
 }
 

@@ -2,12 +2,14 @@
 
 mod pipeline;
 mod results;
+mod streams;
 
 pub use pipeline::{
     Application, ApplicationState, BadSample, Index, IndexName, Pipeline, Replay, ReplayState, Shard, Stream,
     StreamStatus,
 };
 pub use results::{AirportHour, AirportLine, Bbox, Cell, CellsRequest, HourCount, TimeRange, Totals};
+pub use streams::{Band, HistoryPoint, ShardChange, ShardUse, StreamHistory, StreamLine, StreamView};
 
 /// Most cells in one answer; the largest are kept.
 pub const CELLS_MAX: usize = 16_384;
@@ -17,6 +19,10 @@ pub const TOP_CELLS_MAX: usize = 50;
 pub const PRECISION_MAX: u8 = 7;
 /// Most shards of which single readings travel to the page; the count of open shards is always the true one.
 pub const SHARDS_SHOWN_MAX: usize = 512;
+/// Most bands of a lineage that travel to the page; beyond, neighbours of the same time are drawn as one.
+pub const BANDS_MAX: usize = 2_048;
+/// Most streams that are listed.
+pub const STREAMS_SHOWN_MAX: usize = 200;
 /// Most samples of bad records that travel to the page.
 pub const BAD_SAMPLES_MAX: usize = 20;
 /// Most indices that are listed one by one.

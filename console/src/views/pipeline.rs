@@ -242,7 +242,7 @@ fn bound_application(application: &mut Application) {
     }
 }
 
-fn finite(value: f64) -> f64 {
+pub(super) fn finite(value: f64) -> f64 {
     if value.is_finite() { value } else { 0.0 }
 }
 
@@ -252,7 +252,7 @@ fn cut_option(text: &mut Option<String>) {
     }
 }
 
-fn cut(text: &mut String) {
+pub(super) fn cut(text: &mut String) {
     if let Some((end, _)) = text.char_indices().nth(TEXT_CHARS_MAX) {
         text.truncate(end);
         text.push('…');

@@ -1,6 +1,7 @@
 //! The names, dimensions and units under which the measurements of streams are known.
 
 use crate::metrics::{KeyError, SeriesKey};
+use model::ShardIndex;
 
 const NAMESPACE: &str = "AWS/Kinesis";
 const STREAM: &str = "StreamName";
@@ -163,13 +164,14 @@ impl StreamMetric {
     }
 }
 
-/// The series of a measurement of a stream, or of one of its shards by the shard's id.
+/// The series of a measurement of a stream, or of one of its shards.
 ///
 /// # Errors
-/// When the stream's name or the shard's id can be no value of a dimension.
-pub fn stream_series(stream: &str, shard: Option<&str>, metric: StreamMetric) -> Result<SeriesKey, KeyError> {
+/// When the stream's name can be no value of a dimension.
+pub fn stream_series(stream: &str, shard: Option<ShardIndex>, metric: StreamMetric) -> Result<SeriesKey, KeyError> {
     let name = if shard.is_some() { metric.shard_name() } else { metric.name() };
-    SeriesKey::new(NAMESPACE, name, [(STREAM, stream)].into_iter().chain(shard.map(|id| (SHARD, id))))
+    let id = shard.map(|index| format!("shardId-{:012}", index.0));
+    SeriesKey::new(NAMESPACE, name, [(STREAM, stream)].into_iter().chain(id.iter().map(|id| (SHARD, id.as_str()))))
 }
 
 #[cfg(test)]
@@ -185,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_shard_has_both_dimensions_and_its_own_name_of_the_age() {
-        let key = stream_series("trips", Some("shardId-000000000003"), StreamMetric::IteratorAge).unwrap();
+        let key = stream_series("trips", Some(ShardIndex(3)), StreamMetric::IteratorAge).unwrap();
         assert_eq!((key.namespace(), key.name()), ("AWS/Kinesis", "IteratorAgeMilliseconds"));
         let dimensions: Vec<_> = key.dimensions().iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(dimensions, [("ShardId", "shardId-000000000003"), ("StreamName", "trips")]);

@@ -2,7 +2,10 @@
 
 use super::Parts;
 use crate::replaying::{Replaying, ReplayingError};
-use console::views::{AirportLine, Cell, CellsRequest, HourCount, Pipeline, TimeRange, Totals};
+use console::views::{
+    AirportLine, Cell, CellsRequest, HourCount, Pipeline, ShardChange, StreamHistory, StreamLine, StreamView,
+    TimeRange, Totals,
+};
 use console::{Failure, Platform};
 use model::{Classified, Kind, Sample};
 use std::sync::Arc;
@@ -74,6 +77,22 @@ impl Platform for ConsolePlatform {
         let stream = self.parts.stream().ok_or_else(|| Failure::new(Kind::NotFound, "there is no stream yet"))?;
         let change = self.parts.store().update_shard_count(&stream, count);
         self.parts.runtime().block_on(change).map(|_| ()).map_err(|e| Failure::new(e.kind(), e.to_string()))
+    }
+
+    fn streams(&self) -> Vec<StreamLine> {
+        self.parts.stream_lines()
+    }
+
+    fn stream_view(&self, name: &str) -> Result<StreamView, Failure> {
+        self.parts.stream_detail(name)
+    }
+
+    fn stream_history(&self, name: &str, seconds: u64) -> Result<StreamHistory, Failure> {
+        self.parts.stream_history(name, seconds)
+    }
+
+    fn change_shards(&self, stream: &str, change: ShardChange) -> Result<(), Failure> {
+        self.parts.change_shards(stream, change)
     }
 
     fn samples(&self) -> Vec<Sample> {

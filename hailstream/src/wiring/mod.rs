@@ -4,6 +4,7 @@ mod aggregating;
 mod connectors;
 mod console;
 mod index_sink;
+mod measure;
 mod observe;
 mod parts;
 mod pipeline;
@@ -11,6 +12,7 @@ mod put_target;
 mod results;
 mod runner;
 mod stream_source;
+mod streams;
 
 pub use aggregating::Aggregating;
 pub use connectors::PlatformConnectors;

@@ -9,38 +9,114 @@ use store::Counts;
 pub(super) struct Reading {
     /// When, in monotonic nanoseconds.
     at_ns: u64,
-    stream: Counts,
-    shards: BTreeMap<u32, Counts>,
+    streams: BTreeMap<String, StreamReading>,
     records_in: u64,
     documents_written: u64,
 }
 
-/// Rates per second between the last two readings.
+/// What was counted of one stream.
+#[derive(Debug, Clone, Default)]
+struct StreamReading {
+    total: Counts,
+    shards: BTreeMap<u32, Counts>,
+}
+
+/// What was counted between the last two readings.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rates {
-    pub(super) stream: ShardRates,
-    pub(super) shards: BTreeMap<u32, ShardRates>,
+    pub(super) streams: BTreeMap<String, StreamRates>,
     pub(super) records_in: f64,
     pub(super) documents_written: f64,
 }
 
-/// Rates per second of one shard or of a whole stream.
+/// The same of one stream.
+#[derive(Debug, Clone, Default)]
+pub(super) struct StreamRates {
+    pub(super) total: ShardRates,
+    pub(super) shards: BTreeMap<u32, ShardRates>,
+}
+
+/// Rates per second of one shard or of a whole stream, and what they were computed from.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ShardRates {
     pub(super) records: f64,
     pub(super) bytes: f64,
     pub(super) throttled: f64,
+    pub(super) read_bytes: f64,
+    pub(super) throttled_reads: f64,
+    /// What was counted since the reading before.
+    pub(super) counted: Counted,
+}
+
+/// What was counted between two readings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counted {
+    pub(super) records: u64,
+    pub(super) bytes: u64,
+    pub(super) throttled: u64,
+    pub(super) read_records: u64,
+    pub(super) read_bytes: u64,
+    pub(super) throttled_reads: u64,
+}
+
+impl Counted {
+    /// What `now` has beyond `then`; nothing where a counter began anew.
+    fn between(now: &Counts, then: &Counts) -> Self {
+        Self {
+            records: now.incoming_records.saturating_sub(then.incoming_records),
+            bytes: now.incoming_bytes.saturating_sub(then.incoming_bytes),
+            throttled: now.throttled_records.saturating_sub(then.throttled_records),
+            read_records: now.outgoing_records.saturating_sub(then.outgoing_records),
+            read_bytes: now.outgoing_bytes.saturating_sub(then.outgoing_bytes),
+            throttled_reads: now.throttled_reads.saturating_sub(then.throttled_reads),
+        }
+    }
+
+    fn over(self, seconds: f64) -> ShardRates {
+        let rate = |count: u64| per_second(count, seconds);
+        ShardRates {
+            records: rate(self.records),
+            bytes: rate(self.bytes),
+            throttled: rate(self.throttled),
+            read_bytes: rate(self.read_bytes),
+            throttled_reads: rate(self.throttled_reads),
+            counted: self,
+        }
+    }
+}
+
+fn per_second(count: u64, seconds: f64) -> f64 {
+    if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
+}
+
+impl StreamReading {
+    fn of(parts: &Parts, name: &str) -> Option<Self> {
+        // A stream that was deleted between the list and the question has nothing to read.
+        let stats = parts.store().stats(name).ok()?;
+        let shards = stats.shards.iter().map(|shard| (shard.shard.0, shard.counts)).collect();
+        Some(Self { total: stats.total, shards })
+    }
+
+    fn since(&self, before: &Self, seconds: f64) -> StreamRates {
+        let none = Counts::default();
+        let shard = |(index, now): (&u32, &Counts)| {
+            let then = before.shards.get(index).unwrap_or(&none);
+            (*index, Counted::between(now, then).over(seconds))
+        };
+        StreamRates {
+            total: Counted::between(&self.total, &before.total).over(seconds),
+            shards: self.shards.iter().map(shard).collect(),
+        }
+    }
 }
 
 impl Reading {
     /// Reads everything now.
     pub(super) fn of(parts: &Parts) -> Self {
-        let stats = parts.stream().and_then(|stream| parts.store().stats(&stream).ok());
-        let shards = stats.iter().flat_map(|s| &s.shards).map(|s| (s.shard.0, s.counts)).collect();
+        let names = parts.store().list_streams().into_iter();
         Self {
             at_ns: parts.env().monotonic_ns(),
-            stream: stats.map(|s| s.total).unwrap_or_default(),
-            shards,
+            streams: names.filter_map(|name| StreamReading::of(parts, &name).map(|reading| (name, reading))).collect(),
             records_in: parts.application().and_then(|a| a.metrics).map_or(0, |m| m.totals.records_in),
             documents_written: parts.index().written(),
         }
@@ -49,17 +125,13 @@ impl Reading {
     /// The rates since `before`; zero where a counter began anew.
     pub(super) fn since(&self, before: &Self) -> Rates {
         let seconds = self.at_ns.saturating_sub(before.at_ns) as f64 / 1e9;
-        let rate = |now: u64, then: u64| if seconds > 0.0 { now.saturating_sub(then) as f64 / seconds } else { 0.0 };
-        let of = |now: &Counts, then: &Counts| ShardRates {
-            records: rate(now.incoming_records, then.incoming_records),
-            bytes: rate(now.incoming_bytes, then.incoming_bytes),
-            throttled: rate(now.throttled_records, then.throttled_records),
+        let none = StreamReading::default();
+        let stream = |(name, now): (&String, &StreamReading)| {
+            (name.clone(), now.since(before.streams.get(name).unwrap_or(&none), seconds))
         };
-        let none = Counts::default();
-        let shard = |(index, now): (&u32, &Counts)| (*index, of(now, before.shards.get(index).unwrap_or(&none)));
+        let rate = |now: u64, then: u64| per_second(now.saturating_sub(then), seconds);
         Rates {
-            stream: of(&self.stream, &before.stream),
-            shards: self.shards.iter().map(shard).collect(),
+            streams: self.streams.iter().map(stream).collect(),
             records_in: rate(self.records_in, before.records_in),
             documents_written: rate(self.documents_written, before.documents_written),
         }
@@ -71,11 +143,11 @@ mod tests {
     use super::*;
 
     fn reading(at_s: u64, records: u64) -> Reading {
-        let counts = Counts { incoming_records: records, ..Counts::default() };
+        let counts = Counts { incoming_records: records, outgoing_bytes: records, ..Counts::default() };
+        let stream = StreamReading { total: counts, shards: BTreeMap::from([(0, counts)]) };
         Reading {
             at_ns: at_s * 1_000_000_000,
-            stream: counts,
-            shards: BTreeMap::from([(0, counts)]),
+            streams: BTreeMap::from([("trips".to_owned(), stream)]),
             records_in: records,
             documents_written: records,
         }
@@ -84,13 +156,16 @@ mod tests {
     #[test]
     fn a_rate_is_what_was_counted_over_the_time_between() {
         let rates = reading(12, 500).since(&reading(10, 100));
-        assert_eq!((rates.stream.records, rates.shards[&0].records), (200.0, 200.0));
+        let stream = &rates.streams["trips"];
+        assert_eq!((stream.total.records, stream.shards[&0].records), (200.0, 200.0));
+        assert_eq!((stream.total.counted.records, stream.total.read_bytes), (400, 200.0));
         assert_eq!((rates.records_in, rates.documents_written), (200.0, 200.0));
     }
 
     #[test]
     fn a_counter_that_began_anew_and_a_clock_that_stands_give_no_rate() {
         assert_eq!(reading(12, 5).since(&reading(10, 100)).records_in, 0.0);
+        assert_eq!(reading(12, 5).since(&reading(10, 100)).streams["trips"].total.records, 0.0);
         assert_eq!(reading(10, 500).since(&reading(10, 100)).records_in, 0.0);
     }
 }

@@ -1,8 +1,10 @@
 //! What a platform is made of, as the wiring and the commands need it together.
 
+use super::measure::measure;
 use super::observe::{Rates, Reading};
 use crate::platform::PlatformError;
 use crate::replaying::{Replaying, ReplayingError};
+use control::metrics::{MetricStore, MetricsError};
 use control::{ApplicationView, Applications};
 use index::Index;
 use model::{Env, Sample};
@@ -15,6 +17,7 @@ pub(crate) struct Parts {
     env: Env,
     store: Store,
     index: Index,
+    metrics: MetricStore,
     applications: Applications,
     replaying: Option<Replaying>,
     runtime: Handle,
@@ -24,12 +27,12 @@ pub(crate) struct Parts {
 impl Parts {
     pub(crate) fn new(
         env: Env,
-        (store, index): (Store, Index),
+        (store, index, metrics): (Store, Index, MetricStore),
         applications: Applications,
         replaying: Option<Replaying>,
         runtime: Handle,
     ) -> Self {
-        Self { env, store, index, applications, replaying, runtime, observed: Mutex::default() }
+        Self { env, store, index, metrics, applications, replaying, runtime, observed: Mutex::default() }
     }
 
     pub(crate) fn env(&self) -> &Env {
@@ -42,6 +45,10 @@ impl Parts {
 
     pub(crate) fn index(&self) -> &Index {
         &self.index
+    }
+
+    pub(super) fn metrics(&self) -> &MetricStore {
+        &self.metrics
     }
 
     pub(crate) fn replaying(&self) -> Option<&Replaying> {
@@ -63,12 +70,21 @@ impl Parts {
         self.applications.views().into_iter().next()
     }
 
-    /// Reads all counters; the rates are then those since the last call. Called once a second.
-    pub(crate) fn observe(&self) {
+    /// Reads all counters; the rates are then those since the last call, and are recorded as metrics. Called once a
+    /// second.
+    pub(crate) fn observe(&self) -> Result<(), MetricsError> {
         let reading = Reading::of(self);
         let mut observed = self.observed.lock();
         let rates = reading.since(&observed.0);
+        let data = measure(self, &rates);
         *observed = (reading, rates);
+        drop(observed);
+        self.metrics.record(&data).map(drop)
+    }
+
+    /// Makes durable what was measured.
+    pub(crate) fn sync_metrics(&self) -> Result<(), MetricsError> {
+        self.metrics.sync()
     }
 
     pub(super) fn rates(&self) -> Rates {
@@ -91,6 +107,7 @@ impl Parts {
     pub(crate) fn samples(&self) -> Vec<Sample> {
         let mut samples = self.store.samples();
         samples.extend(self.index.samples());
+        samples.extend(self.metrics.samples());
         samples.extend(self.replaying.iter().flat_map(Replaying::samples));
         samples.extend(self.applications.views().iter().flat_map(application_samples));
         samples

@@ -1,7 +1,7 @@
 //! The pipeline as the console shows it, from the stages' own accounts.
 
 use super::Parts;
-use super::observe::{Rates, ShardRates};
+use super::observe::{Rates, ShardRates, StreamRates};
 use console::views;
 use control::{ApplicationView, Status};
 use model::limits::{SHARD_WRITE_BYTES_PER_S, SHARD_WRITE_RECORDS_PER_S};
@@ -23,21 +23,28 @@ impl Parts {
     fn stream_view(&self, stream: &StreamDescription, rates: &Rates) -> views::Stream {
         let limited = self.store().config().limits == Limits::Enforced;
         let open = stream.shards.iter().filter(|shard| shard.state == ShardState::Open);
+        let none = StreamRates::default();
+        let rates = rates.streams.get(&stream.name).unwrap_or(&none);
         let shard = |index: u32| shard(index, rates.shards.get(&index).copied().unwrap_or_default(), limited);
         views::Stream {
             name: stream.name.clone(),
-            status: match stream.status {
-                StreamStatus::Creating => views::StreamStatus::Creating,
-                StreamStatus::Active => views::StreamStatus::Active,
-                StreamStatus::Updating => views::StreamStatus::Updating,
-                StreamStatus::Deleting => views::StreamStatus::Deleting,
-            },
+            status: stream_status(stream.status),
             open_shards: stream.open_shards() as u32,
-            records_per_s: rates.stream.records,
-            bytes_per_s: rates.stream.bytes,
-            throttled_per_s: rates.stream.throttled,
+            records_per_s: rates.total.records,
+            bytes_per_s: rates.total.bytes,
+            throttled_per_s: rates.total.throttled,
             shards: open.map(|described| shard(described.index.0)).collect(),
         }
+    }
+}
+
+/// The console's word for where a stream is in its life.
+pub(super) fn stream_status(status: StreamStatus) -> views::StreamStatus {
+    match status {
+        StreamStatus::Creating => views::StreamStatus::Creating,
+        StreamStatus::Active => views::StreamStatus::Active,
+        StreamStatus::Updating => views::StreamStatus::Updating,
+        StreamStatus::Deleting => views::StreamStatus::Deleting,
     }
 }
 

@@ -11,7 +11,7 @@ export interface ChartProps {
   data: AlignedData;
   /** Colour tokens, one per series. */
   colours: string[];
-  kind: 'lines' | 'bars';
+  kind: 'lines' | 'bars' | 'area';
   height: number;
   /** What a value on the axis is called. */
   value: (value: number) => string;
@@ -30,8 +30,15 @@ function ticks(_: uPlot, splits: number[]): string[] {
   });
 }
 
+/** Names on an axis of the reader's own clock: seconds where the ticks are closer than a minute. */
+function clockTicks(_: uPlot, splits: number[]): string[] {
+  const close = (splits[1] ?? 60) - (splits[0] ?? 0) < 60;
+  const format = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', ...(close && { second: '2-digit' }) });
+  return splits.map((s) => format.format(new Date(s * 1000)));
+}
+
 function series(props: ChartProps): Series[] {
-  const few = (props.data[0]?.length ?? 0) <= 48;
+  const few = props.kind === 'lines' && (props.data[0]?.length ?? 0) <= 48;
   const bars = uPlot.paths.bars?.({ size: [0.72, 40], radius: 0.15 });
   return props.colours.map((token) => ({
     stroke: colour(token),
@@ -47,17 +54,18 @@ function options(props: ChartProps, width: number): Options {
   return {
     width,
     height: props.height,
-    tzDate: (s) => uPlot.tzDate(new Date(s * 1000), 'Etc/UTC'),
+    // Event time has no zone; what was measured is of the reader's own clock.
+    tzDate: (s) => (props.kind === 'area' ? new Date(s * 1000) : uPlot.tzDate(new Date(s * 1000), 'Etc/UTC')),
     padding: [8, 20, 0, 0],
     legend: { show: false },
-    cursor: { y: false, drag: { x: false, y: false }, points: { show: props.kind === 'lines' } },
+    cursor: { y: false, drag: { x: false, y: false }, points: { show: props.kind !== 'bars' } },
     scales: {
-      x: { time: true, range: (_, min, max) => [min - 1800, max + 1800] },
-      y: { range: (_, min, max) => (props.kind === 'bars' ? [0, Math.max(1, max * 1.08)] : [Math.max(0, Math.floor((min - 4) / 5) * 5), Math.ceil((max + 4) / 5) * 5]) },
+      x: { time: true, range: (_, min, max) => (props.kind === 'area' ? [min, max + 1] : [min - 1800, max + 1800]) },
+      y: { range: (_, min, max) => (props.kind !== 'lines' ? [0, Math.max(1, max * 1.08)] : [Math.max(0, Math.floor((min - 4) / 5) * 5), Math.ceil((max + 4) / 5) * 5]) },
     },
     axes: [
-      { ...axis, grid: { show: false }, values: ticks, incrs: STEPS, space: 54, size: 24, gap: 6 },
-      { ...axis, grid, values: (_, splits) => splits.map(props.value), size: 40, gap: 6, space: 34 },
+      { ...axis, grid: { show: false }, ...(props.kind === 'area' ? { values: clockTicks } : { values: ticks, incrs: STEPS }), space: 64, size: 24, gap: 6 },
+      { ...axis, grid, values: (_, splits) => splits.map(props.value), size: props.kind === 'area' ? 64 : 40, gap: 6, space: 34 },
     ],
     series: [{}, ...series(props)],
     hooks: { setCursor: [(plot) => props.pointed(plot.cursor.idx ?? null)] },

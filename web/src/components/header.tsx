@@ -3,6 +3,7 @@ import icon from '../icon.svg?url';
 import { day, isTime, time } from '../format';
 import { type Connection, connection, pipeline } from '../live';
 import { available } from '../results';
+import { STREAMS_HASH, shownPage } from '../streams';
 import { theme, toggleTheme } from '../theme';
 import { RangePicker } from './range-picker';
 
@@ -38,6 +39,14 @@ export function Header() {
         <img src={icon} alt="" width="28" height="28" />
         Hailstream
       </h1>
+      <nav class="page-tabs" aria-label="Pages">
+        <a href="#" aria-current={shownPage.value === 'results' ? 'page' : undefined} data-testid="tab-results">
+          Results
+        </a>
+        <a href={STREAMS_HASH} aria-current={shownPage.value === 'streams' ? 'page' : undefined} data-testid="tab-streams">
+          Streams
+        </a>
+      </nav>
       <Clock />
       <div class="header-tools">
         <span class="connection" data-state={connection.value} data-testid="connection" role="status">

@@ -1,0 +1,160 @@
+//! Streams as the console shows them: the use of shards, their lineage, their past, and changes of their shards.
+
+use super::Parts;
+use super::observe::{ShardRates, StreamRates};
+use super::pipeline::stream_status;
+use console::Failure;
+use console::views;
+use control::aws::{StreamMetric, stream_series};
+use model::limits::{SHARD_READ_BYTES_PER_S, SHARD_WRITE_BYTES_PER_S, SHARD_WRITE_RECORDS_PER_S};
+use model::{HashKeyRange, Kind, ShardIndex};
+use store::{Limits, ShardDescription, ShardState, StreamDescription};
+
+/// Points of a history: enough for a chart as wide as a window.
+const HISTORY_POINTS: u64 = 180;
+
+fn failure(error: &(impl model::Classified + std::fmt::Display)) -> Failure {
+    Failure::from_error(error)
+}
+
+impl Parts {
+    /// All streams by name.
+    pub(super) fn stream_lines(&self) -> Vec<views::StreamLine> {
+        let rates = self.rates();
+        let none = StreamRates::default();
+        let names = self.store().list_streams().into_iter();
+        let described = names.filter_map(|name| self.store().describe_stream(&name).ok());
+        described.map(|stream| line(&stream, rates.streams.get(&stream.name).unwrap_or(&none))).collect()
+    }
+
+    /// One stream with its shards.
+    pub(super) fn stream_detail(&self, name: &str) -> Result<views::StreamView, Failure> {
+        let stream = self.store().describe_stream(name).map_err(|error| failure(&error))?;
+        let stats = self.store().stats(name).map_err(|error| failure(&error))?;
+        let rates = self.rates().streams.remove(name).unwrap_or_default();
+        let mut open: Vec<_> = stream.shards.iter().filter(|shard| shard.state == ShardState::Open).collect();
+        open.sort_unstable_by_key(|shard| shard.range.start());
+        let used = |shard: &&ShardDescription| {
+            shard_use(shard.index, rates.shards.get(&shard.index.0).copied().unwrap_or_default())
+        };
+        Ok(views::StreamView {
+            line: line(&stream, &rates),
+            limited: self.store().config().limits == Limits::Enforced && stream.settings.limited(),
+            retention_hours: stream.settings.retention_hours,
+            consumers: stream.consumers as u32,
+            disk_bytes: stats.disk_bytes,
+            shards: open.iter().map(used).collect(),
+            lineage: stream.shards.iter().map(band).collect(),
+        })
+    }
+
+    /// The totals of a stream over the last `seconds`.
+    pub(super) fn stream_history(&self, name: &str, seconds: u64) -> Result<views::StreamHistory, Failure> {
+        self.store().describe_stream(name).map_err(|error| failure(&error))?;
+        let period_s = if seconds <= 900 { 5 } else { (seconds / HISTORY_POINTS).next_multiple_of(60) };
+        let metrics = [
+            StreamMetric::IncomingRecords,
+            StreamMetric::IncomingBytes,
+            StreamMetric::OutgoingBytes,
+            StreamMetric::WriteThrottles,
+        ];
+        let keys: Result<Vec<_>, _> = metrics.iter().map(|metric| stream_series(name, None, *metric)).collect();
+        let keys = keys.map_err(|error| Failure::new(Kind::Invalid, error.to_string()))?;
+        let now_ms = self.env().now_ms();
+        let range = now_ms.saturating_sub(seconds * 1_000)..now_ms + 1;
+        let values = self.metrics().query(&keys, period_s, range).map_err(|error| failure(&error))?;
+        // Each value is of one second, so that their number is the time that they were taken over.
+        let rate = |metric: usize, at_ms: u64| {
+            let found = values[metric].binary_search_by_key(&at_ms, |value| value.at_ms);
+            found.map_or(0.0, |place| values[metric][place].set.sum / values[metric][place].set.count)
+        };
+        let point = |at_ms: u64| views::HistoryPoint {
+            at_ms,
+            records_per_s: rate(0, at_ms),
+            bytes_per_s: rate(1, at_ms),
+            read_bytes_per_s: rate(2, at_ms),
+            throttled_per_s: rate(3, at_ms),
+        };
+        let points = values[0].iter().map(|value| point(value.at_ms)).collect();
+        Ok(views::StreamHistory { period_s, points })
+    }
+
+    /// Begins a change of shards.
+    pub(super) fn change_shards(&self, name: &str, change: views::ShardChange) -> Result<(), Failure> {
+        let store = self.store();
+        let changed = match change {
+            views::ShardChange::Count(count) => {
+                self.runtime().block_on(store.update_shard_count(name, count)).map(drop)
+            }
+            views::ShardChange::Split(number) => {
+                let range = self.open_shard(name, number)?.range;
+                let middle = range.start() + (range.end() - range.start()) / 2 + 1;
+                self.runtime().block_on(store.split_shard(name, ShardIndex(number), middle))
+            }
+            views::ShardChange::Merge(number) => {
+                let other = self.behind(name, number)?;
+                self.runtime().block_on(store.merge_shards(name, ShardIndex(number), other))
+            }
+        };
+        changed.map_err(|error| failure(&error))
+    }
+
+    fn open_shard(&self, name: &str, number: u32) -> Result<ShardDescription, Failure> {
+        let shards = self.store().shards(name).map_err(|error| failure(&error))?;
+        let wanted = |shard: &ShardDescription| shard.index.0 == number && shard.state == ShardState::Open;
+        let missing = || Failure::new(Kind::NotFound, format!("stream {name} has no open shard {number}"));
+        shards.into_iter().find(wanted).ok_or_else(missing)
+    }
+
+    /// The open shard that follows in the order of keys.
+    fn behind(&self, name: &str, number: u32) -> Result<ShardIndex, Failure> {
+        let end = self.open_shard(name, number)?.range.end();
+        let shards = self.store().shards(name).map_err(|error| failure(&error))?;
+        let follows = |shard: &&ShardDescription| {
+            shard.state == ShardState::Open && end.checked_add(1) == Some(shard.range.start())
+        };
+        let message = || format!("shard {number} is the last one in the order of keys: merge the one before it");
+        let found = shards.iter().find(follows).map(|shard| shard.index);
+        found.ok_or_else(|| Failure::new(Kind::Invalid, message()))
+    }
+}
+
+fn line(stream: &StreamDescription, rates: &StreamRates) -> views::StreamLine {
+    views::StreamLine {
+        name: stream.name.clone(),
+        status: stream_status(stream.status),
+        open_shards: stream.open_shards() as u32,
+        records_per_s: rates.total.records,
+        bytes_per_s: rates.total.bytes,
+        throttled_per_s: rates.total.throttled,
+        read_bytes_per_s: rates.total.read_bytes,
+        throttled_reads_per_s: rates.total.throttled_reads,
+    }
+}
+
+fn shard_use(index: ShardIndex, rates: ShardRates) -> views::ShardUse {
+    views::ShardUse {
+        number: index.0,
+        records_per_s: rates.records,
+        bytes_per_s: rates.bytes,
+        records_use: rates.records / SHARD_WRITE_RECORDS_PER_S as f64,
+        bytes_use: rates.bytes / SHARD_WRITE_BYTES_PER_S as f64,
+        read_bytes_per_s: rates.read_bytes,
+        read_use: rates.read_bytes / SHARD_READ_BYTES_PER_S as f64,
+        throttled_per_s: rates.throttled,
+        throttled_reads_per_s: rates.throttled_reads,
+    }
+}
+
+fn band(shard: &ShardDescription) -> views::Band {
+    let share = |key: u128| key as f64 / HashKeyRange::FULL.end() as f64;
+    views::Band {
+        number: shard.index.0,
+        shards: 1,
+        parents: shard.parents.iter().map(|parent| parent.0).collect(),
+        from: share(shard.range.start()),
+        to: share(shard.range.end()),
+        opened_ms: shard.created_ms,
+        closed_ms: shard.closed_ms,
+    }
+}

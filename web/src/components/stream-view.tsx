@@ -1,0 +1,282 @@
+// The streams: a list, and for the chosen one what its shards are used for, their lineage, its past, and its controls.
+import type { AlignedData } from 'uplot';
+import { signal } from '@preact/signals';
+import { useState } from 'preact/hooks';
+import { type HistoryPoint, type ShardUse, type StreamLine, type StreamView as View, orders } from '../api';
+import { run, streamControl } from '../controls';
+import { bytes, count, percent, rate } from '../format';
+import { connection, tick } from '../live';
+import { chosen, choose, history, look, span, streams, trouble, view } from '../streams';
+import { Chart } from './chart';
+import { Lineage } from './lineage';
+import { Facts, type Mood } from './stage';
+import { Stepper } from './stepper';
+
+const SHARDS_MAX = 10_000;
+/** Most shards with bars of their own; with more of them the fullest have some. */
+const ROWS_MAX = 64;
+const SPANS: [number, string][] = [
+  [900, '15 min'],
+  [3_600, '1 h'],
+  [86_400, '24 h'],
+];
+
+const size = (perSecond: number): string => `${bytes(perSecond).join(' ')}/s`;
+const fill = (shard: ShardUse): number => Math.max(shard.records_use, shard.bytes_use);
+
+function moodOf(share: number, throttled: number): Mood {
+  if (throttled > 0) return 'bad';
+  return share >= 0.8 ? 'warn' : 'good';
+}
+
+function Line({ line }: { line: StreamLine }) {
+  const current = chosen.value === line.name;
+  return (
+    <li>
+      <button type="button" class="stream-line" aria-pressed={current} onClick={() => choose(line.name)} data-testid="stream-line">
+        <span class="stream-line-name">{line.name}</span>
+        <span class="hint">
+          {count(line.open_shards)} {line.open_shards === 1 ? 'shard' : 'shards'} · {rate(line.records_per_s)} records/s
+        </span>
+      </button>
+    </li>
+  );
+}
+
+function Use({ label, share, words, throttled, limited }: { label: string; share: number; words: string; throttled: number; limited: boolean }) {
+  return (
+    <div class="use" data-mood={limited ? moodOf(share, throttled) : 'calm'} title={`${label}: ${words}`}>
+      <span class="use-track" aria-hidden="true">
+        <span class="use-fill" style={{ width: `${Math.min(1, share) * 100}%` }} />
+      </span>
+      <span class="use-words">
+        {words}
+        {limited && <small> {percent(share)}</small>}
+      </span>
+    </div>
+  );
+}
+
+function ShardRow({ shard, limited, off, act }: { shard: ShardUse; limited: boolean; off: boolean; act: (action: Action) => void }) {
+  const records = shard.records_use >= shard.bytes_use;
+  return (
+    <tr>
+      <th scope="row">{shard.number}</th>
+      <td>
+        <Use label="Records written" share={shard.records_use} words={`${rate(shard.records_per_s)}/s`} throttled={records ? shard.throttled_per_s : 0} limited={limited} />
+      </td>
+      <td>
+        <Use label="Bytes written" share={shard.bytes_use} words={size(shard.bytes_per_s)} throttled={records ? 0 : shard.throttled_per_s} limited={limited} />
+      </td>
+      <td>
+        <Use label="Bytes read" share={shard.read_use} words={size(shard.read_bytes_per_s)} throttled={shard.throttled_reads_per_s} limited={limited} />
+      </td>
+      <td class="number">{rate(shard.throttled_per_s + shard.throttled_reads_per_s)}</td>
+      <td class="shard-actions">
+        <button type="button" class="link" disabled={off} onClick={() => act({ kind: 'split', shard: shard.number })} aria-label={`Split shard ${shard.number}`}>
+          Split
+        </button>
+        <button type="button" class="link" disabled={off} onClick={() => act({ kind: 'merge', shard: shard.number })} aria-label={`Merge shard ${shard.number} with the next one`}>
+          Merge
+        </button>
+      </td>
+    </tr>
+  );
+}
+
+interface Action {
+  kind: 'split' | 'merge';
+  shard: number;
+}
+
+/** The change that waits for a second click. */
+const asked = signal<Action | null>(null);
+
+function Confirm({ stream, action, last }: { stream: string; action: Action; last: boolean }) {
+  const { kind, shard } = action;
+  const what = kind === 'split' ? `Split shard ${shard} into two halves?` : `Merge shard ${shard} with the one behind it in the order of keys?`;
+  const go = () => {
+    asked.value = null;
+    const order = () => (kind === 'split' ? orders.splitShard(stream, shard) : orders.mergeShard(stream, shard));
+    void run(streamControl, kind === 'split' ? `Shard ${shard} is being split.` : `Shard ${shard} is being merged.`, order);
+  };
+  return (
+    <div class="confirm" role="alertdialog" aria-label={what} data-testid="confirm">
+      <p>
+        {what} {kind === 'merge' && last && <strong>It is the last one: nothing is behind it.</strong>}
+      </p>
+      <button type="button" class="button button-strong" autofocus onClick={go} disabled={kind === 'merge' && last} data-testid="confirm-yes">
+        {kind === 'split' ? 'Split' : 'Merge'}
+      </button>
+      <button type="button" class="button" onClick={() => (asked.value = null)}>
+        Cancel
+      </button>
+    </div>
+  );
+}
+
+function Shards({ now }: { now: View }) {
+  const { shards, line, limited } = now;
+  const shown = shards.length <= ROWS_MAX ? shards : [...shards].sort((a, b) => fill(b) - fill(a)).slice(0, ROWS_MAX);
+  const off = connection.value !== 'live' || line.status !== 'active' || streamControl.value.pending;
+  const label = shown.length < line.open_shards ? `The ${shown.length} fullest of ${count(line.open_shards)} shards` : 'In the order of their keys';
+  return (
+    <section class="panel" aria-labelledby="shard-use-title">
+      <div class="panel-head">
+        <h2 id="shard-use-title">Shards</h2>
+        <p class="hint">{limited ? `${label}; bars are shares of the limits` : `${label}; no limits`}</p>
+      </div>
+      {asked.value && <Confirm stream={line.name} action={asked.value} last={shards.at(-1)?.number === asked.value.shard} />}
+      <div class="table-scroll shard-table" tabIndex={0} role="region" aria-label="Use of shards">
+        <table data-testid="shard-use">
+          <thead>
+            <tr>
+              <th scope="col">Shard</th>
+              <th scope="col">Records in</th>
+              <th scope="col">Bytes in</th>
+              <th scope="col">Bytes out</th>
+              <th scope="col">Throttled/s</th>
+              <th scope="col">
+                <span class="visually-hidden">Actions</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map((shard) => (
+              <ShardRow key={shard.number} shard={shard} limited={limited} off={off} act={(action) => (asked.value = action)} />
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
+
+interface Drawing {
+  id: string;
+  title: string;
+  colours: string[];
+  rows: ((point: HistoryPoint) => number)[];
+  names: string[];
+  value: (value: number) => string;
+}
+
+const DRAWINGS: Drawing[] = [
+  { id: 'records', title: 'Records', colours: ['--series-0', '--bad-fill'], rows: [(p) => p.records_per_s, (p) => p.throttled_per_s], names: ['written/s', 'throttled/s'], value: rate },
+  { id: 'bytes', title: 'Bytes', colours: ['--series-0', '--series-1'], rows: [(p) => p.bytes_per_s, (p) => p.read_bytes_per_s], names: ['written/s', 'read/s'], value: (n) => bytes(n).join(' ') },
+];
+
+function Past({ drawing, points }: { drawing: Drawing; points: HistoryPoint[] }) {
+  const [index, setIndex] = useState<number | null>(null);
+  const data = [points.map((point) => point.at_ms / 1000), ...drawing.rows.map((row) => points.map(row))] as AlignedData;
+  const point = index === null ? points.at(-1) : points[index];
+  return (
+    <div class="past">
+      <ul class="chart-legend">
+        {drawing.names.map((name, i) => (
+          <li key={name}>
+            <span class="chart-key" aria-hidden="true" style={{ background: `var(${drawing.colours[i]})` }} />
+            <span>{`${drawing.title} ${name}`}</span>
+            <strong>{point ? drawing.value(drawing.rows[i]?.(point) ?? 0) : '–'}</strong>
+          </li>
+        ))}
+      </ul>
+      <Chart label={`${drawing.title} over time`} data={data} colours={drawing.colours} kind="area" height={150} value={drawing.value} pointed={setIndex} />
+    </div>
+  );
+}
+
+function History() {
+  const points = history.value?.points ?? null;
+  return (
+    <section class="panel" aria-labelledby="past-title" data-testid="past">
+      <div class="panel-head">
+        <h2 id="past-title">Totals over time</h2>
+        <div class="spans" role="group" aria-label="How far to look back">
+          {SPANS.map(([seconds, name]) => (
+            <button key={seconds} type="button" class="button" aria-pressed={span.value === seconds} onClick={() => look(seconds)} data-testid={`span-${seconds}`}>
+              {name}
+            </button>
+          ))}
+        </div>
+      </div>
+      {points === null && <div class="skeleton" />}
+      {points?.length === 0 && <p class="panel-none">Nothing was measured yet.</p>}
+      {points && points.length > 0 && DRAWINGS.map((drawing) => <Past key={drawing.id} drawing={drawing} points={points} />)}
+    </section>
+  );
+}
+
+function Head({ now }: { now: View }) {
+  const { line } = now;
+  const { pending, error } = streamControl.value;
+  const mood = line.throttled_per_s + line.throttled_reads_per_s > 0 ? 'bad' : undefined;
+  const [disk, unit] = bytes(now.disk_bytes);
+  const set = (shards: number) => run(streamControl, `The stream changes to ${shards} shards.`, () => orders.setStreamCount(line.name, shards));
+  return (
+    <section class="panel" aria-labelledby="stream-view-title" data-testid="stream-view">
+      <div class="panel-head">
+        <h2 id="stream-view-title" class="stream-view-name">
+          {line.name}
+        </h2>
+        <span class="pill" data-mood={line.status === 'active' ? 'good' : 'warn'} data-testid="stream-view-state">
+          {line.status}
+        </span>
+      </div>
+      <Facts
+        facts={[
+          { id: 'view-records', label: 'Records in', value: rate(line.records_per_s), unit: '/s' },
+          { id: 'view-bytes', label: 'Bytes in', value: size(line.bytes_per_s) },
+          { id: 'view-read', label: 'Bytes out', value: size(line.read_bytes_per_s) },
+          { id: 'view-throttled', label: 'Throttled', value: rate(line.throttled_per_s + line.throttled_reads_per_s), unit: '/s', mood },
+          { id: 'view-retention', label: 'Kept for', value: count(now.retention_hours), unit: 'h' },
+          { id: 'view-disk', label: 'On disk', value: disk, unit },
+          { id: 'view-consumers', label: 'Consumers', value: count(now.consumers) },
+        ]}
+      />
+      <div class="controls">
+        <Stepper id="view-shards" label="Shards" value={line.open_shards} min={1} max={SHARDS_MAX} pending={pending || line.status !== 'active'} disabled={connection.value !== 'live'} set={set} />
+      </div>
+      {error && (
+        <p class="control-error" role="alert" data-testid="stream-view-error">
+          {error}
+        </p>
+      )}
+    </section>
+  );
+}
+
+export function StreamView() {
+  const all = streams.value;
+  const now = view.value;
+  return (
+    <main class="streams" id="results" tabIndex={-1} data-testid="streams">
+      <nav class="panel stream-list" aria-label="Streams">
+        <h2>Streams</h2>
+        {all === null && <div class="skeleton" />}
+        {all?.length === 0 && <p class="panel-none">No stream yet. Make one through the AWS door.</p>}
+        <ul>{all?.map((line) => <Line key={line.name} line={line} />)}</ul>
+      </nav>
+      <div class="stream-detail">
+        {trouble.value && connection.value !== 'lost' && (
+          <p class="trouble" role="alert" data-testid="streams-trouble">
+            {trouble.value}
+          </p>
+        )}
+        {now && (
+          <>
+            <Head now={now} />
+            <History />
+            <section class="panel" aria-labelledby="lineage-title">
+              <div class="panel-head">
+                <h2 id="lineage-title">Lineage of shards</h2>
+              </div>
+              <Lineage bands={now.lineage} now={tick.value?.at_ms ?? Date.now()} />
+            </section>
+            <Shards now={now} />
+          </>
+        )}
+      </div>
+    </main>
+  );
+}
