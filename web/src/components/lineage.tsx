@@ -51,35 +51,35 @@ export function Lineage({ bands, now }: { bands: Band[]; now: number }) {
   };
   return (
     <div class="lineage">
-      <svg
-        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
-        preserveAspectRatio="none"
-        role="img"
+      <div
+        role="application"
         tabIndex={0}
         aria-label={`Lineage of ${count(shown.length)} shards; arrow keys go from shard to shard`}
         onKeyDown={key}
         onPointerLeave={() => setPointed(null)}
         data-testid="lineage"
       >
-        {shown.map((band) => {
-          const [left, right] = [x(band.opened_ms), x(band.closed_ms ?? now)];
-          return (
-            <rect
-              key={band.number}
-              class="band"
-              data-open={band.closed_ms === null}
-              data-lined={lined}
-              data-pointed={band.number === pointed}
-              data-parity={band.number % 2}
-              x={left}
-              y={band.from * HEIGHT}
-              width={Math.max(1, right - left)}
-              height={Math.max(0.5, (band.to - band.from) * HEIGHT)}
-              onPointerEnter={() => setPointed(band.number)}
-            />
-          );
-        })}
-      </svg>
+        <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
+          {shown.map((band) => {
+            const [left, right] = [x(band.opened_ms), x(band.closed_ms ?? now)];
+            return (
+              <rect
+                key={band.number}
+                class="band"
+                data-open={band.closed_ms === null}
+                data-lined={lined}
+                data-pointed={band.number === pointed}
+                data-parity={band.number % 2}
+                x={left}
+                y={band.from * HEIGHT}
+                width={Math.max(1, right - left)}
+                height={Math.max(0.5, (band.to - band.from) * HEIGHT)}
+                onPointerEnter={() => setPointed(band.number)}
+              />
+            );
+          })}
+        </svg>
+      </div>
       <div class="lineage-axis" aria-hidden="true">
         <Instant ms={from} />
         <span class="hint">keys from top to bottom</span>
