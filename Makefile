@@ -8,7 +8,7 @@ export CARGO_TARGET_DIR
 BINARY := $(CARGO_TARGET_DIR)/release/hailstream
 PYTHON := .venv/bin/python
 
-.PHONY: help demo test lint bench e2e conformance build web unit clients
+.PHONY: help demo test lint bench e2e conformance build web unit clients fuzz
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,17 @@ conformance: build ## Record the real Flink's and Elasticsearch's answers anew (
 	python3 conformance/record.py search $(if $(CHECK),--check,)
 	python3 conformance/record.py sql $(if $(CHECK),--check,)
 	python3 conformance/kinesis/run.py $(BINARY)
+
+SECONDS ?= 60
+FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=3 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+	-Cllvm-args=-sanitizer-coverage-pc-table -Ccodegen-units=1
+
+fuzz: web ## Let libFuzzer drive each parser that faces the outside (SECONDS=60 each; needs a C++ compiler)
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS="$(FUZZ_FLAGS)" CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/fuzz cargo build --release --package fuzz \
+		--features libfuzzer --target $$(rustc -vV | sed -n 's/host: //p')
+	mkdir -p fuzz/artifacts
+	for target in requests signatures aggregated events disk; do \
+		$(CARGO_TARGET_DIR)/fuzz/*/release/fuzz-$$target -max_total_time=$(SECONDS) -artifact_prefix=fuzz/artifacts/; done
 
 web: web/dist/index.html
 

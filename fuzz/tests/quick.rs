@@ -1,0 +1,115 @@
+//! Each target for a few seconds: seeds that make sense, mutated by a generator that always does the same.
+
+/// A generator that its seed alone decides (splitmix64).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % sides.max(1) as u64) as usize
+    }
+
+    fn mutate(&mut self, seeds: &[Vec<u8>]) -> Vec<u8> {
+        let mut bytes = seeds[self.roll(seeds.len())].clone();
+        for _ in 0..1 + self.roll(4) {
+            let at = self.roll(bytes.len() + 1);
+            match self.roll(6) {
+                0 => bytes.truncate(at),
+                1 => bytes.insert(at, self.roll(256) as u8),
+                2 if at < bytes.len() => bytes[at] ^= 1 << self.roll(8),
+                3 if at < bytes.len() => drop(bytes.remove(at)),
+                4 => {
+                    let other = &seeds[self.roll(seeds.len())];
+                    let from = self.roll(other.len() + 1);
+                    let to = from + self.roll(other.len() - from + 1);
+                    bytes.splice(at..at, other[from..to].iter().copied());
+                }
+                _ => {
+                    let word: &[u8] = [
+                        &b"null"[..],
+                        b"-1",
+                        b"\"",
+                        b"{",
+                        b"[",
+                        b"\xff\xff\xff\xff",
+                        b"9999999999999999999999",
+                        b"\\u0000",
+                    ][self.roll(8)];
+                    bytes.splice(at..at, word.iter().copied());
+                }
+            }
+        }
+        bytes
+    }
+}
+
+fn drive(target: fn(&[u8]), seeds: &[Vec<u8>], times: usize) {
+    let mut dice = Dice(1);
+    seeds.iter().for_each(|seed| target(seed));
+    for _ in 0..times {
+        target(&dice.mutate(seeds));
+    }
+}
+
+fn seeds(texts: &[&[u8]]) -> Vec<Vec<u8>> {
+    texts.iter().map(|text| text.to_vec()).collect()
+}
+
+#[test]
+fn requests() {
+    let json: &[(u8, &str)] = &[
+        (0, r#"{"StreamName":"s","Records":[{"Data":"YWJj","PartitionKey":"k","ExplicitHashKey":"7"}]}"#),
+        (1, r#"{"StreamName":"s","Data":"YWJj","PartitionKey":"k"}"#),
+        (
+            3,
+            r#"{"StreamName":"s","ShardId":"shardId-000000000000","ShardIteratorType":"AT_TIMESTAMP","Timestamp":1.5}"#,
+        ),
+        (4, r#"{"StreamName":"s","ShardFilter":{"Type":"AT_TRIM_HORIZON"},"MaxResults":1}"#),
+        (5, r#"{"Limit":10,"ExclusiveStartStreamName":"a"}"#),
+        (9, r#"{"StreamName":"s","Tags":{"a":"b"}}"#),
+        (15, r#"{"ResourceARN":"arn:aws:kinesis:us-east-1:000000000000:stream/s","Policy":"{\"Statement\":[{}]}"}"#),
+        (19, r#"{"StreamARN":"arn:aws:kinesis:us-east-1:000000000000:stream/s","MaxResults":1}"#),
+        (
+            20,
+            r#"{"ConsumerARN":"arn:aws:kinesis:us-east-1:000000000000:stream/s/consumer/c:1","ShardId":"0","StartingPosition":{"Type":"LATEST"}}"#,
+        ),
+    ];
+    let mut seeds: Vec<Vec<u8>> =
+        json.iter().map(|(operation, body)| [&[operation << 1], body.as_bytes()].concat()).collect();
+    // A put in CBOR, with lengths that stand at the end.
+    seeds.push(
+        b"\x01\xbf\x6aStreamName\x61s\x67Records\x9f\xbf\x64Data\x43abc\x6cPartitionKey\x61k\xff\xff\xff".to_vec(),
+    );
+    drive(fuzz::requests, &seeds, 3_000);
+}
+
+#[test]
+fn signatures() {
+    let header = b"\nhost:h\nx-amz-date:20261124T000000Z\nx-amz-target:Kinesis_20131202.ListStreams\nauthorization:AWS4-HMAC-SHA256 \
+        Credential=AKID/20261124/us-east-1/kinesis/aws4_request, SignedHeaders=host;x-amz-date;x-amz-target, Signature=00\n\n{}";
+    let query = b"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKID%2F20261124%2Fus-east-1%2Fkinesis%2Faws4_request&X-Amz-Date=\
+        20261124T000000Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=00\nhost:h\n\n{}";
+    let chunked = b"\nhost:h\nx-amz-content-sha256:STREAMING-AWS4-HMAC-SHA256-PAYLOAD\nx-amz-decoded-content-length:2\n\
+        content-encoding:aws-chunked\nx-amz-date:20261124T000000Z\n\n2;chunk-signature=00\r\n{}\r\n0;chunk-signature=00\r\n\r\n";
+    drive(fuzz::signatures, &seeds(&[header, query, chunked]), 3_000);
+}
+
+#[test]
+fn aggregated() {
+    let whole = b"\xf3\x89\x9a\xc2\x0a\x01k\x1a\x05\x08\x00\x1a\x01x\x17\x9a\x4a\x8c\x05\x27\xce\x84\x30\x0b\x5c\xce\x02\xb5\x2c\x8a";
+    drive(fuzz::aggregated, &seeds(&[whole, b"\xf3\x89\x9a\xc2"]), 100_000);
+}
+
+#[test]
+fn events() {
+    let frame = store::kinesis::event_stream::encode(&[(":message-type", "event")], b"{}").unwrap_or_default();
+    drive(fuzz::events, &[frame], 100_000);
+}
+
+#[test]
+fn disk() {
+    let places: Vec<Vec<u8>> = (0..6).map(|file| vec![file, 0, 64, 0, 0, 0, 1, 255, 255]).collect();
+    drive(fuzz::disk, &places, 1_500);
+}
