@@ -75,6 +75,11 @@ pub trait Platform: Send + Sync + 'static {
     /// All readings for `/metrics`.
     fn samples(&self) -> Vec<Sample>;
 
+    /// What the reading `name` says, in one line, for `/metrics`.
+    fn help(&self, _name: &str) -> Option<&'static str> {
+        None
+    }
+
     /// Whether the platform serves; a failure says what does not.
     fn health(&self) -> Result<(), Failure>;
 }

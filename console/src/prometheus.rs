@@ -12,15 +12,19 @@ const PREFIX: &str = "hailstream_";
 
 /// All samples as text, sorted by name and labels. Of samples with equal name and labels the last one stands, for a
 /// reader would refuse the whole page otherwise. Names that end in `_total` are counters, others gauges.
-pub(crate) fn text(samples: &[Sample]) -> String {
-    let mut families: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
+pub(crate) fn text(samples: &[Sample], help: impl Fn(&str) -> Option<&'static str>) -> String {
+    let mut families: BTreeMap<&str, BTreeMap<String, f64>> = BTreeMap::new();
     for sample in samples {
-        families.entry(name(sample.name)).or_default().insert(labels(&sample.labels), sample.value);
+        families.entry(sample.name).or_default().insert(labels(&sample.labels), sample.value);
     }
     let mut out = String::new();
-    for (name, series) in &families {
+    for (bare, series) in &families {
+        let name = name(bare);
         let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
         // Writing to a string cannot fail.
+        if let Some(words) = help(bare) {
+            let _ = writeln!(out, "# HELP {name} {}", words.replace('\\', r"\\").replace('\n', r"\n"));
+        }
         let _ = writeln!(out, "# TYPE {name} {kind}");
         for (labels, value) in series {
             let _ = writeln!(out, "{name}{labels} {}", number(*value));
@@ -61,7 +65,7 @@ mod tests {
     use super::*;
 
     fn check(samples: Vec<Sample>, expected: &str) {
-        assert_eq!(text(&samples), expected);
+        assert_eq!(text(&samples, |name| (name == "helped").then_some("What\\ it\nis.")), expected);
     }
 
     #[test]
@@ -81,6 +85,14 @@ mod tests {
              # TYPE hailstream_store_incoming_bytes_total counter\n\
              hailstream_store_incoming_bytes_total{stream=\"trips\",shard=\"0\"} 7\n\
              hailstream_store_incoming_bytes_total{stream=\"trips\",shard=\"1\"} 12\n",
+        );
+    }
+
+    #[test]
+    fn words_stand_before_the_type_in_one_line() {
+        check(
+            vec![Sample::new("helped", 1.0)],
+            "# HELP hailstream_helped What\\\\ it\\nis.\n# TYPE hailstream_helped gauge\nhailstream_helped 1\n",
         );
     }
 

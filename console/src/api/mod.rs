@@ -130,7 +130,7 @@ async fn pipeline(State(shared): State<Shared>) -> Result<Response, Failure> {
 }
 
 async fn metrics(State(shared): State<Shared>) -> Result<Response, Failure> {
-    let text = shared.ask(|platform| Ok(prometheus::text(&platform.samples()))).await?;
+    let text = shared.ask(|platform| Ok(prometheus::text(&platform.samples(), |name| platform.help(name)))).await?;
     Ok(([(header::CONTENT_TYPE, prometheus::CONTENT_TYPE)], text).into_response())
 }
 

@@ -99,6 +99,10 @@ impl Platform for ConsolePlatform {
         self.parts.samples()
     }
 
+    fn help(&self, name: &str) -> Option<&'static str> {
+        super::help::help(name)
+    }
+
     fn health(&self) -> Result<(), Failure> {
         match self.parts.application().and_then(|view| view.last_error.filter(|_| view.metrics.is_none())) {
             None => Ok(()),

@@ -3,6 +3,7 @@
 mod aggregating;
 mod connectors;
 mod console;
+mod help;
 mod index_sink;
 mod measure;
 mod observe;
