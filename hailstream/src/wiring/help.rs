@@ -1,7 +1,7 @@
 //! What each reading on `/metrics` says, in one line.
 
 /// Readings and their words, in the order of their names.
-const HELP: [(&str, &str); 49] = [
+const HELP: [(&str, &str); 55] = [
     ("application_bad_records_total", "Records that could not be read."),
     ("application_behind_latest_ms", "Age of the next record to read, the largest over all shards, in milliseconds."),
     ("application_kpus", "KPUs that the application runs on."),
@@ -32,12 +32,16 @@ const HELP: [(&str, &str); 49] = [
     ("replay_event_time_ms", "Event time of the last record sent, in milliseconds since the Unix epoch."),
     ("replay_lag_ms", "How far the replay is behind its schedule, in milliseconds."),
     ("replay_out_of_order_total", "Rows that came out of order."),
+    ("replay_position_rows", "Rows of the source that were worked off."),
     ("replay_put_errors_total", "Puts that failed as a whole."),
     ("replay_puts_total", "Puts sent."),
     ("replay_records_per_s", "Records accepted per second."),
+    ("replay_refused_total", "Records that the stream refused."),
     ("replay_retries_total", "Records sent again."),
+    ("replay_running", "1 while the replay sends."),
     ("replay_sent_bytes_total", "Bytes accepted."),
     ("replay_sent_records_total", "Records accepted."),
+    ("replay_speedup", "How many times faster than the events happened the replay runs."),
     ("replay_unparsable_total", "Rows that could not be read."),
     ("store_commit_seconds_max", "Longest group commit, in seconds."),
     ("store_commit_seconds_total", "Time taken by group commits, in seconds."),
@@ -48,6 +52,8 @@ const HELP: [(&str, &str); 49] = [
     ("store_incoming_bytes_total", "Bytes accepted: payloads and partition keys."),
     ("store_incoming_records_total", "Records accepted."),
     ("store_open_shards", "Shards of a stream that take records."),
+    ("store_outgoing_bytes_total", "Bytes handed to readers: payloads and partition keys."),
+    ("store_outgoing_records_total", "Records handed to readers."),
     ("store_streams", "Streams."),
     ("store_throttled_reads_total", "Reads refused because a limit was reached."),
     ("store_throttled_records_total", "Records refused because a limit was reached."),
