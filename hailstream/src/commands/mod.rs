@@ -51,11 +51,24 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Credentials(args) => credentials::run(args, &model::Env::system()),
         Command::Sql(args) => sql::run(&args),
-        Command::Demo(args) => runtime()?.block_on(demo::run(args)),
-        Command::Serve(args) => runtime()?.block_on(serve::run(&args)),
+        Command::Demo(args) => platform_runtime()?.block_on(demo::run(args)),
+        Command::Serve(args) => platform_runtime()?.block_on(serve::run(&args)),
         Command::Stream(args) => runtime()?.block_on(stream::run(&args)),
         Command::Replay(args) => replay::run(&args, &runtime()?),
     }
+}
+
+/// Files that a platform may have open: each shard that takes records keeps one, and a stream has up to 10,000 of them.
+const OPEN_FILES: u64 = 65_536;
+
+fn platform_runtime() -> io::Result<tokio::runtime::Runtime> {
+    // Few systems allow so many at first; most allow a program to ask for them.
+    match rlimit::increase_nofile_limit(OPEN_FILES) {
+        Ok(allowed) if allowed < OPEN_FILES => tracing::info!(allowed, "fewer open files are allowed than asked for"),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "the number of open files could not be raised"),
+    }
+    runtime()
 }
 
 fn runtime() -> io::Result<tokio::runtime::Runtime> {

@@ -23,8 +23,15 @@ pub(super) struct Sequence {
 
 impl Sequence {
     fn write(self, end: u8) -> String {
-        let birth_ms = self.birth_ms.min(BIRTH_MS_MAX);
-        format!("{PREFIX}{birth_ms:013}{:020}{:010}{end:011}", self.position.0, self.shard.0)
+        // Each acknowledged record gets one, so the digits are written straight to their places.
+        let mut digits = [b'0'; DIGITS];
+        digits[..2].copy_from_slice(PREFIX.as_bytes());
+        write_digits(&mut digits[2..15], self.birth_ms.min(BIRTH_MS_MAX));
+        write_digits(&mut digits[15..35], self.position.0);
+        write_digits(&mut digits[35..45], u64::from(self.shard.0));
+        write_digits(&mut digits[45..], u64::from(end));
+        // Digits are text.
+        String::from_utf8_lossy(&digits).into_owned()
     }
 
     /// The number of a record.
@@ -61,6 +68,17 @@ impl Sequence {
     }
 }
 
+/// Writes a number to the end of zeros that have room for it.
+fn write_digits(zeros: &mut [u8], mut number: u64) {
+    for digit in zeros.iter_mut().rev() {
+        if number == 0 {
+            return;
+        }
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+}
+
 /// The name of a shard in the protocol.
 pub(super) fn shard_id(index: ShardIndex) -> String {
     format!("shardId-{:012}", index.0)
@@ -82,6 +100,8 @@ mod tests {
         #[test]
         fn numbers_have_56_digits_and_read_back(birth_ms in 0..=BIRTH_MS_MAX, shard: u32, position: u64) {
             let sequence = Sequence { birth_ms, shard: ShardIndex(shard), position: Position(position) };
+            let expected = format!("49{birth_ms:013}{position:020}{shard:010}00000000000");
+            prop_assert_eq!(sequence.of_record(), expected);
             for text in [sequence.of_record(), sequence.of_end()] {
                 prop_assert_eq!(text.len(), DIGITS);
                 prop_assert_eq!(Sequence::parse(&text), Some(sequence));
