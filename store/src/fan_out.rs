@@ -230,9 +230,8 @@ impl Push {
         self.wait_for_rate().await;
         let read = self.store.read_records(&name, shard, self.position, limits::GET_RECORDS_MAX, PUSH_BYTES_MAX);
         let answer = read.await?;
-        let bytes = answer.records.iter().map(|r| (r.data.len() + r.partition_key.len()) as u64).sum();
         if let Some(rate) = &mut self.rate {
-            rate.charge(bytes);
+            rate.charge(answer.bytes());
         }
         self.position = answer.next;
         Ok(answer)

@@ -33,6 +33,7 @@ mod stats;
 mod store;
 mod stream;
 mod streams;
+mod tallies;
 #[cfg(test)]
 mod tests;
 mod throttle;
@@ -60,4 +61,5 @@ pub use stats::{Counts, ShardStats, StreamStats};
 pub use store::Store;
 pub use stream::{ChildShard, ShardDescription, ShardState, StreamDescription, StreamStatus};
 pub use streams::NewStream;
+pub use tallies::{CallFigure, Tally};
 pub use wakers::{Subscription, Waker};

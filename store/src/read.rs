@@ -157,6 +157,13 @@ pub struct ReadAnswer {
     pub ended: Option<Vec<ChildShard>>,
 }
 
+impl ReadAnswer {
+    /// The payloads and partition keys of its records, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.records.iter().map(|record| (record.data.len() + record.partition_key.len()) as u64).sum()
+    }
+}
+
 /// Where to begin reading a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StartAt {
@@ -242,8 +249,7 @@ impl Store {
         }
         let answer = self.read_records(stream, shard, from, records_max, limits::GET_BYTES_MAX).await?;
         if limited {
-            let bytes = answer.records.iter().map(|r| (r.data.len() + r.partition_key.len()) as u64).sum();
-            handle.read_throttle.lock().charge(env.monotonic_ns(), bytes);
+            handle.read_throttle.lock().charge(env.monotonic_ns(), answer.bytes());
         }
         Ok(answer)
     }

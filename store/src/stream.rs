@@ -6,6 +6,7 @@ use crate::fan_out::Subscriptions;
 use crate::settings::StreamSettings;
 use crate::shard::ShardHandle;
 use crate::stats::{Counts, ShardStats, StreamStats};
+use crate::tallies::Tallies;
 use crate::topology::{Routes, ShardInfo};
 use crate::wakers::Wakers;
 use model::{HashKeyRange, Position, ShardIndex};
@@ -47,6 +48,7 @@ pub(crate) struct Stream {
     pub(crate) created_ms: u64,
     pub(crate) shared: ShardsShared,
     pub(crate) subscriptions: Subscriptions,
+    pub(crate) tallies: Tallies,
     /// What the shards counted that have expired since.
     pub(crate) retired: Mutex<Counts>,
     view: watch::Sender<Arc<StreamView>>,
@@ -112,7 +114,16 @@ impl Stream {
         let consumers = consumers.into_iter().map(|consumer| (consumer.name.clone(), consumer)).collect();
         let view = StreamView { version: 0, status, settings: Arc::new(settings), consumers, shards, routes };
         let (view, _) = watch::channel(Arc::new(view));
-        Self { id, name, created_ms, shared, subscriptions: Subscriptions::default(), retired: Mutex::default(), view }
+        Self {
+            id,
+            name,
+            created_ms,
+            shared,
+            subscriptions: Subscriptions::default(),
+            tallies: Tallies::default(),
+            retired: Mutex::default(),
+            view,
+        }
     }
 
     pub(crate) fn view(&self) -> Arc<StreamView> {

@@ -12,7 +12,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use store::kinesis::client::{ClientError, KinesisClient, RecordResult};
-use store::{CapacityMode, Limits, PutOutcome, ShardRead, Store, StoreConfig, kinesis};
+use store::{CallFigure, CapacityMode, Limits, PutOutcome, ShardRead, Store, StoreConfig, Tally, kinesis};
 
 fn open(dir: &Path, limits: Limits) -> Store {
     let config = StoreConfig { limits, status_delay_ms: 0, ..StoreConfig::new(dir, Env::system()) };
@@ -57,6 +57,12 @@ async fn the_client_puts_through_the_door() {
         refused += result.refused();
     }
     assert!(refused > 0);
+    let tallies = store.take_tallies("s").unwrap();
+    let sum = |figure| tallies.get(&figure).map_or(0.0, |tally: &Tally| tally.sum);
+    assert_eq!((sum(CallFigure::PutRecords), sum(CallFigure::PutThrottled)), (1_502.0, refused as f64));
+    assert_eq!(sum(CallFigure::PutAccepted) + sum(CallFigure::PutThrottled), 1_502.0);
+    assert_eq!((tallies[&CallFigure::PutLatency].count, sum(CallFigure::PollSuccess)), (4, 0.0));
+    assert!(store.take_tallies("s").unwrap().is_empty(), "they are taken once");
     store.shutdown().await;
 }
 

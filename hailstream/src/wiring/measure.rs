@@ -5,8 +5,9 @@ use super::observe::{Counted, Rates, StreamRates};
 use control::aws::{StreamMetric, stream_series};
 use control::metrics::{Datum, StatisticSet};
 use model::ShardIndex;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use store::{ShardMetric, StreamDescription};
+use store::{CallFigure, ShardMetric, StreamDescription, Tally};
 
 /// The number of one measurement.
 type Count = fn(&Counted) -> u64;
@@ -21,6 +22,29 @@ const MEASURED: [(StreamMetric, ShardMetric, Count); 6] = [
     (StreamMetric::ReadThrottles, ShardMetric::ReadThrottles, |counted| counted.throttled_reads),
 ];
 
+/// What the door tells of calls, and what it is called.
+const CALLED: [(StreamMetric, CallFigure); 19] = [
+    (StreamMetric::PutRecordBytes, CallFigure::SinglePutBytes),
+    (StreamMetric::PutRecordLatency, CallFigure::SinglePutLatency),
+    (StreamMetric::PutRecordSuccess, CallFigure::SinglePutSuccess),
+    (StreamMetric::PutRecordsBytes, CallFigure::PutBytes),
+    (StreamMetric::PutRecordsLatency, CallFigure::PutLatency),
+    (StreamMetric::PutRecordsSuccess, CallFigure::PutSuccess),
+    (StreamMetric::PutRecordsTotal, CallFigure::PutRecords),
+    (StreamMetric::PutRecordsSuccessful, CallFigure::PutAccepted),
+    (StreamMetric::PutRecordsFailed, CallFigure::PutFailed),
+    (StreamMetric::PutRecordsThrottled, CallFigure::PutThrottled),
+    (StreamMetric::GetRecordsBytes, CallFigure::PollBytes),
+    (StreamMetric::GetRecordsRecords, CallFigure::PollRecords),
+    (StreamMetric::GetRecordsLatency, CallFigure::PollLatency),
+    (StreamMetric::GetRecordsSuccess, CallFigure::PollSuccess),
+    (StreamMetric::IteratorAge, CallFigure::PollAge),
+    (StreamMetric::PushedBytes, CallFigure::PushedBytes),
+    (StreamMetric::PushedRecords, CallFigure::PushedRecords),
+    (StreamMetric::PushSuccess, CallFigure::PushSuccess),
+    (StreamMetric::PushAge, CallFigure::PushAge),
+];
+
 /// The measurements of one second.
 pub(super) fn measure(parts: &Parts, rates: &Rates) -> Vec<Datum> {
     let mut data = Vec::new();
@@ -28,13 +52,24 @@ pub(super) fn measure(parts: &Parts, rates: &Rates) -> Vec<Datum> {
         for (metric, _, count) in MEASURED {
             push(&mut data, name, None, metric, count(&stream.total.counted));
         }
-        // A stream that was deleted since the reading has no shards to tell of.
+        // A stream that was deleted since the reading has no calls and no shards to tell of.
+        let Ok(calls) = parts.store().take_tallies(name) else { continue };
+        measure_calls(&mut data, name, &calls);
         let Ok(description) = parts.store().describe_stream(name) else { continue };
         if !description.settings.shard_metrics.is_empty() {
             measure_shards(&mut data, &description, stream);
         }
     }
     data
+}
+
+fn measure_calls(data: &mut Vec<Datum>, stream: &str, calls: &BTreeMap<CallFigure, Tally>) {
+    for (metric, figure) in CALLED {
+        if let Some(tally) = calls.get(&figure) {
+            let Tally { count, sum, min, max } = *tally;
+            push_set(data, stream, None, metric, StatisticSet { sum, count: count as f64, min, max });
+        }
+    }
 }
 
 fn measure_shards(data: &mut Vec<Datum>, stream: &StreamDescription, rates: &StreamRates) {
@@ -48,8 +83,12 @@ fn measure_shards(data: &mut Vec<Datum>, stream: &StreamDescription, rates: &Str
 }
 
 fn push(data: &mut Vec<Datum>, stream: &str, shard: Option<ShardIndex>, metric: StreamMetric, count: u64) {
+    push_set(data, stream, shard, metric, StatisticSet::of(count as f64));
+}
+
+fn push_set(data: &mut Vec<Datum>, stream: &str, shard: Option<ShardIndex>, metric: StreamMetric, set: StatisticSet) {
     match stream_series(stream, shard, metric) {
-        Ok(key) => data.push(Datum { key: Arc::new(key), set: StatisticSet::of(count as f64) }),
+        Ok(key) => data.push(Datum { key: Arc::new(key), set }),
         // Names of streams are shorter than values of dimensions may be, so this tells of a fault of the platform.
         Err(error) => tracing::error!(%error, stream, "a stream cannot be measured"),
     }
@@ -59,8 +98,17 @@ fn push(data: &mut Vec<Datum>, stream: &str, shard: Option<ShardIndex>, metric: 
 mod tests {
     use super::*;
     use crate::wiring::observe::ShardRates;
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeSet;
     use store::{CapacityMode, StreamSettings, StreamStatus};
+
+    #[test]
+    fn calls_are_measured_as_they_were_told() {
+        let tally = Tally { count: 3, sum: 9.0, min: 1.0, max: 5.0 };
+        let mut data = Vec::new();
+        measure_calls(&mut data, "trips", &BTreeMap::from([(CallFigure::PollAge, tally)]));
+        let told: Vec<_> = data.iter().map(|datum| (datum.key.name(), datum.set.count, datum.set.max)).collect();
+        assert_eq!(told, [("GetRecords.IteratorAgeMilliseconds", 3.0, 5.0)]);
+    }
 
     #[test]
     fn a_shard_is_measured_as_far_as_its_owner_asked() {

@@ -11,6 +11,7 @@ use super::{Door, Operation, check_stream, parse, to_json};
 use crate::read::{ReadAnswer, StartAt};
 use crate::settings::StreamSettings;
 use crate::stream::{ChildShard, Shard, Stream};
+use crate::tallies::CallFigure;
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use model::{Position, Record, limits};
@@ -228,8 +229,24 @@ impl Door {
         check.finish()?;
         let iterator = self.open_iterator(input.shard_iterator.as_deref().unwrap_or_default())?;
         let records_max = input.limit.map_or(limits::GET_RECORDS_MAX, |limit| limit as usize);
+        let started_ns = self.now_ns();
         let polled = self.store.poll_records(&iterator.stream, iterator.shard, iterator.position, records_max).await;
+        self.tally_of(
+            &iterator.stream,
+            [
+                (CallFigure::PollLatency, self.ms_since(started_ns)),
+                (CallFigure::PollSuccess, f64::from(u8::from(polled.is_ok()))),
+            ],
+        );
         let answer = polled.map_err(|error| self.read_error(error))?;
+        self.tally_of(
+            &iterator.stream,
+            [
+                (CallFigure::PollBytes, answer.bytes() as f64),
+                (CallFigure::PollRecords, answer.records.len() as f64),
+                (CallFigure::PollAge, answer.behind_ms as f64),
+            ],
+        );
         self.records_output(&iterator, answer)
     }
 

@@ -32,6 +32,7 @@ mod validate;
 pub use access::Caller;
 
 use crate::store::Store;
+use crate::tallies::CallFigure;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -272,6 +273,21 @@ impl Door {
             Operation::UpdateShardCount => self.update_shard_count(body).await,
             Operation::UpdateStreamMode => self.update_stream_mode(body).await,
             Operation::UpdateStreamWarmThroughput => self.update_stream_warm_throughput(body).await,
+        }
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.store.config().env.monotonic_ns()
+    }
+
+    fn ms_since(&self, started_ns: u64) -> f64 {
+        self.now_ns().saturating_sub(started_ns) as f64 / 1e6
+    }
+
+    /// Tells of a call to a stream, unless the stream is gone by now.
+    fn tally_of<const N: usize>(&self, stream: &str, values: [(CallFigure, f64); N]) {
+        if let Some(stream) = self.store.stream(stream) {
+            stream.tally(values);
         }
     }
 

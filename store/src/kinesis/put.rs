@@ -6,8 +6,10 @@ use super::error::Code;
 use super::sequence::{Sequence, shard_id};
 use super::validate::Check;
 use super::{Door, check_stream, parse, to_json};
+use crate::error::Refusal;
 use crate::put::PutOutcome;
 use crate::stream::StreamView;
+use crate::tallies::CallFigure;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -144,6 +146,11 @@ fn parse_hash_key(text: &str) -> Result<u128, ApiError> {
     })
 }
 
+/// What a put weighs: payloads and partition keys, in bytes.
+fn put_bytes(records: &[PutRecord]) -> f64 {
+    records.iter().map(PutRecord::size).sum::<usize>() as f64
+}
+
 /// Checks the sizes that are known once payloads are decoded.
 fn check_sizes(records: &[PutRecord], max: usize, path: impl Fn(usize) -> String) -> Result<(), ApiError> {
     let mut check = Check::default();
@@ -183,7 +190,17 @@ impl Door {
         let stream = self.stream_name(input.stream_name.as_deref(), input.stream_arn.as_deref())?;
         let records = to_records(vec![entry])?;
         check_sizes(&records, self.record_bytes_max(stream), |_| "data".to_owned())?;
+        let (bytes, started_ns) = (put_bytes(&records), self.now_ns());
         let outcomes = self.store.put_records(stream, records).await.map_err(|error| self.put_error(error))?;
+        let success = matches!(outcomes.first(), Some(PutOutcome::Accepted { .. }));
+        self.tally_of(
+            stream,
+            [
+                (CallFigure::SinglePutBytes, bytes),
+                (CallFigure::SinglePutLatency, self.ms_since(started_ns)),
+                (CallFigure::SinglePutSuccess, f64::from(u8::from(success))),
+            ],
+        );
         match outcomes.first() {
             Some(&PutOutcome::Accepted { shard, position }) => {
                 let view = self.view(stream)?;
@@ -201,7 +218,9 @@ impl Door {
         let stream = self.stream_name(input.stream_name.as_deref(), input.stream_arn.as_deref())?;
         let records = to_records(input.records.unwrap_or_default())?;
         check_sizes(&records, self.record_bytes_max(stream), |i| format!("records.{}.member.data", i + 1))?;
+        let (bytes, started_ns) = (put_bytes(&records), self.now_ns());
         let outcomes = self.store.put_records(stream, records).await.map_err(|error| self.put_error(error))?;
+        self.tally_put(stream, &outcomes, bytes, self.ms_since(started_ns));
         let view = self.view(stream)?;
         let records: Vec<EntryResult> =
             outcomes.into_iter().map(|outcome| self.entry_result(stream, &view, outcome)).collect();
@@ -209,6 +228,25 @@ impl Door {
         let failed_record_count = records.iter().filter(refused).count();
         let encryption_type = encryption_word(&view.settings, u64::MAX);
         to_json(&PutRecordsOutput { failed_record_count, records, encryption_type })
+    }
+
+    fn tally_put(&self, stream: &str, outcomes: &[PutOutcome], bytes: f64, latency_ms: f64) {
+        let is_throttled =
+            |outcome: &&PutOutcome| matches!(outcome, PutOutcome::Refused { reason: Refusal::Throttled, .. });
+        let accepted = outcomes.iter().filter(|outcome| matches!(outcome, PutOutcome::Accepted { .. })).count();
+        let throttled = outcomes.iter().filter(is_throttled).count();
+        self.tally_of(
+            stream,
+            [
+                (CallFigure::PutBytes, bytes),
+                (CallFigure::PutLatency, latency_ms),
+                (CallFigure::PutSuccess, f64::from(u8::from(accepted > 0))),
+                (CallFigure::PutRecords, outcomes.len() as f64),
+                (CallFigure::PutAccepted, accepted as f64),
+                (CallFigure::PutFailed, (outcomes.len() - accepted - throttled) as f64),
+                (CallFigure::PutThrottled, throttled as f64),
+            ],
+        );
     }
 
     fn entry_result(&self, stream: &str, view: &StreamView, outcome: PutOutcome) -> EntryResult {

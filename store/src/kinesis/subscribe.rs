@@ -10,6 +10,7 @@ use super::{Door, parse, to_json};
 use crate::error::PushError;
 use crate::fan_out::Push;
 use crate::read::ReadAnswer;
+use crate::tallies::CallFigure;
 use axum::body::{Body, Bytes};
 use futures_util::stream;
 use model::Position;
@@ -135,6 +136,12 @@ impl Events {
         let (name, index) = self.push.source();
         let stream = self.door.store.stream(name).ok_or_else(|| self.door.no_stream(name))?;
         let shard = stream.shard(index).map_err(|error| self.door.read_error(error))?;
+        stream.tally([
+            (CallFigure::PushedBytes, answer.bytes() as f64),
+            (CallFigure::PushedRecords, answer.records.len() as f64),
+            (CallFigure::PushSuccess, 1.0),
+            (CallFigure::PushAge, answer.behind_ms as f64),
+        ]);
         let settings = stream.view().settings.clone();
         let ReadAnswer { records, next, behind_ms, ended } = answer;
         let continuation = continuation(next, shard.info.created_ms, index);
