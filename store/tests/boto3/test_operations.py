@@ -70,6 +70,7 @@ def test_a_consumer_is_registered_described_listed_and_removed(kinesis, make_str
     for _ in range(400):
         if summary(kinesis, name)["ConsumerCount"] == 0:
             break
+        time.sleep(0.02)
     fails("ResourceNotFoundException", kinesis.deregister_stream_consumer, StreamARN=arn, ConsumerName="map")
 
 
