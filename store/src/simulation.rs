@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Histories of each run; more of them with `HAILSTREAM_SEEDS`, a single one with `HAILSTREAM_SEED`.
 const SEEDS: u64 = 60;
@@ -238,6 +239,87 @@ fn whatever_happens_nothing_acknowledged_is_lost_repeated_or_out_of_order() {
         let lived = std::panic::catch_unwind(history);
         assert!(lived.is_ok(), "HAILSTREAM_SEED={seed} ends badly: {:#?}", log.lock());
     }
+}
+
+/// The numbers that each key was acknowledged with, and the next one.
+type Acknowledged = Arc<Mutex<BTreeMap<u64, (Vec<u64>, u64)>>>;
+
+/// Puts records of one key without a pause until told to stop; a number is used once, whatever becomes of it.
+async fn write(store: Store, key: u64, ledger: Acknowledged, stop: Arc<AtomicBool>) {
+    while !stop.load(Ordering::Relaxed) {
+        let first = {
+            let mut ledger = ledger.lock();
+            let entry = ledger.entry(key).or_default();
+            entry.1 += 20;
+            entry.1 - 20
+        };
+        let record = |number: u64| PutRecord {
+            partition_key: format!("key {key}"),
+            explicit_hash_key: None,
+            data: Bytes::from(format!("{key} {number} x")),
+        };
+        let Ok(outcomes) = store.put_records("s", (first..first + 20).map(record).collect()).await else { return };
+        let stored = outcomes.iter().filter(|outcome| matches!(outcome, PutOutcome::Accepted { .. })).count() as u64;
+        // Behind a refused record nothing of the same put is taken.
+        ledger.lock().entry(key).or_default().0.extend(first..first + stored);
+    }
+}
+
+/// Writers go on through 8 → 16 → 7 → 13 shards, and the power fails in the middle of each change.
+/// Gives how many records were there in the end.
+async fn crash_while_resharding(seed: u64) -> usize {
+    let mut dice = Dice(seed);
+    let (mut files, env) = (MemoryFiles::default(), Env::manual(1_000_000_000_000, seed).0);
+    let mut store = Store::open(config(&files, &env)).unwrap();
+    store.create_stream("s", 8, CapacityMode::Provisioned).await.unwrap();
+    let ledger = Acknowledged::default();
+    for target in [16, 7, 13] {
+        let stop = Arc::new(AtomicBool::new(false));
+        let writers: Vec<_> =
+            (0..12).map(|key| tokio::spawn(write(store.clone(), key, ledger.clone(), stop.clone()))).collect();
+        tokio::time::sleep(std::time::Duration::from_millis(dice.roll(4))).await;
+        store.update_shard_count("s", target).await.unwrap();
+        for _ in 0..dice.roll(60) {
+            tokio::task::yield_now().await;
+        }
+        // What was acknowledged before the power fails; what is on its way then may be there or not.
+        let before = ledger.lock().clone();
+        let disk = files.fork_durable();
+        stop.store(true, Ordering::Relaxed);
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        store.shutdown().await;
+        disk.crash_by(&mut || dice.roll(2) == 0);
+        files = disk;
+        store = Store::open(config(&files, &env)).unwrap();
+        assert_eq!(store.settled("s").await.unwrap().open_shards(), target as usize, "the change comes to its end");
+        let read = read_all(&store);
+        for (key, (acknowledged, _)) in &before {
+            let numbers = read.get(key).cloned().unwrap_or_default();
+            assert!(
+                numbers.windows(2).all(|pair| pair[0] < pair[1]),
+                "key {key} is out of order or repeats: {numbers:?}"
+            );
+            let lost = acknowledged.iter().find(|number| numbers.binary_search(number).is_err());
+            assert_eq!(lost, None, "of key {key}, on the way to {target} shards");
+        }
+        // What the power failure took is not acknowledged any more for the next round.
+        let mut ledger = ledger.lock();
+        for (key, entry) in ledger.iter_mut() {
+            entry.0 = before.get(key).map(|(acknowledged, _)| acknowledged.clone()).unwrap_or_default();
+        }
+    }
+    let records = read_all(&store).values().map(Vec::len).sum();
+    store.shutdown().await;
+    records
+}
+
+#[test]
+fn writers_lose_repeat_and_disorder_nothing_through_reshards_with_crashes_in_the_middle() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
+    let records: usize = (0..8).map(|seed| runtime.block_on(crash_while_resharding(seed))).sum();
+    assert!(records > 1_000, "the writers were at work: {records}");
 }
 
 /// A store with a few shards, segments and consumers, closed properly.
