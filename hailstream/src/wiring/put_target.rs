@@ -56,7 +56,7 @@ fn put_error(error: &(impl Classified + std::fmt::Display)) -> PutError {
 }
 
 /// More than the frame of one record in an aggregated one takes, in bytes.
-pub(super) const PUT_FRAME_BYTES: usize = 64;
+pub(super) const PUT_FRAME_BYTES: usize = 80;
 
 /// Puts into a stream of any running platform, through its AWS door.
 pub struct HttpTarget {

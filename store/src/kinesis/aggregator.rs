@@ -10,8 +10,8 @@ use std::collections::HashMap;
 const PARTITION_KEY: &str = "a";
 /// How large an aggregated record grows where nothing else is said, in bytes: what the producer library takes.
 pub const AGGREGATE_BYTES: usize = 50 * 1024;
-/// More than the frame of one user record and one key ever take, in bytes.
-const OVERHEAD_BYTES: usize = 48;
+/// More than the frames of one user record, its key and its place in the key space (39 digits) ever take, in bytes.
+const OVERHEAD_BYTES: usize = 72;
 const FRAME_BYTES: usize = 4 + 16;
 
 /// Gathers user records of one shard.
