@@ -41,7 +41,7 @@ bench: build ## Run the benchmarks: one JSON line a figure (QUICK=1 for small on
 	cargo bench --quiet --locked --workspace --bench replay --bench append --bench taxi --bench index --bench platform --bench signatures --bench puts --bench shards -- $(if $(QUICK),--quick,)
 	$(if $(QUICK),,cargo xtask cold-build)
 
-conformance: build ## Record the real Flink's and Elasticsearch's answers anew (CHECK=1: only compare), run the Java clients of Kinesis; needs Java 17, Maven
+conformance: build ## Record the real Flink's and Elasticsearch's answers anew (CHECK=1: only compare), run clients of Kinesis; needs Java 17, Maven
 	python3 conformance/record.py search $(if $(CHECK),--check,)
 	python3 conformance/record.py sql $(if $(CHECK),--check,)
 	python3 conformance/kinesis/run.py $(BINARY)

@@ -1,9 +1,10 @@
-"""Official Java clients against the real binary: the Kinesis Client Library, polling and with enhanced fan-out, through a
-split, an UpdateShardCount and a merge, killed and resumed; the Kinesis Producer Library over TLS and in plain text.
+"""Official clients against the real binary: the Kinesis Client Library, polling and with enhanced fan-out, through a split,
+an UpdateShardCount and a merge, killed and resumed; the Kinesis Producer Library and the AWS SDK for Rust, both in plain text
+and over TLS, the latter signed.
 
     python3 conformance/kinesis/run.py target/release/hailstream [--only NAME]
 
-Needs Java 17 and Maven. What else is needed (the clients, a DynamoDB for the leases) is fetched into caches beside this file.
+Needs Java 17 and Maven for the Java clients, Cargo for the Rust one. What else is needed (the clients, a DynamoDB for the leases) is fetched into caches beside this file.
 A client may hand out a record twice after it was killed: it resumes at its last checkpoint. It must never miss one, and the
 first sight of each must be in the order of its key.
 """
@@ -26,10 +27,14 @@ WAIT_S = 180
 KEYS = 50
 
 
-def prepare():
-    """Fetches the clients and compiles the programs; gives the class path and the program of the DynamoDB."""
-    subprocess.run(["mvn", "-q", "-B", "compile", "dependency:copy-dependencies", "-DoutputDirectory=target/lib"],
-                   cwd=HERE, check=True)
+def prepare(cases):
+    """Fetches the clients that the cases need and compiles the programs; gives the class path and the Python to run in."""
+    if any(not name.startswith("rust-") for name in cases):
+        subprocess.run(["mvn", "-q", "-B", "compile", "dependency:copy-dependencies", "-DoutputDirectory=target/lib"],
+                       cwd=HERE, check=True)
+    if any(name.startswith("rust-") for name in cases):
+        subprocess.run(["cargo", "build", "--quiet", "--locked", "--manifest-path", HERE / "rust" / "Cargo.toml",
+                        "--target-dir", CACHE / "rust"], check=True)
     python = CACHE / "venv" / "bin" / "python"
     if not (CACHE / "venv" / "ready").exists():
         venv.create(CACHE / "venv", with_pip=True)
@@ -56,22 +61,31 @@ def wait_for(condition, what, seconds=WAIT_S):
 
 
 class World:
-    """A platform, a DynamoDB, and the Java programs between them; gone when the block ends."""
+    """A platform, a DynamoDB, and the programs between them; gone when the block ends."""
 
     def __init__(self, binary, class_path, python, folder):
         self.binary, self.class_path, self.python, self.folder = binary, class_path, python, folder
-        self.processes = []
+        self.processes, self.dynamo_url = [], None
 
     def __enter__(self):
+        return self
+
+    def serve(self, *flags):
+        """Starts the platform; `aws` is the address of its door."""
         addresses = self.folder / "addresses.json"
         self.spawn([self.binary, "serve", "--data-dir", self.folder / "data", "--aws-port", "0", "--search-port", "0",
-                    "--console-port", "0", "--addresses-file", addresses], "platform")
-        self.dynamo_port = free_port()
-        self.spawn([self.python, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.dynamo_port)], "dynamodb")
+                    "--console-port", "0", "--addresses-file", addresses, *flags], "platform")
         wait_for(addresses.exists, "the platform")
-        wait_for(lambda: answers(self.dynamo_port), "the DynamoDB")
         self.aws = json.loads(addresses.read_text())["aws"]
-        return self
+
+    def dynamo(self):
+        """The address of a DynamoDB, which is started by the first who asks."""
+        if self.dynamo_url is None:
+            port = free_port()
+            self.spawn([self.python, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], "dynamodb")
+            wait_for(lambda: answers(port), "the DynamoDB")
+            self.dynamo_url = f"http://127.0.0.1:{port}"
+        return self.dynamo_url
 
     def __exit__(self, *_):
         for process in self.processes:
@@ -149,11 +163,12 @@ def check(path, count):
 
 def consume(world, mode):
     """Reads through a split, an UpdateShardCount and a merge, killed and resumed in the middle."""
+    world.serve()
     kinesis, stream = world.kinesis(), f"taxi-{mode}"
     out = world.folder / f"{mode}.tsv"
     kinesis.create_stream(StreamName=stream, ShardCount=2)
     settled(kinesis, stream)
-    args = [stream, f"app-{mode}", world.aws, f"http://127.0.0.1:{world.dynamo_port}", mode, out]
+    args = [stream, f"app-{mode}", world.aws, world.dynamo(), mode, out]
     consumer = world.java("Consumer", *args)
     put(kinesis, stream, range(0, 1_000))
     wait_for(lambda: len(lines(out)) >= 500, f"the first records ({mode})")
@@ -185,6 +200,7 @@ def consume(world, mode):
 
 def produce(world, secure):
     """Writes aggregated records through a reshard, and reads them with the KCL, which takes them apart."""
+    world.serve()
     kinesis, name = world.kinesis(), "tls" if secure else "plain"
     stream, out = f"cabs-{name}", world.folder / f"cabs-{name}.tsv"
     kinesis.create_stream(StreamName=stream, ShardCount=2)
@@ -197,7 +213,7 @@ def produce(world, secure):
     report = producer.communicate(timeout=WAIT_S)[0].decode().split()
     assert producer.returncode == 0, f"the producer ended with {producer.returncode}: {report}"
     settled(kinesis, stream)
-    args = [stream, f"app-cabs-{name}", world.aws, f"http://127.0.0.1:{world.dynamo_port}", "polling", out]
+    args = [stream, f"app-cabs-{name}", world.aws, world.dynamo(), "polling", out]
     consumer = world.java("Consumer", *args)
     numbers = set()
 
@@ -213,11 +229,32 @@ def produce(world, secure):
           f"{len(parts)} of them inside aggregated records, all read")
 
 
+def walk(world, secure):
+    """Walks through the operations with the SDK for Rust; over TLS each request is signed with a key that the door knows."""
+    keys = {"AWS_ACCESS_KEY_ID": "WALKER", "AWS_SECRET_ACCESS_KEY": "a secret"}
+    if secure:
+        ring = world.folder / "keys.toml"
+        ring.write_text("[[key]]\nid = 'WALKER'\nsecret = 'a secret'\nrole = 'admin'\n")
+        ring.chmod(0o600)
+        world.serve("--credentials", ring)
+        args = [world.aws.replace("http://", "https://"), world.folder / "data" / "tls" / "cert.pem", "--signed"]
+    else:
+        world.serve()
+        args = [world.aws]
+    program = CACHE / "rust" / "debug" / "kinesis-client"
+    done = subprocess.run([program, *args], env={**os.environ, **keys}, stdout=subprocess.PIPE, text=True, timeout=WAIT_S)
+    name = "tls" if secure else "plain"
+    print("\n".join(f"SDK for Rust, {name}: {line}" for line in done.stdout.splitlines()))
+    assert done.returncode == 0, f"the walk ended with {done.returncode}"
+
+
 CASES = {
     "kcl-polling": lambda world: consume(world, "polling"),
     "kcl-fan-out": lambda world: consume(world, "fan-out"),
     "kpl-plain": lambda world: produce(world, secure=False),
     "kpl-tls": lambda world: produce(world, secure=True),
+    "rust-plain": lambda world: walk(world, secure=False),
+    "rust-tls": lambda world: walk(world, secure=True),
 }
 
 
@@ -227,7 +264,7 @@ def main():
     parser.add_argument("--only", choices=CASES)
     parser.add_argument("--keep", action="store_true", help="leave the folder with the logs")
     args = parser.parse_args()
-    class_path, python = prepare()
+    class_path, python = prepare([args.only] if args.only else CASES)
     if pathlib.Path(sys.prefix).resolve() != (CACHE / "venv").resolve():
         os.execv(python, [str(python), __file__, *sys.argv[1:]])
     for name, case in CASES.items():
