@@ -4,9 +4,13 @@
 
 mod disk;
 mod door;
+mod search;
+mod sql;
 
 pub use disk::disk;
 pub use door::{requests, signatures};
+pub use search::search;
+pub use sql::sql;
 
 use store::kinesis::aggregation::user_records;
 use store::kinesis::event_stream::{decode, encode};

@@ -113,3 +113,34 @@ fn disk() {
     let places: Vec<Vec<u8>> = (0..6).map(|file| vec![file, 0, 64, 0, 0, 0, 1, 255, 255]).collect();
     drive(fuzz::disk, &places, 1_500);
 }
+
+#[test]
+fn sql() {
+    let window =
+        b"INSERT INTO sums SELECT city, SUM(CAST(fare AS DOUBLE)) FROM TABLE(TUMBLE(TABLE rides, DESCRIPTOR(ts), \
+        INTERVAL '1' MINUTE)) GROUP BY city, window_start, window_end;";
+    let scalar = b"SELECT CASE WHEN ok THEN UPPER(city) ELSE SUBSTRING(city, 1, 3) END, fare * 2.5 + id, \
+        CAST(ts AS DATE), id BETWEEN 1 AND 9, city LIKE 'a%' FROM rides WHERE NOT ok OR id IN (1, 2);";
+    let top = b"EXPLAIN SELECT * FROM (SELECT city, ROW_NUMBER() OVER (PARTITION BY city ORDER BY fare DESC) AS r FROM rides) \
+        WHERE r <= 3;";
+    let join = b"CREATE VIEW v AS SELECT a.id, b.city FROM rides a JOIN rides b ON a.id = b.id AND a.ts BETWEEN b.ts - INTERVAL \
+        '1' HOUR AND b.ts; SELECT city, COUNT(*) FROM v GROUP BY city HAVING COUNT(*) > 1; SET 'a' = 'b'; SHOW TABLES;";
+    let table = b"CREATE TABLE x (a ROW<b INT, c ARRAY<STRING>>, p AS PROCTIME(), m MAP<STRING, INT>) WITH ('connector' = 'in');";
+    drive(fuzz::sql, &seeds(&[window, scalar, top, join, table]), 5_000);
+}
+
+#[test]
+fn search() {
+    let bodies: [&[u8]; 9] = [
+        b"\x00{\"index\":{\"_id\":\"2\"}}\n{\"n\":2,\"t\":[\"a\",\"b\"],\"d\":1767225600000,\"g\":\"1,2\"}\n{\"delete\":{\"_id\":\"2\"}}\n",
+        b"\x00{\"update\":{\"_id\":\"1\",\"retry_on_conflict\":2}}\n{\"doc\":{\"n\":3},\"doc_as_upsert\":true}\n{\"create\":{}}\n{}\n",
+        b"\x01{\"query\":{\"bool\":{\"must\":[{\"term\":{\"t\":\"a\"}}],\"filter\":{\"range\":{\"d\":{\"gte\":\"now-1d/d\",\"time_zone\":\"+01:00\"}}}}},\"sort\":[{\"n\":\"desc\"}],\"size\":3}",
+        b"\x01{\"size\":0,\"aggs\":{\"x\":{\"terms\":{\"field\":\"t\",\"order\":{\"m\":\"desc\"}},\"aggs\":{\"m\":{\"avg\":{\"field\":\"n\"}}}}}}",
+        b"\x01{\"aggs\":{\"h\":{\"date_histogram\":{\"field\":\"d\",\"fixed_interval\":\"1d\",\"extended_bounds\":{\"min\":0,\"max\":86400000}}},\"g\":{\"geohash_grid\":{\"field\":\"g\",\"precision\":5}}}}",
+        b"\x02{\"query\":{\"geo_bounding_box\":{\"g\":{\"top_left\":\"9,1\",\"bottom_right\":{\"lat\":0,\"lon\":9}}}}}",
+        b"\x03{\"n\":9223372036854775807,\"t\":null,\"o\":{\"p\":[1.5,\"x\"]}}",
+        b"\x04{\"doc\":{\"n\":4},\"upsert\":{\"n\":5}}",
+        b"\x05{\"properties\":{\"k\":{\"type\":\"date\",\"format\":\"yyyy-MM-dd||epoch_millis\"}}}",
+    ];
+    drive(fuzz::search, &seeds(&bodies), 2_000);
+}
