@@ -7,13 +7,16 @@ use std::time::Duration;
 /// A difference from what the service promises, or a call that failed.
 pub struct Failure(String);
 
+/// What a step gives, or how it failed.
 pub type Outcome<T> = Result<T, Failure>;
 
 impl Failure {
+    /// A failure with these words.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
+    /// The failure, with the step in which it came about.
     pub fn within(self, step: &str) -> Self {
         Self(format!("{step}: {}", self.0))
     }

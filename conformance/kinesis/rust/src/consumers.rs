@@ -14,6 +14,7 @@ const CONSUMER: &str = "walker";
 /// So long after a subscription the next one of the same consumer is refused, and a little more.
 const BETWEEN: Duration = Duration::from_millis(5_500);
 
+/// Registers the consumer and waits until it is active.
 pub async fn register(kinesis: &Client) -> Outcome<String> {
     let stream = streams::arn(kinesis).await?;
     let made = kinesis.register_stream_consumer().stream_arn(&stream).consumer_name(CONSUMER).send().await?;
@@ -62,6 +63,7 @@ async fn pushed(subscription: &mut SubscribeToShardOutput, count: usize) -> Outc
     }
 }
 
+/// Both shards from their first records, then behind the continuation, which ends the older subscriptions.
 pub async fn subscribe(kinesis: &Client, book: &mut Book) -> Outcome<String> {
     let mut subscriptions = Vec::new();
     for id in ["shardId-000000000000", "shardId-000000000001"] {

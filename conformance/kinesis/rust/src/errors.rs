@@ -7,6 +7,7 @@ use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::ShardIteratorType;
 use aws_sdk_kinesis::Client;
 
+/// One refusal of each common kind, by its type and its words.
 pub async fn typed(kinesis: &Client) -> Outcome<String> {
     let answer = kinesis.describe_stream_summary().stream_name("absent").send().await;
     refused(

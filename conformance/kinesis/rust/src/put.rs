@@ -20,10 +20,12 @@ impl Book {
     }
 }
 
+/// The partition key of record `number`.
 pub fn key(number: usize) -> String {
     format!("key-{}", number % KEYS)
 }
 
+/// The payload of record `number`.
 pub fn payload(number: usize) -> String {
     format!("record {number} ÿ")
 }
@@ -35,6 +37,7 @@ pub fn number(payload: &[u8]) -> Outcome<usize> {
     Ok(there("the number in a payload", middle)?.parse()?)
 }
 
+/// Stores three records one by one, two of them by explicit hash keys.
 pub async fn single(kinesis: &Client, book: &mut Book) -> Outcome<String> {
     let mut last = None;
     for explicit in [None, Some("0"), Some("340282366920938463463374607431768211455")] {

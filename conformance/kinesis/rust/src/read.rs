@@ -31,6 +31,7 @@ async fn page(kinesis: &Client, iterator: String, limit: Option<i32>) -> Outcome
     Ok(kinesis.get_records().shard_iterator(iterator).set_limit(limit).send().await?)
 }
 
+/// Each type of iterator begins at the record that it should.
 pub async fn iterators(kinesis: &Client, book: &Book) -> Outcome<String> {
     use ShardIteratorType::{AfterSequenceNumber, AtSequenceNumber, AtTimestamp, Latest, TrimHorizon};
     let shard = "shardId-000000000000";

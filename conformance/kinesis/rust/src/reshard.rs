@@ -7,6 +7,7 @@ use crate::{read, streams};
 use aws_sdk_kinesis::types::ScalingType;
 use aws_sdk_kinesis::Client;
 
+/// All shards at once, from 2 to 4.
 pub async fn double(kinesis: &Client, book: &mut Book) -> Outcome<String> {
     let ask = kinesis.update_shard_count().stream_name(STREAM).target_shard_count(4);
     let answer = ask.scaling_type(ScalingType::UniformScaling).send().await?;
@@ -16,6 +17,7 @@ pub async fn double(kinesis: &Client, book: &mut Book) -> Outcome<String> {
     Ok(format!("from 2 shards to 4; {read}"))
 }
 
+/// One split and one merge, with the parents that the children name.
 pub async fn single_steps(kinesis: &Client, book: &mut Book) -> Outcome<String> {
     let open = streams::open_shards(kinesis).await?;
     let (first, last) = streams::hash_keys(&open[0])?;

@@ -6,6 +6,7 @@ use aws_sdk_kinesis::types::{Shard, StreamStatus};
 use aws_sdk_kinesis::Client;
 use std::collections::{BTreeMap, HashMap};
 
+/// Makes the stream and waits until it is active.
 pub async fn create(kinesis: &Client) -> Outcome<String> {
     kinesis.create_stream().stream_name(STREAM).shard_count(2).send().await?;
     active(kinesis).await?;
@@ -29,6 +30,7 @@ pub async fn active(kinesis: &Client) -> Outcome<()> {
     .await
 }
 
+/// The ARN of the stream.
 pub async fn arn(kinesis: &Client) -> Outcome<String> {
     let answer = kinesis.describe_stream_summary().stream_name(STREAM).send().await?;
     Ok(there("StreamDescriptionSummary", answer.stream_description_summary)?.stream_arn)
@@ -64,6 +66,7 @@ pub fn covers(open: &[Shard]) -> Outcome<()> {
     same("what stands behind the last hash key", next, None)
 }
 
+/// The shards in one page and in two.
 pub async fn list_shards(kinesis: &Client) -> Outcome<String> {
     let open = open_shards(kinesis).await?;
     covers(&open)?;
@@ -77,6 +80,7 @@ pub async fn list_shards(kinesis: &Client) -> Outcome<String> {
     Ok("2 shards hold all hash keys; listed in one page and in two".into())
 }
 
+/// Tags come and go, by the stream's name and by its ARN.
 pub async fn tags(kinesis: &Client) -> Outcome<String> {
     kinesis.add_tags_to_stream().stream_name(STREAM).tags("team", "taxi").tags("stage", "test").send().await?;
     same("the tags", listed(kinesis).await?, pairs(&[("stage", "test"), ("team", "taxi")]))?;
@@ -100,6 +104,7 @@ fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
+/// Removes the stream and waits until it is gone.
 pub async fn delete(kinesis: &Client) -> Outcome<String> {
     kinesis.delete_stream().stream_name(STREAM).enforce_consumer_deletion(true).send().await?;
     wait_for("the stream to be gone", async || {
