@@ -56,8 +56,8 @@ fn send(world: &World, method: &str, path: &str, body: &[u8]) -> (StatusCode, By
     })
 }
 
-/// The first byte says what is asked, the rest is the body. The protocol has some faults of a request under the status 500; what
-/// nobody foresaw has a name of its own.
+/// The first byte says what is asked, the rest is the body. The protocol has some faults of a request
+/// under the status 500; what nobody foresaw has a name of its own.
 pub fn search(data: &[u8]) {
     let Some((&first, body)) = data.split_first() else { return };
     let (method, path) = CALLS[usize::from(first) % CALLS.len()];
