@@ -6,6 +6,7 @@
 //! *Invariant:* this crate knows no stream store, no index and no network protocol; connectors are names to it.
 
 pub mod expr;
+pub mod functions;
 pub mod plan;
 pub mod port;
 pub mod run;

@@ -4,6 +4,7 @@
 //! whoever holds a [`JobPlan`] need not check any of it again.
 
 use crate::expr::{Expr, Zone};
+use crate::functions::{AggregateRef, TableRef};
 use crate::types::Schema;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -83,6 +84,16 @@ pub enum NodeKind {
     Project {
         /// One expression for each output field.
         exprs: Vec<Expr>,
+    },
+    /// Joins each input row to the rows that a registered table function gives for it; the function's columns stand
+    /// behind those of the input.
+    TableFunction {
+        /// The function.
+        function: TableRef,
+        /// Its arguments over the input, in the types that it takes.
+        args: Vec<Expr>,
+        /// Whether a row for which the function gives nothing is kept, with nulls.
+        outer: bool,
     },
     /// All rows of all inputs; the watermark is the minimum over them.
     Union,
@@ -181,4 +192,6 @@ pub enum AggregateFunction {
     Min,
     /// Largest value.
     Max,
+    /// A registered function.
+    Registered(AggregateRef),
 }

@@ -2,6 +2,7 @@
 
 use super::value::Value;
 use super::{EvalError, Expr, Scalar, Zone};
+use crate::functions::ScalarRef;
 use crate::types::DataType;
 use arrow_array::ArrayRef;
 use std::fmt;
@@ -59,29 +60,62 @@ pub(super) type Kernel = Box<dyn Fn(&[Value], usize) -> Result<ArrayRef, EvalErr
 
 /// A function that an expression calls.
 #[derive(Clone, Copy)]
-pub struct FunctionRef(&'static ScalarFunction);
+pub struct FunctionRef(Which);
+
+#[derive(Clone, Copy)]
+enum Which {
+    /// One of the engine's own.
+    Own(&'static ScalarFunction),
+    /// One that the program brings.
+    Registered(ScalarRef),
+}
 
 impl FunctionRef {
     pub(super) fn new(function: &'static ScalarFunction) -> Self {
-        Self(function)
+        Self(Which::Own(function))
+    }
+
+    pub(crate) fn registered(function: ScalarRef) -> Self {
+        Self(Which::Registered(function))
     }
 
     /// The function's name in upper case.
     pub fn name(self) -> &'static str {
-        self.0.name
+        match self.0 {
+            Which::Own(function) => function.name,
+            Which::Registered(function) => function.name(),
+        }
     }
 
     /// The types of a call with these arguments; otherwise a sentence that says which arguments the function takes.
     pub fn signature(self, args: &[Expr]) -> Result<Signature, String> {
-        (self.0.signature)(args)
+        match self.0 {
+            Which::Own(function) => (function.signature)(args),
+            Which::Registered(function) => {
+                let types: Vec<DataType> = args.iter().map(|a| a.data_type).collect();
+                function.signature(&types).map_err(|e| e.message)
+            }
+        }
     }
 
     pub(super) fn prepare(self, site: &CallSite<'_>) -> Result<Kernel, EvalError> {
-        (self.0.prepare)(site)
+        match self.0 {
+            Which::Own(function) => (function.prepare)(site),
+            Which::Registered(function) => {
+                let returns = site.returns;
+                Ok(Box::new(move |args: &[Value], rows| {
+                    let args = args.iter().map(|a| a.clone().into_array(rows)).collect::<Result<Vec<_>, _>>()?;
+                    function.call(&args, rows, returns).map_err(|e| EvalError::new(e.message))
+                }))
+            }
+        }
     }
 
     pub(super) fn can_fail(self) -> bool {
-        self.0.can_fail
+        match self.0 {
+            Which::Own(function) => function.can_fail,
+            Which::Registered(_) => true,
+        }
     }
 }
 
@@ -93,7 +127,11 @@ impl fmt::Debug for FunctionRef {
 
 impl PartialEq for FunctionRef {
     fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
+        match (self.0, other.0) {
+            (Which::Own(one), Which::Own(two)) => one.name == two.name,
+            (Which::Registered(one), Which::Registered(two)) => one.is(two),
+            _ => false,
+        }
     }
 }
 

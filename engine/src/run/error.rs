@@ -65,7 +65,14 @@ impl JobError {
     }
 
     pub(crate) fn arrow(place: &str) -> impl Fn(ArrowError) -> Self + '_ {
-        |error| Self::Internal { place: place.to_owned(), message: error.to_string() }
+        |error| match error {
+            // A registered function has failed inside an aggregation.
+            ArrowError::ExternalError(inner) if inner.is::<EvalError>() => match inner.downcast::<EvalError>() {
+                Ok(error) => Self::Evaluate { place: place.to_owned(), error: *error },
+                Err(other) => Self::Internal { place: place.to_owned(), message: other.to_string() },
+            },
+            other => Self::Internal { place: place.to_owned(), message: other.to_string() },
+        }
     }
 
     pub(crate) fn internal(place: &str, message: impl Into<String>) -> Self {

@@ -12,8 +12,8 @@ use super::job::JobOptions;
 use super::meter::{Meter, Times};
 use super::resume::{Coordinator, ResumePoint, SourceEntry};
 use super::task::{
-    AggregateTask, Op, OpKind, Output, Pipeline, PreAggregate, Rejects, Scan, SinkTask, SinkTaskOptions, SourceTask,
-    SourceTaskOptions, Target, Task, UnionTask, WindowAssigner, Writer,
+    AggregateTask, Expander, Op, OpKind, Output, Pipeline, PreAggregate, Rejects, Scan, SinkTask, SinkTaskOptions,
+    SourceTask, SourceTaskOptions, Target, Task, UnionTask, WindowAssigner, Writer,
 };
 use super::time::{Tracker, TrackerOptions};
 use super::wake::{Parker, Wake};
@@ -391,6 +391,18 @@ impl Builder<'_> {
                 NodeKind::Project { exprs } => {
                     let program = Program::compile(exprs).map_err(JobError::evaluate(&label()))?;
                     OpKind::Project(program, nullable(&self.plan.nodes[reader].schema))
+                }
+                NodeKind::TableFunction { function, args, outer } => {
+                    let schema = &self.plan.nodes[reader].schema;
+                    let own = self.plan.nodes[node].schema.fields.len();
+                    OpKind::Expand(Box::new(Expander {
+                        function: *function,
+                        args: Program::compile(args).map_err(JobError::evaluate(&label()))?,
+                        fields: schema.fields[own..].to_vec(),
+                        outer: *outer,
+                        schema: nullable(schema),
+                        label: label(),
+                    }))
                 }
                 NodeKind::WindowAssign { window } => {
                     let fields = self.plan.nodes[reader].schema.fields.iter().map(super::nullable_field).collect();

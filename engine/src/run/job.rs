@@ -5,6 +5,7 @@ use super::graph::{Graph, build};
 use super::meter::{JobMetrics, Meter, Rejection, SubtaskMetrics};
 use super::resume::{Coordinator, ResumePoint};
 use super::worker::{Shared, run};
+use crate::functions::Functions;
 use crate::plan::JobPlan;
 use crate::port::Connectors;
 use crate::types::Schema;
@@ -35,6 +36,8 @@ pub struct JobOptions {
     pub parallelism_per_kpu: u32,
     /// Clock and randomness.
     pub env: Env,
+    /// The functions that scripts may call beside the engine's own.
+    pub functions: Functions,
     /// What the tables' connectors are.
     pub connectors: Arc<dyn Connectors>,
     /// Where to begin again; `None`: at the start.
@@ -64,6 +67,7 @@ impl JobOptions {
             parallelism: None,
             parallelism_per_kpu: 1,
             env,
+            functions: Functions::new(),
             connectors,
             resume: None,
             strict: false,

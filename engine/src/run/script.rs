@@ -110,7 +110,9 @@ pub fn run_script(
     on_event: &mut dyn FnMut(ScriptEvent<'_>) -> ControlFlow<()>,
 ) -> Result<ScriptReport, ScriptError> {
     let script = Script::parse(text).map_err(ScriptError::Refused)?;
-    let planned = Session::new().plan(&script, options.connectors.as_ref()).map_err(ScriptError::Refused)?;
+    let planned = Session::with_functions(options.functions.clone())
+        .plan(&script, options.connectors.as_ref())
+        .map_err(ScriptError::Refused)?;
     let mut report = ScriptReport::default();
     for step in planned {
         let flow = match &step {

@@ -3,6 +3,7 @@
 use super::error::{SqlError, did_you_mean};
 use super::rel::{Rel, RelRef};
 use crate::expr::Zone;
+use crate::functions::Functions;
 use crate::plan::TableDef;
 use sqlparser::ast::Ident;
 use sqlparser::tokenizer::Span;
@@ -19,6 +20,8 @@ pub(super) struct Catalog {
     /// The settings in force.
     pub(super) settings: BTreeMap<String, String>,
     zone: Option<Zone>,
+    /// The functions that the program brings.
+    pub(super) functions: Functions,
 }
 
 /// What a name stands for.

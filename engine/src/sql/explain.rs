@@ -46,6 +46,7 @@ impl Writer<'_> {
             NodeKind::Values { .. } => "Values",
             NodeKind::Filter { .. } => "Filter",
             NodeKind::Project { .. } => "Project",
+            NodeKind::TableFunction { .. } => "TableFunction",
             NodeKind::Union => "Union",
             NodeKind::WindowAssign { .. } => "WindowAssign",
             NodeKind::WindowAggregate { .. } => "WindowAggregate",
@@ -78,6 +79,11 @@ impl Writer<'_> {
                     if text == f.name { text } else { format!("{text} AS {}", f.name) }
                 };
                 format!("(select=[{}])", exprs.iter().zip(&node.schema.fields).map(one).collect::<Vec<_>>().join(", "))
+            }
+            NodeKind::TableFunction { function, args, outer } => {
+                let args: Vec<String> = args.iter().map(|a| self.shown(node, a)).collect();
+                let join = if *outer { ", join=[left]" } else { "" };
+                format!("(call=[{}({})]{join})", function.name(), args.join(", "))
             }
             NodeKind::Union => String::new(),
             NodeKind::WindowAssign { window } => format!("(window=[{}])", self.window(node, window)),
@@ -128,6 +134,7 @@ impl Writer<'_> {
             AggregateFunction::Avg => "AVG",
             AggregateFunction::Min => "MIN",
             AggregateFunction::Max => "MAX",
+            AggregateFunction::Registered(function) => function.name(),
         };
         let argument = aggregate.argument.map_or_else(|| "*".to_owned(), |a| self.input_name(node, a));
         let filter = aggregate.filter.map_or_else(String::new, |f| format!(" FILTER ({})", self.input_name(node, f)));

@@ -29,8 +29,8 @@ pub(super) fn group_by(
     grouped: Grouped<'_>,
     zone: Zone,
 ) -> Result<RelRef, SqlError> {
-    let Grouped { select, columns, having, calls, places, scope, legacy } = grouped;
-    let mut binder = Binder::new(scope, zone, "GROUP BY");
+    let Grouped { functions, select, columns, having, calls, places, scope, legacy } = grouped;
+    let mut binder = Binder::new(scope, zone, "GROUP BY").with_functions(functions);
     let place = group.first().map_or_else(|| first_place(select), place_of);
     let mut bound = Vec::with_capacity(group.len());
     for expr in group {

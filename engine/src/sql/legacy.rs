@@ -47,7 +47,7 @@ pub(super) fn assign(
         return Err(wrong(&name, place));
     }
     let ast::Expr::Identifier(time) = time else { return Err(wrong(&name, place)) };
-    let (time_column, column) = Scope { alias: None, schema: input.schema.clone() }.column(time)?;
+    let (time_column, column) = Scope::of(None, input.schema.clone()).column(time)?;
     if !input.role(time_column).is_rowtime() {
         return Err(window::no_time_attribute(time, column.data_type));
     }

@@ -1,7 +1,7 @@
 //! From relations to a plan: what several outputs share is one chain of operators, and every operator gives only the
 //! columns that someone reads.
 
-use super::rel::{Grouping, Rel, RelKind, RelRef};
+use super::rel::{Grouping, Rel, RelKind, RelRef, TableCall};
 use crate::expr::{Expr, ExprKind};
 use crate::plan::{Aggregate, JobPlan, Node, NodeKind, SinkTarget, TableDef, WindowSource, WindowSpec};
 use crate::types::Schema;
@@ -23,6 +23,7 @@ enum Op {
     Values(Vec<Vec<Expr>>),
     Filter(Expr),
     Project(Vec<Expr>),
+    Expand(TableCall),
     Union,
     Assign(WindowSpec),
     Aggregate { window: WindowSource, keys: Vec<usize>, aggregates: Vec<Aggregate> },
@@ -35,6 +36,7 @@ impl PartialEq for Op {
             (Self::Values(a), Self::Values(b)) => a == b,
             (Self::Filter(a), Self::Filter(b)) => a == b,
             (Self::Project(a), Self::Project(b)) => a == b,
+            (Self::Expand(a), Self::Expand(b)) => a == b,
             (Self::Union, Self::Union) => true,
             (Self::Assign(a), Self::Assign(b)) => a == b,
             (
@@ -96,6 +98,7 @@ impl Graph {
                 }
                 Op::Project(exprs.clone())
             }
+            RelKind::Expand { call, .. } => Op::Expand(call.clone()),
             RelKind::Union(_) => Op::Union,
             RelKind::Assign { window, .. } => Op::Assign(window.clone()),
             RelKind::Aggregate { window, keys, aggregates, .. } => {
@@ -130,6 +133,11 @@ impl Graph {
                 wanted.iter().for_each(|&w| exprs[w].each_column(&mut |c| asked.extend([c])));
             }
             Op::Union => asked = wanted,
+            Op::Expand(call) => {
+                let own = self.drafts[inputs[0]].schema.fields.len();
+                asked = wanted.into_iter().filter(|&c| c < own).collect();
+                call.args.iter().for_each(|arg| arg.each_column(&mut |c| asked.extend([c])));
+            }
             Op::Assign(window) => {
                 let own = self.drafts[inputs[0]].schema.fields.len();
                 asked = wanted.into_iter().filter(|&c| c < own).collect();
@@ -215,20 +223,32 @@ impl Build<'_> {
                 self.project(input.id, exprs, pick(&columns), &columns)
             }
             Op::Union => self.union(id),
+            Op::Expand(call) => {
+                let input = self.input(id, 0);
+                let (function, outer) = (call.function, call.outer);
+                let args = call.args.iter().map(|arg| moved(arg, &input.columns)).collect();
+                self.widen(id, input, NodeKind::TableFunction { function, args, outer })
+            }
             Op::Assign(window) => {
                 let input = self.input(id, 0);
-                let own = self.graph.drafts[draft.inputs[0]].schema.fields.len();
-                let width = self.nodes[input.id].schema.fields.len();
-                let mut schema = self.nodes[input.id].schema.clone();
-                schema.fields.extend(draft.schema.fields[own..].iter().cloned());
                 let window = WindowSpec { time_column: input.columns[&window.time_column], ..window.clone() };
-                let id = self.push(NodeKind::WindowAssign { window }, vec![input.id], schema);
-                let mut columns = input.columns;
-                columns.extend((0..3).map(|i| (own + i, width + i)));
-                Built { id, columns }
+                self.widen(id, input, NodeKind::WindowAssign { window })
             }
             Op::Aggregate { window, keys, aggregates } => self.aggregate(id, window, keys, aggregates),
         }
+    }
+
+    /// An operator that adds columns behind those of its input.
+    fn widen(&mut self, id: usize, input: Built, kind: NodeKind) -> Built {
+        let draft = &self.graph.drafts[id];
+        let own = self.graph.drafts[draft.inputs[0]].schema.fields.len();
+        let width = self.nodes[input.id].schema.fields.len();
+        let added = draft.schema.fields[own..].to_vec();
+        let mut columns = input.columns;
+        columns.extend((0..added.len()).map(|i| (own + i, width + i)));
+        let mut schema = self.nodes[input.id].schema.clone();
+        schema.fields.extend(added);
+        Built { id: self.push(kind, vec![input.id], schema), columns }
     }
 
     /// A projection, unless it hands on all columns as they are.

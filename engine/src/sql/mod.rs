@@ -17,6 +17,7 @@ mod explain;
 mod fold;
 mod group;
 mod hints;
+mod join;
 mod legacy;
 mod lower;
 mod names;
@@ -33,6 +34,7 @@ mod statement;
 mod type_name;
 mod window;
 
+pub(crate) use bind::is_taken;
 pub(crate) use coerce::common_type;
 pub use error::SqlError;
 pub use script::Script;

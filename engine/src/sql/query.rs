@@ -7,6 +7,7 @@ use super::error::{Place, SqlError};
 use super::fold;
 use super::group;
 use super::hints::Hints;
+use super::join;
 use super::legacy;
 use super::names;
 use super::rel::{Rel, RelRef};
@@ -14,12 +15,14 @@ use super::reserved;
 use super::scope::Scope;
 use super::window;
 use crate::expr::{CastMode, Expr};
+use crate::functions::Functions;
 use crate::types::{DataType, Field, Schema};
 use sqlparser::ast::{
     self, Distinct, GroupByExpr, Ident, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
-    SetOperator, SetQuantifier, Spanned, TableFactor, TableWithJoins,
+    SetOperator, SetQuantifier, Spanned, TableFactor,
 };
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Turns queries into relations over the tables and views of a catalog.
 pub(super) struct Planner<'a> {
@@ -136,9 +139,9 @@ impl<'a> Planner<'a> {
     fn select(&self, select: &Select) -> Result<RelRef, SqlError> {
         refuse_select_clauses(select)?;
         let (mut input, scope) = self.from(select)?;
-        let zone = self.catalog.zone();
+        let (zone, functions) = (self.catalog.zone(), &self.catalog.functions);
         if let Some(condition) = &select.selection {
-            let predicate = Binder::new(&scope, zone, "WHERE").condition(condition)?;
+            let predicate = Binder::new(&scope, zone, "WHERE").with_functions(functions).condition(condition)?;
             input = Rel::filter(input, predicate);
         }
         let GroupByExpr::Expressions(group, modifiers) = &select.group_by else {
@@ -151,11 +154,13 @@ impl<'a> Planner<'a> {
         let (input, legacy) = legacy.map_or((input, None), |(input, window)| (input, Some(window)));
         let mut calls = Vec::new();
         let mut binder = Binder::collecting(&scope, zone, &mut calls).with_window(legacy.as_ref());
+        binder = binder.with_functions(functions);
         let columns = select_list(&mut binder, &select.projection, &scope)?;
         let having = select.having.as_ref().map(|h| binder.condition(h)).transpose()?;
         let places = std::mem::take(&mut binder.places);
         let distinct = matches!(select.distinct, Some(Distinct::Distinct));
-        let grouped = Grouped { select, columns, having, calls, places, scope: &scope, legacy: legacy.as_ref() };
+        let grouped =
+            Grouped { functions, select, columns, having, calls, places, scope: &scope, legacy: legacy.as_ref() };
         if group.is_empty() && !distinct && grouped.calls.is_empty() && grouped.having.is_none() {
             return Ok(Rel::project(input, grouped.columns));
         }
@@ -166,24 +171,16 @@ impl<'a> Planner<'a> {
         group::distinct(Rel::project(input, grouped.columns), select.span().into())
     }
 
-    /// The one relation that a SELECT reads, and its names.
+    /// The relation that a SELECT reads, and its names.
     fn from(&self, select: &Select) -> Result<(RelRef, Scope), SqlError> {
         match select.from.as_slice() {
             [] => Ok((Rel::values(vec![Vec::new()], Schema::default()), Scope::empty())),
-            [TableWithJoins { relation, joins }] if joins.is_empty() => {
-                let (rel, alias) = self.factor(relation)?;
-                let schema = rel.schema.clone();
-                Ok((rel, Scope { alias, schema }))
-            }
-            [TableWithJoins { joins, .. }, ..] => {
-                let place = joins.first().map_or(select.span(), |j| j.relation.span());
-                Err(SqlError::unsupported(place, "a join").hint("one table, view or subquery can be read at a time"))
-            }
+            [first, others @ ..] => join::from(self, first, others),
         }
     }
 
     /// What stands in FROM: a relation and the name that it has in the query.
-    fn factor(&self, factor: &TableFactor) -> Result<(RelRef, Option<String>), SqlError> {
+    pub(super) fn factor(&self, factor: &TableFactor) -> Result<(RelRef, Option<String>), SqlError> {
         let (rel, alias, own_name) = match factor {
             TableFactor::Table { name, alias, args, version, sample, .. } => {
                 let place = Place::from(name.span());
@@ -227,6 +224,7 @@ impl<'a> Planner<'a> {
 
 /// A SELECT whose list was bound, aggregates taken out of it.
 pub(super) struct Grouped<'a> {
+    pub(super) functions: &'a Functions,
     pub(super) select: &'a Select,
     pub(super) columns: Vec<(Expr, String)>,
     pub(super) having: Option<Expr>,
@@ -268,11 +266,13 @@ fn select_list(binder: &mut Binder<'_>, items: &[SelectItem], scope: &Scope) -> 
                 reserved::check(alias)?;
                 columns.push((binder.bind(expr)?, alias.value.clone()));
             }
-            SelectItem::Wildcard(options) => all_columns(binder, scope, options, &mut columns)?,
+            SelectItem::Wildcard(options) => {
+                all_columns(binder, scope, 0..scope.schema.fields.len(), options, &mut columns)?;
+            }
             SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
                 let qualifier = names::single(name, name.span().into())?;
-                scope.check_qualifier(&qualifier)?;
-                all_columns(binder, scope, options, &mut columns)?;
+                let range = scope.columns_of(&qualifier)?;
+                all_columns(binder, scope, range, options, &mut columns)?;
             }
             _ => return Err(SqlError::unsupported(item.span(), "this form of a column")),
         }
@@ -283,6 +283,7 @@ fn select_list(binder: &mut Binder<'_>, items: &[SelectItem], scope: &Scope) -> 
 fn all_columns(
     binder: &mut Binder<'_>,
     scope: &Scope,
+    range: Range<usize>,
     options: &ast::WildcardAdditionalOptions,
     columns: &mut Vec<(Expr, String)>,
 ) -> Result<(), SqlError> {
@@ -293,7 +294,7 @@ fn all_columns(
     if scope.schema.fields.is_empty() {
         return Err(SqlError::at(place, "* needs a FROM clause"));
     }
-    for (i, field) in scope.schema.fields.iter().enumerate() {
+    for (i, field) in scope.schema.fields.iter().enumerate().skip(range.start).take(range.len()) {
         binder.places.push((i, place));
         columns.push((Expr::column(i, field), field.name.clone()));
     }

@@ -1,6 +1,7 @@
 //! Relations: what a query means, as a tree of operators over typed columns, before it becomes a plan.
 
 use crate::expr::{Expr, Zone};
+use crate::functions::TableRef;
 use crate::plan::{Aggregate, TableDef, WindowSpec};
 use crate::types::{DataType, Field, Schema};
 use std::sync::Arc;
@@ -31,6 +32,11 @@ pub(super) enum RelKind {
         input: RelRef,
         exprs: Vec<Expr>,
     },
+    /// Adds the columns of a table function, a row for each row that it gives.
+    Expand {
+        input: RelRef,
+        call: TableCall,
+    },
     Union(Vec<RelRef>),
     /// Adds `window_start`, `window_end` and `window_time`.
     Assign {
@@ -44,6 +50,15 @@ pub(super) enum RelKind {
         keys: Vec<usize>,
         aggregates: Vec<Aggregate>,
     },
+}
+
+/// A call of a table function over the columns of an input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TableCall {
+    pub(super) function: TableRef,
+    pub(super) args: Vec<Expr>,
+    /// Rows for which it gives nothing are kept.
+    pub(super) outer: bool,
 }
 
 /// What a column is beside its type.
@@ -157,6 +172,14 @@ impl Rel {
             }
         }
         Arc::new(Self { kind: RelKind::Union(inputs), schema, roles })
+    }
+
+    /// `fields` are the columns of the function.
+    pub(super) fn expand(input: RelRef, call: TableCall, fields: Vec<Field>) -> RelRef {
+        let (mut schema, mut roles) = (input.schema.clone(), input.roles.clone());
+        roles.extend(fields.iter().map(|_| Role::Plain));
+        schema.fields.extend(fields);
+        Arc::new(Self { kind: RelKind::Expand { input, call }, schema, roles })
     }
 
     pub(super) fn assign(input: RelRef, window: WindowSpec) -> RelRef {

@@ -58,8 +58,8 @@ fn filter(input: RelRef, predicate: Expr) -> RelRef {
             let filtered = inputs.iter().map(|i| filter(i.clone(), predicate.clone())).collect();
             input.with_inputs(filtered)
         }
-        // Columns of the input stand before those of the window.
-        RelKind::Assign { input: below, .. } => {
+        // Columns of the input stand before those of the window or the function.
+        RelKind::Assign { input: below, .. } | RelKind::Expand { input: below, .. } => {
             let count = below.schema.fields.len();
             split(&input, predicate, &|c| c < count, &|e| e.clone())
         }
@@ -153,6 +153,7 @@ impl Rel {
             RelKind::Scan(_) | RelKind::Values(_) => &[],
             RelKind::Filter { input, .. }
             | RelKind::Project { input, .. }
+            | RelKind::Expand { input, .. }
             | RelKind::Assign { input, .. }
             | RelKind::Aggregate { input, .. } => std::slice::from_ref(input),
             RelKind::Union(inputs) => inputs,
@@ -165,6 +166,7 @@ impl Rel {
         let kind = match (&self.kind, first()) {
             (RelKind::Filter { predicate, .. }, Some(input)) => RelKind::Filter { input, predicate: predicate.clone() },
             (RelKind::Project { exprs, .. }, Some(input)) => RelKind::Project { input, exprs: exprs.clone() },
+            (RelKind::Expand { call, .. }, Some(input)) => RelKind::Expand { input, call: call.clone() },
             (RelKind::Assign { window, .. }, Some(input)) => RelKind::Assign { input, window: window.clone() },
             (RelKind::Aggregate { window, keys, aggregates, .. }, Some(input)) => {
                 RelKind::Aggregate { input, window: window.clone(), keys: keys.clone(), aggregates: aggregates.clone() }
@@ -200,7 +202,11 @@ impl Rel {
                 let key = key.into_iter().map(&mut place).collect();
                 Some((Self::project(input, columns), key))
             }
-            RelKind::Scan(_) | RelKind::Values(_) | RelKind::Union(_) | RelKind::Assign { .. } => None,
+            RelKind::Scan(_)
+            | RelKind::Values(_)
+            | RelKind::Union(_)
+            | RelKind::Expand { .. }
+            | RelKind::Assign { .. } => None,
         }
     }
 

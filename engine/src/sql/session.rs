@@ -14,6 +14,7 @@ use super::script::Script;
 use super::sink;
 use super::statement::{ColumnKind, CreateTable, CreateView, Insert, Statement, StatementKind, Text};
 use crate::expr::{CastMode, Expr, Zone};
+use crate::functions::Functions;
 use crate::plan::{JobPlan, SinkTarget, TableDef, WatermarkDef};
 use crate::port::{Connectors, Role};
 use crate::types::{DataType, Field, Schema};
@@ -56,6 +57,14 @@ impl Session {
     /// A session without tables, in UTC.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A session that also knows the functions of the program.
+    #[must_use]
+    pub fn with_functions(functions: Functions) -> Self {
+        let mut session = Self::default();
+        session.catalog.functions = functions;
+        session
     }
 
     /// The settings in force.
@@ -203,7 +212,7 @@ impl Run<'_> {
     }
 
     fn create_table(&mut self, create: &CreateTable) -> Result<(), SqlError> {
-        let table = table_def(create, self.catalog.zone())?;
+        let table = table_def(create, self.catalog.zone(), &self.catalog.functions)?;
         self.catalog.add(&create.name, Entry::Table(Arc::new(table), create.name.span), create.if_not_exists)
     }
 
@@ -253,7 +262,7 @@ fn tables_of(rel: &Rel) -> Vec<Arc<TableDef>> {
 }
 
 /// A table as declared, checked.
-fn table_def(create: &CreateTable, zone: Zone) -> Result<TableDef, SqlError> {
+fn table_def(create: &CreateTable, zone: Zone, functions: &Functions) -> Result<TableDef, SqlError> {
     let mut fields: Vec<Field> = Vec::with_capacity(create.columns.len());
     let mut physical = Schema::default();
     for column in &create.columns {
@@ -269,7 +278,7 @@ fn table_def(create: &CreateTable, zone: Zone) -> Result<TableDef, SqlError> {
     // Computed columns read physical ones, which keep their place in the whole row.
     let place = |name: &str| create.columns.iter().position(|c| c.name.value == name).unwrap_or_default();
     let places: Vec<usize> = physical.fields.iter().map(|f| place(&f.name)).collect();
-    let scope = Scope { alias: Some(create.name.value.clone()), schema: physical.clone() };
+    let scope = Scope::of(Some(create.name.value.clone()), physical.clone());
     let mut computed = Vec::with_capacity(create.columns.len());
     for column in &create.columns {
         match &column.kind {
@@ -278,7 +287,7 @@ fn table_def(create: &CreateTable, zone: Zone) -> Result<TableDef, SqlError> {
                 fields.push(physical.fields[physical.index_of(&column.name.value).unwrap_or_default()].clone());
             }
             ColumnKind::Computed(expr) => {
-                let bound = Binder::new(&scope, zone, "a computed column").bind(expr)?;
+                let bound = Binder::new(&scope, zone, "a computed column").with_functions(functions).bind(expr)?;
                 if bound.data_type == DataType::Null {
                     return Err(SqlError::at(place_of(expr), "a bare NULL has no type").hint("CAST it"));
                 }
@@ -306,7 +315,7 @@ fn table_def(create: &CreateTable, zone: Zone) -> Result<TableDef, SqlError> {
 
 fn watermark(create: &CreateTable, schema: &Schema, zone: Zone) -> Result<Option<WatermarkDef>, SqlError> {
     let Some((name, expr)) = &create.watermark else { return Ok(None) };
-    let scope = Scope { alias: Some(create.name.value.clone()), schema: schema.clone() };
+    let scope = Scope::of(Some(create.name.value.clone()), schema.clone());
     let (column, bound) = scope.column(name)?;
     let rowtime = bound.data_type;
     if !matches!(rowtime, DataType::Timestamp(0..=3) | DataType::TimestampLtz(0..=3)) {
@@ -330,7 +339,7 @@ fn watermark(create: &CreateTable, schema: &Schema, zone: Zone) -> Result<Option
 }
 
 fn primary_key(create: &CreateTable, schema: &Schema, computed: &[Option<Expr>]) -> Result<Vec<usize>, SqlError> {
-    let scope = Scope { alias: None, schema: schema.clone() };
+    let scope = Scope::of(None, schema.clone());
     let mut key = Vec::with_capacity(create.primary_key.len());
     for name in &create.primary_key {
         let (column, _) = scope.column(name)?;

@@ -126,7 +126,7 @@ fn descriptor(arg: &ast::Expr, input: &RelRef) -> Result<usize, SqlError> {
     if !call.name.to_string().eq_ignore_ascii_case("DESCRIPTOR") {
         return Err(wrong());
     }
-    let (index, column) = Scope { alias: None, schema: input.schema.clone() }.column(name)?;
+    let (index, column) = Scope::of(None, input.schema.clone()).column(name)?;
     if !input.roles[index].is_rowtime() {
         return Err(no_time_attribute(name, column.data_type));
     }

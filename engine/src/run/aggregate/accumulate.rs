@@ -1,6 +1,7 @@
 //! Aggregates of many groups at once: one column of intermediate results for each aggregate.
 
 use super::keys::retype;
+use crate::functions::States;
 use crate::plan::AggregateFunction;
 use crate::types::DataType;
 use arrow_array::builder::PrimitiveBuilder;
@@ -35,6 +36,8 @@ pub(crate) enum Accumulator {
     DecimalExtreme { value: Vec<Option<i128>>, max: bool },
     /// Smallest or largest text.
     TextExtreme { value: Vec<Option<Box<str>>>, max: bool },
+    /// States of a registered function.
+    Registered(Box<dyn States>),
 }
 
 /// What an aggregate is computed over and what it gives.
@@ -51,9 +54,10 @@ const DECIMAL_BOUND: i128 = 10_i128.pow(38);
 impl AggregateType {
     /// An accumulator without groups; `None` when Flink has no such aggregate.
     pub(crate) fn accumulator(self) -> Option<Accumulator> {
-        use AggregateFunction::{Avg, Count, Max, Min, Sum};
+        use AggregateFunction::{Avg, Count, Max, Min, Registered, Sum};
         let (sum_of, max) = match self.function {
             Count => return Some(Accumulator::Count(Vec::new())),
+            Registered(function) => return Some(Accumulator::Registered(function.states())),
             Sum | Avg => (true, false),
             Min => (false, false),
             Max => (false, true),
@@ -184,11 +188,15 @@ impl Accumulator {
             Self::DoubleExtreme { value, .. } => value.resize(groups, None),
             Self::DecimalExtreme { value, .. } => value.resize(groups, None),
             Self::TextExtreme { value, .. } => value.resize(groups, None),
+            Self::Registered(states) => states.resize(groups),
         }
     }
 
     /// Takes rows in. `argument` is `None` for `COUNT(*)`.
     pub(crate) fn update(&mut self, rows: Rows<'_>, argument: Option<&dyn Array>) -> Result<(), ArrowError> {
+        if let Self::Registered(states) = self {
+            return states.update(rows.rows, rows.groups, argument).map_err(external);
+        }
         let Some(array) = argument else {
             if let Self::Count(count) = self {
                 rows.groups.iter().for_each(|g| count[*g as usize] += 1);
@@ -288,6 +296,7 @@ impl Accumulator {
             (Self::TextExtreme { value, max }, Self::TextExtreme { value: v, .. }) => {
                 pairs().for_each(|(i, g)| v[i].iter().for_each(|v| improve_text(&mut value[g], v, *max)));
             }
+            (Self::Registered(states), Self::Registered(other)) => states.merge(groups, other.as_ref()),
             // Both sides come from the same plan.
             _ => debug_assert!(false, "two different aggregates were merged"),
         }
@@ -308,6 +317,7 @@ impl Accumulator {
             Self::DoubleExtreme { value, max } => Self::DoubleExtreme { value: of(value, indices), max: *max },
             Self::DecimalExtreme { value, max } => Self::DecimalExtreme { value: of(value, indices), max: *max },
             Self::TextExtreme { value, max } => Self::TextExtreme { value: of(value, indices), max: *max },
+            Self::Registered(states) => Self::Registered(states.pick(indices)),
         }
     }
 
@@ -321,6 +331,7 @@ impl Accumulator {
             Self::IntegerExtreme { .. } | Self::DoubleExtreme { .. } => 16,
             Self::DecimalExtreme { .. } => 32,
             Self::TextExtreme { .. } => 40,
+            Self::Registered(states) => states.bytes_per_group(),
         }
     }
 
@@ -356,11 +367,17 @@ impl Accumulator {
             Self::IntegerExtreme { value, .. } => number(aggregate.result, value[range].iter().copied()),
             Self::DoubleExtreme { value, .. } => real(aggregate.result, value[range].iter().copied()),
             Self::DecimalExtreme { value, .. } => decimal(aggregate.result, value[range].iter().copied()),
+            Self::Registered(states) => states.finish(range, aggregate.result).map_err(external),
             Self::TextExtreme { value, .. } => {
                 Ok(Arc::new(value[range].iter().map(|v| v.as_deref()).collect::<StringArray>()))
             }
         }
     }
+}
+
+/// The failure of a registered function on its way through what fails with Arrow's errors.
+fn external(error: crate::expr::EvalError) -> ArrowError {
+    ArrowError::ExternalError(Box::new(error))
 }
 
 /// Reads doubles from an array of either precision.

@@ -1,6 +1,7 @@
 //! Subtasks: each is stepped by one worker thread, does a bounded piece of work in a step, and never waits inside one.
 
 mod aggregate;
+mod expand;
 mod order;
 mod pipeline;
 mod scan;
@@ -9,6 +10,7 @@ mod source;
 mod union;
 
 pub(crate) use aggregate::AggregateTask;
+pub(crate) use expand::Expander;
 pub(crate) use pipeline::{Op, OpKind, Output, Pipeline, PreAggregate, Rejects, Target, WindowAssigner};
 pub(crate) use scan::Scan;
 pub(crate) use sink::{SinkTask, SinkTaskOptions, Writer};

@@ -1,5 +1,6 @@
 //! What happens to a batch within one subtask: operators without a queue between them, down to the channels that leave.
 
+use super::expand::Expander;
 use crate::expr::Program;
 use crate::plan::WindowSpec;
 use crate::run::aggregate::{Aggregation, Partials, Rejected, Windows, retype, slice_of};
@@ -40,6 +41,8 @@ pub(crate) enum OpKind {
     Filter(Program),
     /// Computes new columns.
     Project(Program, SchemaRef),
+    /// Joins each row to what a table function gives for it.
+    Expand(Box<Expander>),
     /// Adds each row's windows.
     Assign(WindowAssigner),
     /// The first half of an aggregation: groups are kept here until the watermark passes them.
@@ -216,6 +219,9 @@ impl Pipeline {
             }
             Target::Op(index) => index,
         };
+        if let OpKind::Expand(_) = &self.ops[index].kind {
+            return self.expand(index, &batch);
+        }
         let Some(result) = self.apply(index, batch)? else { return Ok(()) };
         if result.num_rows() > 0 {
             for at in 0..self.ops[index].next.len() {
@@ -225,10 +231,25 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Hands on what a table function gives, piece by piece.
+    fn expand(&mut self, index: usize, batch: &RecordBatch) -> Result<(), JobError> {
+        for piece in Expander::pieces(batch) {
+            let OpKind::Expand(expander) = &self.ops[index].kind else { return Ok(()) };
+            let result = expander.expand(&piece)?;
+            for at in 0..self.ops[index].next.len() {
+                if result.num_rows() > 0 {
+                    self.hand(self.ops[index].next[at], result.clone())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// What the operator makes of the batch; `None` when it keeps it.
     fn apply(&mut self, index: usize, batch: RecordBatch) -> Result<Option<RecordBatch>, JobError> {
         let Op { kind, label, .. } = &mut self.ops[index];
         match kind {
+            OpKind::Expand(expander) => expander.expand(&batch).map(Some),
             OpKind::Filter(program) => filter(program, batch, label).map(Some),
             OpKind::Project(program, schema) => {
                 let columns = program.evaluate(&batch).map_err(JobError::evaluate(label))?;

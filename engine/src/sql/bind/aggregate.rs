@@ -2,6 +2,7 @@
 
 use super::{Binder, place_of};
 use crate::expr::Expr;
+use crate::functions::AggregateRef;
 use crate::plan::AggregateFunction;
 use crate::sql::error::{Place, SqlError};
 use crate::types::DataType;
@@ -65,8 +66,14 @@ impl Binder<'_> {
             None => None,
             Some(condition) => Some(self.inner("FILTER", |b| b.condition(condition))?),
         };
-        let (data_type, nullable) = result(function, argument.as_ref(), filter.is_some())
-            .map_err(|found| SqlError::at(place, format!("{} takes a number, found {found}", call.name)))?;
+        let (argument, data_type, nullable) = match function {
+            AggregateFunction::Registered(registered) => self.registered(registered, argument, place)?,
+            _ => {
+                let (data_type, nullable) = result(function, argument.as_ref(), filter.is_some())
+                    .map_err(|found| SqlError::at(place, format!("{} takes a number, found {found}", call.name)))?;
+                (argument, data_type, nullable)
+            }
+        };
         let found = AggregateCall { function, argument, filter, data_type, nullable };
         let Some(known) = &mut self.aggregates else { return Err(SqlError::at(place, "no aggregate may stand here")) };
         let index = known.iter().position(|k| *k == found).unwrap_or_else(|| {
@@ -77,13 +84,27 @@ impl Binder<'_> {
         Ok(Expr::column(AGGREGATE_BASE + index, &field))
     }
 
+    /// The argument of a registered function in the type that it takes, and the type of its result.
+    fn registered(
+        &self,
+        function: AggregateRef,
+        argument: Option<Expr>,
+        place: Place,
+    ) -> Result<(Option<Expr>, DataType, bool), SqlError> {
+        let types: Vec<DataType> = argument.iter().map(|a| a.data_type).collect();
+        let signature = function.signature(&types).map_err(|e| SqlError::at(place, e.message))?;
+        let converted = argument.into_iter().zip(&signature.args).next();
+        let argument = converted.map(|(a, to)| self.implicit(a, *to, function.name(), place)).transpose()?;
+        Ok((argument, signature.returns, true))
+    }
+
     /// Binds something in which no further aggregate may stand.
     fn inner<T>(
         &mut self,
         clause: &'static str,
         f: impl FnOnce(&mut Binder<'_>) -> Result<T, SqlError>,
     ) -> Result<T, SqlError> {
-        f(&mut Binder::new(self.scope, self.zone, clause))
+        f(&mut Binder { functions: self.functions, ..Binder::new(self.scope, self.zone, clause) })
     }
 
     fn argument(
@@ -102,6 +123,7 @@ impl Binder<'_> {
             return Err(SqlError::unsupported(place, format!("this form of {}", call.name)));
         }
         match list.args.as_slice() {
+            [] if matches!(function, AggregateFunction::Registered(_)) => Ok(None),
             [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)] if function == AggregateFunction::Count => Ok(None),
             [FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))] => {
                 let bound = self.inner("the argument of an aggregate function", |b| b.bind(expr))?;

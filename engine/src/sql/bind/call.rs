@@ -1,7 +1,8 @@
 //! Calls of scalar functions, those with a grammar of their own included.
 
 use super::{Binder, aggregate, place_of};
-use crate::expr::{Arithmetic, CastMode, Comparison, Expr, ExprKind, Scalar, functions};
+use crate::expr::{Arithmetic, CastMode, Comparison, Expr, ExprKind, FunctionRef, Scalar, can_coerce, functions};
+use crate::plan::AggregateFunction;
 use crate::sql::coerce::fold;
 use crate::sql::error::{Place, SqlError, did_you_mean};
 use crate::types::DataType;
@@ -83,7 +84,8 @@ impl Binder<'_> {
         if call.over.is_some() {
             return Err(SqlError::unsupported(place, format!("{name} OVER")).hint("use a window function and GROUP BY"));
         }
-        if let Some(function) = aggregate::find(&name) {
+        let registered = self.functions.and_then(|f| f.find_aggregate(&name)).map(AggregateFunction::Registered);
+        if let Some(function) = registered.or_else(|| aggregate::find(&name)) {
             return self.aggregate(function, call, place);
         }
         if let Some(part) = self.window.map_or(Ok(None), |w| w.part(call, place))? {
@@ -163,22 +165,42 @@ impl Binder<'_> {
         if COMPOSED.contains(&name) {
             return self.composed(name, args, place);
         }
-        let Some(function) = functions::find(name) else { return Err(unknown(name, place)) };
+        let registered = self.functions.and_then(|f| f.find_scalar(name)).map(FunctionRef::registered);
+        let Some(function) = registered.or_else(|| functions::find(name)) else {
+            return Err(self.unknown(name, place));
+        };
         if let Some(null) = args.iter().position(|a| a.data_type == DataType::Null) {
             let what = format!("argument {} of {name} is a bare NULL, which has no type", null + 1);
             return Err(SqlError::at(place, what).hint("write CAST(NULL AS …)"));
         }
         let signature = function.signature(&args).map_err(|what| SqlError::at(place, what))?;
-        let nullable = signature.nullable || args.iter().any(|a| a.nullable);
+        let nullable = registered.is_some() || signature.nullable || args.iter().any(|a| a.nullable);
         let to = |(arg, wanted): (Expr, &DataType)| {
-            if arg.data_type.is_text() && wanted.is_text() {
-                return arg;
+            if registered.is_some() {
+                return self.implicit(arg, *wanted, name, place);
             }
-            fold(arg.cast(*wanted, CastMode::Strict, self.zone))
+            if arg.data_type.is_text() && wanted.is_text() {
+                return Ok(arg);
+            }
+            Ok(fold(arg.cast(*wanted, CastMode::Strict, self.zone)))
         };
-        let args = args.into_iter().zip(&signature.args).map(to).collect();
+        let args = args.into_iter().zip(&signature.args).map(to).collect::<Result<_, _>>()?;
         let kind = ExprKind::Call { function, args, zone: self.zone };
         Ok(fold(Expr { kind, data_type: signature.returns, nullable }))
+    }
+
+    /// An argument in the type that a registered function takes, where Flink converts it without a cast.
+    pub(in crate::sql) fn implicit(&self, arg: Expr, to: DataType, name: &str, place: Place) -> Result<Expr, SqlError> {
+        let found = arg.data_type;
+        if found.is_text() && to.is_text() {
+            return Ok(arg);
+        }
+        if !can_coerce(found, to) {
+            return Err(
+                SqlError::at(place, format!("{name} takes {to}, found {found}")).hint(format!("CAST it to {to}"))
+            );
+        }
+        Ok(fold(arg.cast(to, CastMode::Strict, self.zone)))
     }
 
     /// Functions that are other expressions under a name.
@@ -221,10 +243,43 @@ fn arguments(call: &ast::Function, place: Place) -> Result<Vec<&FunctionArg>, Sq
     }
 }
 
-fn unknown(name: &str, place: Place) -> SqlError {
-    if functions::is_known_elsewhere(name) || aggregate::is_later(name) {
-        return SqlError::unsupported(place, format!("the function {name}"));
+impl Binder<'_> {
+    fn unknown(&self, name: &str, place: Place) -> SqlError {
+        if functions::is_known_elsewhere(name) || aggregate::is_later(name) {
+            return SqlError::unsupported(place, format!("the function {name}"));
+        }
+        if self.functions.is_some_and(|f| f.find_table(name).is_some()) {
+            let hint = format!("write FROM t, LATERAL TABLE({name}(…))");
+            return SqlError::at(place, format!("{name} is a table function")).hint(hint);
+        }
+        let own = self.functions.into_iter().flat_map(|f| f.names(false));
+        let mut known: Vec<&str> =
+            functions::names().chain(COMPOSED).chain(["COUNT", "SUM", "AVG", "MIN", "MAX"]).collect();
+        known.extend(own);
+        SqlError::at(place, format!("unknown function {name}")).maybe_hint(did_you_mean(name, known))
     }
-    let known = functions::names().chain(COMPOSED).chain(["COUNT", "SUM", "AVG", "MIN", "MAX"]);
-    SqlError::at(place, format!("unknown function {name}")).maybe_hint(did_you_mean(name, known))
+}
+
+/// Names that stand in the place of functions by the grammar.
+const GRAMMAR: [&str; 12] = [
+    "TIMESTAMPDIFF",
+    "TUMBLE",
+    "HOP",
+    "CUMULATE",
+    "SESSION",
+    "DESCRIPTOR",
+    "CAST",
+    "TRY_CAST",
+    "CONVERT",
+    "UNNEST",
+    "TUMBLE_TIME",
+    "HOP_TIME",
+];
+
+/// Whether a function of this name (in upper case) is SQL's own, known or planned, or the name a word of the grammar.
+pub(crate) fn is_taken(name: &str) -> bool {
+    let known = functions::find(name).is_some() || functions::is_known_elsewhere(name);
+    let aggregate = aggregate::find(name).is_some() || aggregate::is_later(name);
+    let reserved = crate::sql::reserved::check(&ast::Ident::new(name)).is_err();
+    known || aggregate || reserved || COMPOSED.contains(&name) || GRAMMAR.contains(&name)
 }

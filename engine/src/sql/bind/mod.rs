@@ -7,6 +7,7 @@ mod interval;
 mod literal;
 
 pub(super) use aggregate::{AGGREGATE_BASE, AggregateCall};
+pub(crate) use call::is_taken;
 
 use super::coerce::{self, fold};
 use super::dialect::TABLE_ARGUMENT;
@@ -17,6 +18,7 @@ use super::type_name;
 use crate::expr::{
     Arithmetic, CastMode, Comparison, Expr, ExprKind, Scalar, Zone, arithmetic_type, can_cast, functions,
 };
+use crate::functions::Functions;
 use crate::types::DataType;
 use sqlparser::ast::{self, BinaryOperator, CastKind, Ident, Spanned, UnaryOperator};
 use sqlparser::tokenizer::Span;
@@ -33,22 +35,29 @@ pub(super) struct Binder<'a> {
     clause: &'static str,
     /// The window that GROUP BY names in its older form.
     window: Option<&'a LegacyWindow>,
+    /// The functions that the program brings.
+    functions: Option<&'a Functions>,
 }
 
 impl<'a> Binder<'a> {
     /// A binder for a clause in which aggregates may not stand.
     pub(super) fn new(scope: &'a Scope, zone: Zone, clause: &'static str) -> Self {
-        Self { scope, zone, aggregates: None, places: Vec::new(), clause, window: None }
+        Self { scope, zone, aggregates: None, places: Vec::new(), clause, window: None, functions: None }
     }
 
     /// A binder that collects aggregates; each stands in the result as a column from [`AGGREGATE_BASE`] on.
     pub(super) fn collecting(scope: &'a Scope, zone: Zone, aggregates: &'a mut Vec<AggregateCall>) -> Self {
-        Self { scope, zone, aggregates: Some(aggregates), places: Vec::new(), clause: "this clause", window: None }
+        Self { aggregates: Some(aggregates), ..Self::new(scope, zone, "this clause") }
     }
 
     /// The same binder that also knows the parts of a window.
     pub(super) fn with_window(self, window: Option<&'a LegacyWindow>) -> Self {
         Self { window, ..self }
+    }
+
+    /// The same binder that also knows the functions of the program.
+    pub(super) fn with_functions(self, functions: &'a Functions) -> Self {
+        Self { functions: Some(functions), ..self }
     }
 
     /// Binds an expression that must be a condition.
