@@ -95,6 +95,17 @@ pub enum NodeKind {
         /// Whether a row for which the function gives nothing is kept, with nulls.
         outer: bool,
     },
+    /// Joins each input row to what a table says of its key; the table's columns stand behind those of the input.
+    Lookup {
+        /// The table.
+        table: Arc<TableDef>,
+        /// The columns of the table that make up the key, ascending, and the value of each over the input.
+        keys: Vec<(usize, Expr)>,
+        /// How it is asked.
+        options: LookupOptions,
+        /// Whether a row whose key the table does not have is kept, with nulls.
+        outer: bool,
+    },
     /// All rows of all inputs; the watermark is the minimum over them.
     Union,
     /// Gives each input row once for each window that it belongs to, with `window_start`, `window_end` and
@@ -132,6 +143,67 @@ pub enum SinkTarget {
     Table(Arc<TableDef>),
     /// To whoever started the job (the rows of a bare `SELECT`).
     Collect,
+}
+
+/// How a table is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LookupOptions {
+    /// Whether rows leave in the order in which they came.
+    pub ordered: bool,
+    /// Most requests of a subtask in flight, 1 to [`LookupOptions::CAPACITY_MAX`].
+    pub capacity: usize,
+    /// How long a request may take from its first call to its result, retries included, in milliseconds, > 0.
+    pub timeout_ms: u64,
+    /// What follows an answer without rows.
+    pub retry: Option<LookupRetry>,
+    /// What is kept of answers.
+    pub cache: Option<LookupCache>,
+}
+
+impl LookupOptions {
+    /// The greatest capacity.
+    pub const CAPACITY_MAX: usize = 10_000;
+}
+
+impl Default for LookupOptions {
+    /// Flink's defaults.
+    fn default() -> Self {
+        Self { ordered: true, capacity: 100, timeout_ms: 180_000, retry: None, cache: None }
+    }
+}
+
+/// Retries of a lookup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LookupRetry {
+    /// How long after an answer the next call is made, in milliseconds.
+    pub delay_ms: u64,
+    /// Most calls after the first one.
+    pub attempts: u32,
+}
+
+/// The cache of a lookup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LookupCache {
+    /// Most keys, 1 to [`LookupCache::KEYS_MAX`].
+    pub keys_max: usize,
+    /// How long an answer is kept, in milliseconds, > 0.
+    pub ttl_ms: u64,
+    /// Whether answers without rows are kept.
+    pub misses: bool,
+}
+
+impl LookupCache {
+    /// The options of a table that say what is kept: kind, keys, time to live, misses.
+    pub const KEYS: [&str; 4] = [
+        "lookup.cache",
+        "lookup.partial-cache.max-rows",
+        "lookup.partial-cache.expire-after-write",
+        "lookup.partial-cache.cache-missing-key",
+    ];
+    /// Most keys of a cache.
+    pub const KEYS_MAX: usize = 1_000_000;
+    /// Keys of a cache where nothing is said.
+    pub const KEYS_DEFAULT: usize = 10_000;
 }
 
 /// Windows over an event-time column.

@@ -5,6 +5,7 @@
 //! - a sink's `flush` returns only when everything written before is durable; writing a row with the same id again
 //!   leaves the same result.
 
+use crate::expr::Scalar;
 use crate::plan::TableDef;
 use crate::types::Schema;
 use arrow_array::{RecordBatch, StringArray};
@@ -134,6 +135,34 @@ pub trait Sink: Send {
     fn close(&mut self) -> Result<(), PortError>;
 }
 
+/// What is looked up.
+#[derive(Debug, Clone)]
+pub struct LookupSpec {
+    /// The table.
+    pub table: Arc<TableDef>,
+    /// Its columns that make up the key, ascending.
+    pub keys: Vec<usize>,
+}
+
+/// The values of a key, in the order of [`LookupSpec::keys`]; none is null.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LookupKey {
+    /// The values, of the types of the key's columns.
+    pub values: Arc<[Scalar]>,
+}
+
+/// Takes what was found: all columns of the table, a row for each row of the key, none where there is none.
+pub type Answer = Box<dyn FnOnce(Result<RecordBatch, PortError>) + Send>;
+
+/// A table that is asked by key, by several threads at once.
+///
+/// Failures of the kinds `Unavailable` and `Throttled` may be asked again.
+pub trait Lookup: Send + Sync {
+    /// Begins to look `key` up and returns at once. `answer` is called once, from any thread, maybe before this returns;
+    /// the columns of its rows all admit null.
+    fn start(&self, key: LookupKey, answer: Answer);
+}
+
 /// What a table is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -141,6 +170,8 @@ pub enum Role {
     Source,
     /// To be written.
     Sink,
+    /// To be asked by key.
+    Lookup,
 }
 
 /// Turns the `connector` option of a table into a source or a sink.
@@ -154,6 +185,12 @@ pub trait Connectors: Send + Sync {
 
     /// Opens the table for writing.
     fn sink(&self, spec: &SinkSpec) -> Result<Box<dyn Sink>, PortError>;
+
+    /// Opens the table to be asked by key. Where nothing else is said, no table can be.
+    fn lookup(&self, spec: &LookupSpec) -> Result<Arc<dyn Lookup>, PortError> {
+        let what = format!("table {}: its connector cannot be looked up", spec.table.name);
+        Err(PortError::new(Kind::Invalid, what))
+    }
 }
 
 /// Why a source or a sink could not do what was asked.

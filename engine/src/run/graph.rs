@@ -5,22 +5,24 @@ use super::analysis::{Readers, groups, may_be_early, release, sources_of};
 use super::channel::Channel;
 use super::connectors::ValuesSource;
 use super::decode::{JsonOptions, OnParseError};
+use super::encode::JsonEncoder;
 use super::error::JobError;
 use super::ids::{IdMaker, IdRule};
 use super::inputs::Inputs;
 use super::job::JobOptions;
+use super::lookup::Flight;
 use super::meter::{Meter, Times};
 use super::resume::{Coordinator, ResumePoint, SourceEntry};
 use super::task::{
-    AggregateTask, Expander, Op, OpKind, Output, Pipeline, PreAggregate, Rejects, Scan, SinkTask, SinkTaskOptions,
-    SourceTask, SourceTaskOptions, Target, Task, UnionTask, WindowAssigner, Writer,
+    AggregateTask, Expander, LookupTask, LookupTaskOptions, Op, OpKind, Output, Pipeline, PreAggregate, Rejects, Scan,
+    SinkTask, SinkTaskOptions, SourceTask, SourceTaskOptions, Target, Task, UnionTask, WindowAssigner, Writer,
 };
 use super::time::{Tracker, TrackerOptions};
 use super::wake::{Parker, Wake};
 use super::worker::{Seat, Shared};
-use crate::expr::Program;
+use crate::expr::{Expr, Program};
 use crate::plan::{JobPlan, Node, NodeId, NodeKind, SinkTarget, TableDef, WindowSource};
-use crate::port::{SinkSpec, Source, SplitId};
+use crate::port::{Lookup, LookupSpec, SinkSpec, Source, SplitId};
 use crate::types::Schema;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -59,6 +61,7 @@ pub(crate) fn build(plan: &JobPlan, options: &JobOptions, parallelism: usize) ->
         meter,
         incoming: BTreeMap::new(),
         collected: None,
+        lookups: BTreeMap::new(),
     };
     let seats = builder.seats()?;
     let threads = layout.threads(seats);
@@ -124,7 +127,14 @@ impl Layout {
 }
 
 fn is_head(kind: &NodeKind) -> bool {
-    matches!(kind, NodeKind::Scan { .. } | NodeKind::Values { .. } | NodeKind::Union | NodeKind::WindowAggregate { .. })
+    matches!(
+        kind,
+        NodeKind::Scan { .. }
+            | NodeKind::Values { .. }
+            | NodeKind::Union
+            | NodeKind::Lookup { .. }
+            | NodeKind::WindowAggregate { .. }
+    )
 }
 
 /// A source that has been opened.
@@ -202,6 +212,8 @@ struct Builder<'a> {
     /// Channels into each subtask or writer, as far as they have been made.
     incoming: BTreeMap<(NodeId, usize), Vec<Arc<Channel>>>,
     collected: Option<(Schema, Sender<RecordBatch>, Receiver<RecordBatch>)>,
+    /// Tables that are looked up, opened, by node.
+    lookups: BTreeMap<NodeId, Arc<dyn Lookup>>,
 }
 
 impl Builder<'_> {
@@ -252,6 +264,7 @@ impl Builder<'_> {
                 pipeline,
                 schema: nullable(&self.node(head).schema),
             })),
+            NodeKind::Lookup { .. } => self.lookup(head, subtask, pipeline),
             _ => self.aggregate(head, subtask, pipeline),
         }
     }
@@ -299,6 +312,39 @@ impl Builder<'_> {
             wake.wake();
         }));
         Ok(Box::new(SourceTask::new(options, subtask, scan, pipeline, news, subscription)))
+    }
+
+    fn lookup(&mut self, head: NodeId, subtask: usize, pipeline: Pipeline) -> Result<Box<dyn Task>, JobError> {
+        let plan = self.plan;
+        let NodeKind::Lookup { table, keys, options, outer } = &plan.nodes[head].kind else {
+            return Err(JobError::internal("the graph", "no lookup stands where one was expected"));
+        };
+        let lookup = match self.lookups.get(&head) {
+            Some(lookup) => lookup.clone(),
+            None => {
+                let spec = LookupSpec { table: table.clone(), keys: keys.iter().map(|(c, _)| *c).collect() };
+                let lookup = self.options.connectors.lookup(&spec).map_err(JobError::port(&table.name))?;
+                self.lookups.insert(head, lookup.clone());
+                lookup
+            }
+        };
+        let values: Vec<Expr> = keys.iter().map(|(_, value)| value.clone()).collect();
+        let input = &plan.nodes[plan.nodes[head].inputs[0]].schema;
+        let task = LookupTaskOptions {
+            place: table.name.clone(),
+            keys: Program::compile(&values).map_err(JobError::evaluate(&table.name))?,
+            key_types: values.iter().map(|v| v.data_type).collect(),
+            lookup,
+            outer: *outer,
+            schema: nullable(&plan.nodes[head].schema),
+            right: nullable(&table.schema),
+            encoder: JsonEncoder::new(input, JsonOptions::default()),
+            meter: self.meter.clone(),
+            strict: self.options.strict,
+        };
+        let flight = Flight::new(*options, self.meter.lookup(&table.name));
+        let wake = self.layout.wake(head, subtask);
+        Ok(Box::new(LookupTask::new(task, self.inputs(head, subtask), pipeline, flight, wake)))
     }
 
     fn aggregate(&mut self, head: NodeId, subtask: usize, pipeline: Pipeline) -> Result<Box<dyn Task>, JobError> {
@@ -370,7 +416,7 @@ impl Builder<'_> {
                     targets.push(output(pipeline, Output::Forward(channel)));
                     continue;
                 }
-                NodeKind::Union => {
+                NodeKind::Union | NodeKind::Lookup { .. } => {
                     let channel = self.channel((head, subtask), (reader, subtask), 1);
                     targets.push(output(pipeline, Output::Forward(channel)));
                     continue;

@@ -262,6 +262,7 @@ impl JobHandle {
             watermark,
             millis_behind_latest: splits.iter().filter_map(|s| s.millis_behind_latest).max(),
             state_bytes: meter.state.lock().iter().map(|g| g.get()).sum(),
+            lookups: super::lookup::by_table(&meter.lookups.lock()),
             splits,
             subtasks: meter.times.iter().enumerate().map(per_subtask).collect(),
         }

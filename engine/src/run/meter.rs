@@ -1,5 +1,6 @@
 //! Counting: what a job did, as read by metrics, decisions and people while it runs.
 
+use super::lookup::{LookupMeter, LookupMetrics};
 use crate::port::SplitId;
 use model::Env;
 use parking_lot::Mutex;
@@ -86,6 +87,8 @@ pub(crate) struct Meter {
     pub(crate) rate: Mutex<Rate>,
     /// The subtask's times, by subtask.
     pub(crate) times: Vec<Arc<Times>>,
+    /// What lookups do, by lookup and subtask.
+    pub(crate) lookups: Mutex<Vec<Arc<LookupMeter>>>,
     /// Bytes of state, by subtask and aggregation.
     pub(crate) state: Mutex<Vec<Arc<Counter>>>,
 }
@@ -118,6 +121,13 @@ impl Meter {
     pub(crate) fn new(env: &Env, parallelism: usize) -> Self {
         let times = (0..parallelism).map(|_| Arc::default()).collect();
         Self { times, rate: Mutex::new(Rate::start(env)), ..Self::default() }
+    }
+
+    /// The counters of one more lookup of `table`.
+    pub(crate) fn lookup(&self, table: &str) -> Arc<LookupMeter> {
+        let meter = Arc::new(LookupMeter { table: table.to_owned(), ..LookupMeter::default() });
+        self.lookups.lock().push(meter.clone());
+        meter
     }
 
     /// A new gauge of bytes of state.
@@ -154,6 +164,8 @@ pub struct JobMetrics {
     pub millis_behind_latest: Option<u64>,
     /// Bytes of state of all aggregations, about.
     pub state_bytes: u64,
+    /// The lookups of each table.
+    pub lookups: Vec<LookupMetrics>,
     /// Every split of every source.
     pub splits: Vec<SplitMetrics>,
     /// Every subtask.

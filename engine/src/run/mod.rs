@@ -15,6 +15,7 @@ mod graph;
 mod ids;
 mod inputs;
 mod job;
+mod lookup;
 mod meter;
 mod resume;
 mod script;
@@ -24,7 +25,9 @@ mod wake;
 mod worker;
 
 pub use error::JobError;
+pub(crate) use job::duration_ms;
 pub use job::{Job, JobHandle, JobOptions, JobState};
+pub use lookup::LookupMetrics;
 pub use meter::{JobMetrics, Rejection, SAMPLE_BYTES_MAX, SAMPLES_MAX, SplitMetrics, SubtaskMetrics};
 pub use resume::{ResumePoint, SourcePoint};
 pub use script::{JobReport, ScriptError, ScriptEvent, ScriptReport, run_script};

@@ -46,6 +46,7 @@ impl Writer<'_> {
             NodeKind::Values { .. } => "Values",
             NodeKind::Filter { .. } => "Filter",
             NodeKind::Project { .. } => "Project",
+            NodeKind::Lookup { .. } => "Lookup",
             NodeKind::TableFunction { .. } => "TableFunction",
             NodeKind::Union => "Union",
             NodeKind::WindowAssign { .. } => "WindowAssign",
@@ -79,6 +80,15 @@ impl Writer<'_> {
                     if text == f.name { text } else { format!("{text} AS {}", f.name) }
                 };
                 format!("(select=[{}])", exprs.iter().zip(&node.schema.fields).map(one).collect::<Vec<_>>().join(", "))
+            }
+            NodeKind::Lookup { table, keys, options, outer } => {
+                let key = |(c, e): &(usize, Expr)| format!("{}={}", table.schema.fields[*c].name, self.shown(node, e));
+                let keys: Vec<String> = keys.iter().map(key).collect();
+                let join = if *outer { ", join=[left]" } else { "" };
+                let order = if options.ordered { "ordered" } else { "unordered" };
+                let how =
+                    format!("{order}, capacity {}, timeout {}", options.capacity, span(options.timeout_ms as i64));
+                format!("(table=[{}], keys=[{}], how=[{how}]{join})", table.name, keys.join(", "))
             }
             NodeKind::TableFunction { function, args, outer } => {
                 let args: Vec<String> = args.iter().map(|a| self.shown(node, a)).collect();

@@ -1,9 +1,11 @@
-//! FROM with more than one relation: table functions joined to the rows before them.
+//! FROM with more than one relation: table functions and tables that are looked up, joined to the rows before them.
 
 use super::bind::{Binder, place_of};
 use super::error::{Place, SqlError, did_you_mean};
+use super::hints::LookupHint;
+use super::lookup::{self, Looked};
 use super::query::Planner;
-use super::rel::{Rel, RelRef, TableCall};
+use super::rel::{Rel, RelRef, TableCall, Widening};
 use super::reserved;
 use super::scope::Scope;
 use crate::types::{Field, Schema};
@@ -13,7 +15,7 @@ use sqlparser::ast::{
 };
 
 /// How a relation is joined to what stands before it.
-enum Kind<'a> {
+pub(super) enum Kind<'a> {
     /// By a comma or `CROSS JOIN`.
     Cross,
     /// `JOIN … ON`.
@@ -27,20 +29,49 @@ pub(super) fn from(
     planner: &Planner<'_>,
     first: &TableWithJoins,
     others: &[TableWithJoins],
+    hints: &[LookupHint],
 ) -> Result<(RelRef, Scope), SqlError> {
+    check_hints(first, others, hints)?;
     let (rel, alias) = planner.factor(&first.relation)?;
     let scope = Scope::of(alias, rel.schema.clone());
     let mut found = (rel, scope);
     for join in &first.joins {
-        found = joined(planner, found, &join.relation, kind(&join.join_operator, &join.relation)?)?;
+        found = joined(planner, found, &join.relation, kind(&join.join_operator, &join.relation)?, hints)?;
     }
     for other in others {
-        found = joined(planner, found, &other.relation, Kind::Cross)?;
+        found = joined(planner, found, &other.relation, Kind::Cross, hints)?;
         for join in &other.joins {
-            found = joined(planner, found, &join.relation, kind(&join.join_operator, &join.relation)?)?;
+            found = joined(planner, found, &join.relation, kind(&join.join_operator, &join.relation)?, hints)?;
         }
     }
     Ok(found)
+}
+
+/// Every hint names a table that is looked up.
+fn check_hints(first: &TableWithJoins, others: &[TableWithJoins], hints: &[LookupHint]) -> Result<(), SqlError> {
+    let joins = std::iter::once(first).chain(others).flat_map(|t| &t.joins);
+    let names: Vec<String> = joins
+        .flat_map(|join| match &join.relation {
+            TableFactor::Table { name, alias, version: Some(_), .. } => {
+                let own =
+                    name.0.last().map(|part| part.as_ident().map_or_else(|| part.to_string(), |i| i.value.clone()));
+                own.into_iter().chain(alias.as_ref().map(|a| a.name.value.clone())).collect()
+            }
+            _ => Vec::new(),
+        })
+        .collect();
+    for hint in hints {
+        let Some(table) = hint.value("table") else {
+            return Err(
+                SqlError::at(hint.place, "the hint LOOKUP lacks 'table'").hint("it names the table or its alias")
+            );
+        };
+        if !names.contains(&table.value) {
+            return Err(SqlError::at(hint.place, format!("no table '{}' is looked up here", table.value))
+                .maybe_hint(did_you_mean(&table.value, names.iter().map(String::as_str))));
+        }
+    }
+    Ok(())
 }
 
 fn kind<'a>(operator: &'a JoinOperator, relation: &TableFactor) -> Result<Kind<'a>, SqlError> {
@@ -60,8 +91,13 @@ fn joined(
     (input, scope): (RelRef, Scope),
     relation: &TableFactor,
     kind: Kind<'_>,
+    hints: &[LookupHint],
 ) -> Result<(RelRef, Scope), SqlError> {
     match relation {
+        TableFactor::Table { name, alias, args: None, version: Some(version), sample: None, .. } => {
+            let looked = Looked { name, alias: alias.as_ref(), version };
+            lookup::join(planner, (input, scope), &looked, &kind, hints)
+        }
         TableFactor::Function { lateral: true, name, args, alias, .. } => {
             let place = Place::from(name.span());
             if !name.to_string().eq_ignore_ascii_case("TABLE") {
@@ -74,7 +110,7 @@ fn joined(
             table_function(planner, (input, scope), call, alias.as_ref(), kind)
         }
         other => Err(SqlError::unsupported(other.span(), "a join")
-            .hint("one table, view or subquery can be read at a time, and LATERAL TABLE(f(x)) joined to it")),
+            .hint("one table, view or subquery can be read at a time, joined to LATERAL TABLE(f(x)) or to a table FOR SYSTEM_TIME AS OF")),
     }
 }
 
@@ -104,7 +140,7 @@ fn table_function(
     let args = converted.map(|(a, to)| binder.implicit(a, *to, &name, place)).collect::<Result<_, _>>()?;
     let outer = matches!(kind, Kind::Left(_));
     let fields = fields(signature.columns, alias, outer)?;
-    let rel = Rel::expand(input, TableCall { function, args, outer }, fields.clone());
+    let rel = Rel::widen(input, Widening::Function(TableCall { function, args, outer }), fields.clone());
     let scope = scope.join(alias.map(|a| a.name.value.clone()), Schema { fields });
     match kind {
         Kind::Cross => Ok((rel, scope)),
@@ -119,7 +155,7 @@ fn table_function(
     }
 }
 
-fn is_true(on: &ast::Expr) -> bool {
+pub(super) fn is_true(on: &ast::Expr) -> bool {
     matches!(on, ast::Expr::Value(v) if v.value == ast::Value::Boolean(true))
 }
 

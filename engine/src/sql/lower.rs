@@ -1,7 +1,7 @@
 //! From relations to a plan: what several outputs share is one chain of operators, and every operator gives only the
 //! columns that someone reads.
 
-use super::rel::{Grouping, Rel, RelKind, RelRef, TableCall};
+use super::rel::{Grouping, Rel, RelKind, RelRef, Widening};
 use crate::expr::{Expr, ExprKind};
 use crate::plan::{Aggregate, JobPlan, Node, NodeKind, SinkTarget, TableDef, WindowSource, WindowSpec};
 use crate::types::Schema;
@@ -23,7 +23,7 @@ enum Op {
     Values(Vec<Vec<Expr>>),
     Filter(Expr),
     Project(Vec<Expr>),
-    Expand(TableCall),
+    Widen(Widening),
     Union,
     Assign(WindowSpec),
     Aggregate { window: WindowSource, keys: Vec<usize>, aggregates: Vec<Aggregate> },
@@ -36,7 +36,7 @@ impl PartialEq for Op {
             (Self::Values(a), Self::Values(b)) => a == b,
             (Self::Filter(a), Self::Filter(b)) => a == b,
             (Self::Project(a), Self::Project(b)) => a == b,
-            (Self::Expand(a), Self::Expand(b)) => a == b,
+            (Self::Widen(a), Self::Widen(b)) => a == b,
             (Self::Union, Self::Union) => true,
             (Self::Assign(a), Self::Assign(b)) => a == b,
             (
@@ -98,7 +98,7 @@ impl Graph {
                 }
                 Op::Project(exprs.clone())
             }
-            RelKind::Expand { call, .. } => Op::Expand(call.clone()),
+            RelKind::Widen { by, .. } => Op::Widen(by.clone()),
             RelKind::Union(_) => Op::Union,
             RelKind::Assign { window, .. } => Op::Assign(window.clone()),
             RelKind::Aggregate { window, keys, aggregates, .. } => {
@@ -133,10 +133,10 @@ impl Graph {
                 wanted.iter().for_each(|&w| exprs[w].each_column(&mut |c| asked.extend([c])));
             }
             Op::Union => asked = wanted,
-            Op::Expand(call) => {
+            Op::Widen(by) => {
                 let own = self.drafts[inputs[0]].schema.fields.len();
                 asked = wanted.into_iter().filter(|&c| c < own).collect();
-                call.args.iter().for_each(|arg| arg.each_column(&mut |c| asked.extend([c])));
+                by.exprs().for_each(|e| e.each_column(&mut |c| asked.extend([c])));
             }
             Op::Assign(window) => {
                 let own = self.drafts[inputs[0]].schema.fields.len();
@@ -171,6 +171,23 @@ struct Build<'a> {
     graph: &'a Graph,
     nodes: Vec<Node>,
     done: Vec<Built>,
+}
+
+/// What rows are joined to, over the columns as they stand now.
+fn widening(by: &Widening, columns: &BTreeMap<usize, usize>) -> NodeKind {
+    match by {
+        Widening::Function(call) => NodeKind::TableFunction {
+            function: call.function,
+            args: call.args.iter().map(|arg| moved(arg, columns)).collect(),
+            outer: call.outer,
+        },
+        Widening::Lookup(call) => NodeKind::Lookup {
+            table: Arc::clone(&call.table),
+            keys: call.keys.iter().map(|(column, value)| (*column, moved(value, columns))).collect(),
+            options: call.options,
+            outer: call.outer,
+        },
+    }
 }
 
 /// `expr` over the columns as they stand now.
@@ -223,11 +240,10 @@ impl Build<'_> {
                 self.project(input.id, exprs, pick(&columns), &columns)
             }
             Op::Union => self.union(id),
-            Op::Expand(call) => {
+            Op::Widen(by) => {
                 let input = self.input(id, 0);
-                let (function, outer) = (call.function, call.outer);
-                let args = call.args.iter().map(|arg| moved(arg, &input.columns)).collect();
-                self.widen(id, input, NodeKind::TableFunction { function, args, outer })
+                let kind = widening(by, &input.columns);
+                self.widen(id, input, kind)
             }
             Op::Assign(window) => {
                 let input = self.input(id, 0);

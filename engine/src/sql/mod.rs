@@ -19,6 +19,7 @@ mod group;
 mod hints;
 mod join;
 mod legacy;
+mod lookup;
 mod lower;
 mod names;
 mod query;

@@ -27,7 +27,7 @@ use std::ops::Range;
 /// Turns queries into relations over the tables and views of a catalog.
 pub(super) struct Planner<'a> {
     pub(super) catalog: &'a Catalog,
-    hints: &'a Hints,
+    pub(super) hints: &'a Hints,
     /// The relations that WITH gave names to.
     local: BTreeMap<String, RelRef>,
 }
@@ -175,7 +175,10 @@ impl<'a> Planner<'a> {
     fn from(&self, select: &Select) -> Result<(RelRef, Scope), SqlError> {
         match select.from.as_slice() {
             [] => Ok((Rel::values(vec![Vec::new()], Schema::default()), Scope::empty())),
-            [first, others @ ..] => join::from(self, first, others),
+            [first, others @ ..] => {
+                let hints = self.hints.lookups(select.select_token.0.span);
+                join::from(self, first, others, hints)
+            }
         }
     }
 

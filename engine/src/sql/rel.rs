@@ -1,8 +1,8 @@
 //! Relations: what a query means, as a tree of operators over typed columns, before it becomes a plan.
 
-use crate::expr::{Expr, Zone};
+use crate::expr::{Expr, Zone, functions};
 use crate::functions::TableRef;
-use crate::plan::{Aggregate, TableDef, WindowSpec};
+use crate::plan::{Aggregate, LookupOptions, TableDef, WindowSpec};
 use crate::types::{DataType, Field, Schema};
 use std::sync::Arc;
 
@@ -32,10 +32,10 @@ pub(super) enum RelKind {
         input: RelRef,
         exprs: Vec<Expr>,
     },
-    /// Adds the columns of a table function, a row for each row that it gives.
-    Expand {
+    /// Adds the columns of a table function or a table that is looked up, a row for each row that it gives.
+    Widen {
         input: RelRef,
-        call: TableCall,
+        by: Widening,
     },
     Union(Vec<RelRef>),
     /// Adds `window_start`, `window_end` and `window_time`.
@@ -51,6 +51,33 @@ pub(super) enum RelKind {
         aggregates: Vec<Aggregate>,
     },
 }
+
+/// What rows are joined to, each for itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Widening {
+    Function(TableCall),
+    Lookup(Box<LookupCall>),
+}
+
+/// A table that is asked for keys over the columns of an input.
+#[derive(Debug, Clone)]
+pub(super) struct LookupCall {
+    pub(super) table: Arc<TableDef>,
+    /// Columns of the table, ascending, and their values over the input.
+    pub(super) keys: Vec<(usize, Expr)>,
+    pub(super) options: LookupOptions,
+    /// Rows whose key it does not have are kept.
+    pub(super) outer: bool,
+}
+
+impl PartialEq for LookupCall {
+    fn eq(&self, other: &Self) -> bool {
+        let same = Arc::ptr_eq(&self.table, &other.table) && self.outer == other.outer;
+        same && self.keys == other.keys && self.options == other.options
+    }
+}
+
+impl Eq for LookupCall {}
 
 /// A call of a table function over the columns of an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +95,8 @@ pub(super) enum Role {
     Plain,
     /// An event-time attribute: watermarks speak of it.
     Rowtime,
+    /// A processing-time attribute, which has no value.
+    Proctime,
     /// A part of the window that the row is in.
     Window(Part, Shape),
 }
@@ -132,7 +161,12 @@ fn window_roles(shape: Shape) -> [Role; 3] {
 impl Rel {
     pub(super) fn scan(table: Arc<TableDef>) -> RelRef {
         let rowtime = table.watermark.as_ref().map(|w| w.column);
-        let role = |i| if Some(i) == rowtime { Role::Rowtime } else { Role::Plain };
+        let marks = |i: usize| table.computed[i].as_ref().is_some_and(functions::is_proctime);
+        let role = |i| match i {
+            _ if Some(i) == rowtime => Role::Rowtime,
+            _ if marks(i) => Role::Proctime,
+            _ => Role::Plain,
+        };
         let roles = (0..table.schema.fields.len()).map(role).collect();
         Arc::new(Self { schema: table.schema.clone(), roles, kind: RelKind::Scan(table) })
     }
@@ -149,7 +183,8 @@ impl Rel {
 
     /// Columns that are taken over as they are keep their roles.
     pub(super) fn project(input: RelRef, columns: Vec<(Expr, String)>) -> RelRef {
-        let role = |e: &Expr| e.as_column().map_or(Role::Plain, |c| input.roles[c]);
+        let computed = |e: &Expr| if functions::is_proctime(e) { Role::Proctime } else { Role::Plain };
+        let role = |e: &Expr| e.as_column().map_or_else(|| computed(e), |c| input.roles[c]);
         let roles = columns.iter().map(|(e, _)| role(e)).collect();
         let field =
             |(e, name): &(Expr, String)| Field { name: name.clone(), data_type: e.data_type, nullable: e.nullable };
@@ -174,12 +209,12 @@ impl Rel {
         Arc::new(Self { kind: RelKind::Union(inputs), schema, roles })
     }
 
-    /// `fields` are the columns of the function.
-    pub(super) fn expand(input: RelRef, call: TableCall, fields: Vec<Field>) -> RelRef {
+    /// `fields` are the columns that are added.
+    pub(super) fn widen(input: RelRef, by: Widening, fields: Vec<Field>) -> RelRef {
         let (mut schema, mut roles) = (input.schema.clone(), input.roles.clone());
         roles.extend(fields.iter().map(|_| Role::Plain));
         schema.fields.extend(fields);
-        Arc::new(Self { kind: RelKind::Expand { input, call }, schema, roles })
+        Arc::new(Self { kind: RelKind::Widen { input, by }, schema, roles })
     }
 
     pub(super) fn assign(input: RelRef, window: WindowSpec) -> RelRef {
@@ -228,6 +263,17 @@ impl Rel {
             Role::Window(part, shape) if *part == wanted => Some((i, *shape)),
             _ => None,
         })
+    }
+}
+
+impl Widening {
+    /// What it reads of the input.
+    pub(super) fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        let (args, keys): (&[Expr], &[(usize, Expr)]) = match self {
+            Self::Function(call) => (&call.args, &[]),
+            Self::Lookup(call) => (&[], &call.keys),
+        };
+        args.iter().chain(keys.iter().map(|(_, value)| value))
     }
 }
 

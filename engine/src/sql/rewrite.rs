@@ -59,7 +59,7 @@ fn filter(input: RelRef, predicate: Expr) -> RelRef {
             input.with_inputs(filtered)
         }
         // Columns of the input stand before those of the window or the function.
-        RelKind::Assign { input: below, .. } | RelKind::Expand { input: below, .. } => {
+        RelKind::Assign { input: below, .. } | RelKind::Widen { input: below, .. } => {
             let count = below.schema.fields.len();
             split(&input, predicate, &|c| c < count, &|e| e.clone())
         }
@@ -153,7 +153,7 @@ impl Rel {
             RelKind::Scan(_) | RelKind::Values(_) => &[],
             RelKind::Filter { input, .. }
             | RelKind::Project { input, .. }
-            | RelKind::Expand { input, .. }
+            | RelKind::Widen { input, .. }
             | RelKind::Assign { input, .. }
             | RelKind::Aggregate { input, .. } => std::slice::from_ref(input),
             RelKind::Union(inputs) => inputs,
@@ -166,7 +166,7 @@ impl Rel {
         let kind = match (&self.kind, first()) {
             (RelKind::Filter { predicate, .. }, Some(input)) => RelKind::Filter { input, predicate: predicate.clone() },
             (RelKind::Project { exprs, .. }, Some(input)) => RelKind::Project { input, exprs: exprs.clone() },
-            (RelKind::Expand { call, .. }, Some(input)) => RelKind::Expand { input, call: call.clone() },
+            (RelKind::Widen { by, .. }, Some(input)) => RelKind::Widen { input, by: by.clone() },
             (RelKind::Assign { window, .. }, Some(input)) => RelKind::Assign { input, window: window.clone() },
             (RelKind::Aggregate { window, keys, aggregates, .. }, Some(input)) => {
                 RelKind::Aggregate { input, window: window.clone(), keys: keys.clone(), aggregates: aggregates.clone() }
@@ -205,7 +205,7 @@ impl Rel {
             RelKind::Scan(_)
             | RelKind::Values(_)
             | RelKind::Union(_)
-            | RelKind::Expand { .. }
+            | RelKind::Widen { .. }
             | RelKind::Assign { .. } => None,
         }
     }

@@ -5,6 +5,7 @@ use super::catalog::{Catalog, Entry, TIME_ZONE};
 use super::error::{SqlError, did_you_mean};
 use super::explain;
 use super::hints::Hints;
+use super::lookup;
 use super::lower::{Root, lower};
 use super::query::{Planner, renamed};
 use super::rel::{Rel, RelKind, RelRef};
@@ -13,9 +14,9 @@ use super::scope::Scope;
 use super::script::Script;
 use super::sink;
 use super::statement::{ColumnKind, CreateTable, CreateView, Insert, Statement, StatementKind, Text};
-use crate::expr::{CastMode, Expr, Zone};
+use crate::expr::{CastMode, Expr, Zone, functions};
 use crate::functions::Functions;
-use crate::plan::{JobPlan, SinkTarget, TableDef, WatermarkDef};
+use crate::plan::{JobPlan, Node, NodeKind, SinkTarget, TableDef, WatermarkDef};
 use crate::port::{Connectors, Role};
 use crate::types::{DataType, Field, Schema};
 use model::limits::PARALLELISM_MAX;
@@ -144,7 +145,8 @@ impl Run<'_> {
             StatementKind::Select(query) => {
                 let rel = rewrite(&self.planner().query(query)?);
                 let root = self.root(rel, SinkTarget::Collect, None, Vec::new(), statement.place)?;
-                return Ok((lower(&[root], self.catalog.settings.clone()), "select".to_owned()));
+                let plan = lower(&[root], self.catalog.settings.clone());
+                return Ok((refuse_proctime(plan, statement.place)?, "select".to_owned()));
             }
             StatementKind::StatementSet(inserts) => inserts,
             StatementKind::Insert(insert) => {
@@ -159,7 +161,8 @@ impl Run<'_> {
         }
         let mut names: Vec<&str> = inserts.iter().map(|i| i.table.value.as_str()).collect();
         names.dedup();
-        Ok((lower(&roots, self.catalog.settings.clone()), format!("insert into {}", names.join(", "))))
+        let plan = refuse_proctime(lower(&roots, self.catalog.settings.clone()), statement.place)?;
+        Ok((plan, format!("insert into {}", names.join(", "))))
     }
 
     fn insert(&self, insert: &Insert) -> Result<Root, SqlError> {
@@ -186,8 +189,8 @@ impl Run<'_> {
         key: Vec<usize>,
         place: Span,
     ) -> Result<Root, SqlError> {
-        for table in tables_of(&rel) {
-            self.check_connector(&table, Role::Source, place)?;
+        for (table, role) in tables_of(&rel) {
+            self.check_connector(&table, role, place)?;
         }
         let columns = columns.unwrap_or_else(|| (0..rel.schema.fields.len()).collect());
         if !key.is_empty() {
@@ -254,11 +257,35 @@ fn describe_column(rel: &Rel, table: Option<&TableDef>, index: usize) -> Vec<Str
 }
 
 /// The tables that a relation reads.
-fn tables_of(rel: &Rel) -> Vec<Arc<TableDef>> {
-    if let RelKind::Scan(table) = &rel.kind {
-        return vec![Arc::clone(table)];
+fn tables_of(rel: &Rel) -> Vec<(Arc<TableDef>, Role)> {
+    let own = match &rel.kind {
+        RelKind::Scan(table) => Some((Arc::clone(table), Role::Source)),
+        RelKind::Widen { by, .. } => lookup::table_of(by).map(|table| (Arc::clone(table), Role::Lookup)),
+        _ => None,
+    };
+    own.into_iter().chain(rel.inputs().iter().flat_map(|i| tables_of(i))).collect()
+}
+
+/// Refuses a plan that asks for the value of a processing-time column.
+fn refuse_proctime(plan: JobPlan, place: Span) -> Result<JobPlan, SqlError> {
+    let reads = |node: &Node| match &node.kind {
+        NodeKind::Scan { table, columns } => {
+            let marked = |c: &usize| table.computed[*c].as_ref().is_some_and(functions::reads_proctime);
+            columns.iter().any(marked)
+        }
+        NodeKind::Filter { predicate } => functions::reads_proctime(predicate),
+        NodeKind::Project { exprs } | NodeKind::TableFunction { args: exprs, .. } => {
+            exprs.iter().any(functions::reads_proctime)
+        }
+        NodeKind::Values { rows } => rows.iter().flatten().any(functions::reads_proctime),
+        NodeKind::Lookup { keys, .. } => keys.iter().any(|(_, value)| functions::reads_proctime(value)),
+        _ => false,
+    };
+    match plan.nodes.iter().any(reads) {
+        true => Err(SqlError::unsupported(place, "the value of a processing-time column")
+            .hint("name it behind FOR SYSTEM_TIME AS OF alone, and not in a SELECT list")),
+        false => Ok(plan),
     }
-    rel.inputs().iter().flat_map(|i| tables_of(i)).collect()
 }
 
 /// A table as declared, checked.

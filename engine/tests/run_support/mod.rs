@@ -6,8 +6,8 @@ use arrow_array::Array;
 use bytes::Bytes;
 use engine::plan::{JobPlan, TableDef};
 use engine::port::{
-    Connectors, PayloadBlock, PortError, Role, Sink, SinkBatch, SinkSpec, Source, SplitId, SplitInfo, SplitRead,
-    SplitReader, Waker,
+    Connectors, Lookup, LookupSpec, PayloadBlock, PortError, Role, Sink, SinkBatch, SinkSpec, Source, SplitId,
+    SplitInfo, SplitRead, SplitReader, Waker,
 };
 use engine::run::decode::JsonOptions;
 use engine::run::encode::JsonEncoder;
@@ -240,6 +240,7 @@ impl Sink for IndexWriter {
 pub(crate) struct Hands {
     sources: BTreeMap<String, Memory>,
     indices: BTreeMap<String, Index>,
+    lookups: BTreeMap<String, Arc<dyn Lookup>>,
 }
 
 impl Hands {
@@ -250,6 +251,11 @@ impl Hands {
 
     pub(crate) fn index(mut self, table: &str, index: &Index) -> Self {
         self.indices.insert(table.to_owned(), index.clone());
+        self
+    }
+
+    pub(crate) fn lookup(mut self, table: &str, lookup: Arc<dyn Lookup>) -> Self {
+        self.lookups.insert(table.to_owned(), lookup);
         self
     }
 
@@ -281,12 +287,17 @@ impl Connectors for Hands {
         let known = match role {
             Role::Source => self.sources.contains_key(&table.name),
             Role::Sink => self.indices.contains_key(&table.name),
+            Role::Lookup => self.lookups.contains_key(&table.name),
         };
         if known { Ok(()) } else { Err(PortError::new(Kind::NotFound, format!("no table {}", table.name))) }
     }
 
     fn source(&self, table: &TableDef) -> Result<Arc<dyn Source>, PortError> {
         Ok(Arc::new(self.sources[&table.name].clone()))
+    }
+
+    fn lookup(&self, spec: &LookupSpec) -> Result<Arc<dyn Lookup>, PortError> {
+        Ok(self.lookups[&spec.table.name].clone())
     }
 
     fn sink(&self, spec: &SinkSpec) -> Result<Box<dyn Sink>, PortError> {

@@ -1,4 +1,4 @@
-//! Functions that no script can name: the planner writes them.
+//! Functions that the planner treats in its own way: one that it writes itself, and the mark of processing time.
 
 use super::super::EvalError;
 use super::super::function::{CallSite, Kernel, ScalarFunction, Signature};
@@ -9,6 +9,24 @@ use arrow_array::Array;
 /// Hands its first argument on, and fails where that is null; the second is the name of the column it is for.
 pub(super) static NOT_NULL: ScalarFunction =
     ScalarFunction { name: "NOT NULL", signature: not_null_types, prepare: not_null, can_fail: true };
+
+/// `PROCTIME()`: marks a column as processing time. It has no value of its own.
+pub(super) const FUNCTIONS: &[ScalarFunction] =
+    &[ScalarFunction { name: PROCTIME, signature: proctime_types, prepare: proctime, can_fail: true }];
+
+/// The name of the function that marks processing time.
+pub(super) const PROCTIME: &str = "PROCTIME";
+
+fn proctime_types(args: &[Expr]) -> Result<Signature, String> {
+    match args {
+        [] => super::fixed(&[], crate::types::DataType::TimestampLtz(3)),
+        _ => Err("PROCTIME takes no argument".to_owned()),
+    }
+}
+
+fn proctime(_: &CallSite<'_>) -> Result<Kernel, EvalError> {
+    Ok(Box::new(|_: &[Value], _| Err(EvalError::new("processing time has no value of its own"))))
+}
 
 fn not_null_types(args: &[Expr]) -> Result<Signature, String> {
     let returns = args.first().map_or(crate::types::DataType::Null, |a| a.data_type);

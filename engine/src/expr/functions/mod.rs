@@ -24,6 +24,16 @@ pub(crate) fn not_null() -> FunctionRef {
     FunctionRef::new(&internal::NOT_NULL)
 }
 
+/// Whether this is a call of `PROCTIME()`, or reads one.
+pub(crate) fn reads_proctime(expr: &Expr) -> bool {
+    is_proctime(expr) || expr.children().into_iter().any(reads_proctime)
+}
+
+/// Whether this is a call of `PROCTIME()`.
+pub(crate) fn is_proctime(expr: &Expr) -> bool {
+    matches!(&expr.kind, super::ExprKind::Call { function, .. } if function.name() == internal::PROCTIME)
+}
+
 /// Whether Flink has a scalar function of this name that is not there yet.
 pub(crate) fn is_known_elsewhere(name: &str) -> bool {
     LATER.contains(&name)
@@ -40,7 +50,7 @@ const LATER: &[&str] = &[
     "HOP_ROWTIME", "HOP_START", "IS_ALPHA", "IS_DECIMAL", "IS_DIGIT", "JSON", "JSON_ARRAY", "JSON_EXISTS",
     "JSON_OBJECT", "JSON_QUERY", "JSON_QUOTE", "JSON_STRING", "JSON_UNQUOTE", "JSON_VALUE", "LOCALTIME",
     "LOCALTIMESTAMP", "MAP", "MAP_ENTRIES", "MAP_FROM_ARRAYS", "MAP_KEYS", "MAP_UNION", "MAP_VALUES", "NOW",
-    "PARSE_URL", "PRINTF", "PROCTIME", "RAND", "RAND_INTEGER", "REGEXP_COUNT", "REGEXP_EXTRACT_ALL", "REGEXP_INSTR",
+    "PARSE_URL", "PRINTF", "RAND", "RAND_INTEGER", "REGEXP_COUNT", "REGEXP_EXTRACT_ALL", "REGEXP_INSTR",
     "REGEXP_SUBSTR", "ROW", "SESSION_END", "SESSION_PROCTIME", "SESSION_ROWTIME", "SESSION_START", "SHA2", "SPLIT",
     "STARTSWITH", "STR_TO_MAP", "TRANSLATE", "TRY_PARSE_JSON", "TUMBLE_END", "TUMBLE_PROCTIME", "TUMBLE_ROWTIME",
     "TUMBLE_START", "TYPEOF", "UNHEX", "URL_DECODE", "URL_ENCODE", "UUID",
@@ -57,7 +67,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 fn all() -> impl Iterator<Item = &'static ScalarFunction> {
-    const ALL: [&[ScalarFunction]; 9] = [
+    const ALL: [&[ScalarFunction]; 10] = [
         math::FUNCTIONS,
         text::FUNCTIONS,
         pattern::FUNCTIONS,
@@ -67,6 +77,7 @@ fn all() -> impl Iterator<Item = &'static ScalarFunction> {
         formats::FUNCTIONS,
         select::FUNCTIONS,
         geo::FUNCTIONS,
+        internal::FUNCTIONS,
     ];
     ALL.into_iter().flatten()
 }

@@ -5,13 +5,15 @@ mod datagen;
 mod files;
 mod parts;
 mod print;
+mod table_lookup;
 mod values;
 
 pub(crate) use values::ValuesSource;
 
-use crate::plan::TableDef;
-use crate::port::{Connectors, PortError, Role, Sink, SinkSpec, Source};
+use crate::plan::{LookupCache, TableDef};
+use crate::port::{Connectors, Lookup, LookupSpec, PortError, Role, Sink, SinkSpec, Source};
 use crate::run::decode::JsonOptions;
+use crate::run::duration_ms;
 use model::{Env, Kind};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -85,10 +87,12 @@ impl Connectors for BuiltinConnectors {
         }
         match (table.options.get("connector").map(String::as_str), role) {
             (Some("filesystem"), _) => {
-                let mut known = vec!["path"];
+                let mut known = vec!["path", RELOAD];
                 known.extend(JsonOptions::KEYS);
+                known.extend(LookupCache::KEYS);
                 check_options(table, &known, &[])?;
                 self.path(table)?;
+                reload_ms(table)?;
                 JsonOptions::parse(&table.options).map(drop).map_err(|e| invalid(table, e.message))
             }
             (Some("datagen"), Role::Source) => datagen::Generator::new(table, &self.env).map(drop),
@@ -96,6 +100,9 @@ impl Connectors for BuiltinConnectors {
             (Some("blackhole"), Role::Sink) => check_options(table, &[], &[]),
             (Some(name @ ("print" | "blackhole")), Role::Source) => {
                 Err(invalid(table, format!("connector '{name}' can only be written to")))
+            }
+            (Some(name @ ("print" | "blackhole" | "datagen")), Role::Lookup) => {
+                Err(invalid(table, format!("connector '{name}' cannot be looked up")))
             }
             (Some("datagen"), Role::Sink) => Err(invalid(table, "connector 'datagen' can only be read".into())),
             _ => Err(self.unknown(table)),
@@ -114,6 +121,16 @@ impl Connectors for BuiltinConnectors {
         }
     }
 
+    fn lookup(&self, spec: &LookupSpec) -> Result<Arc<dyn Lookup>, PortError> {
+        let table = &spec.table;
+        if let Some(other) = self.other(table) {
+            return other.lookup(spec);
+        }
+        self.check(table, Role::Lookup)?;
+        let lookup = table_lookup::TableLookup::open(self.path(table)?, spec, reload_ms(table)?, &self.env)?;
+        Ok(Arc::new(lookup))
+    }
+
     fn sink(&self, spec: &SinkSpec) -> Result<Box<dyn Sink>, PortError> {
         let table = &spec.table;
         if let Some(other) = self.other(table) {
@@ -127,6 +144,15 @@ impl Connectors for BuiltinConnectors {
             _ => Err(self.unknown(table)),
         }
     }
+}
+
+/// The option that says how often a table that is looked up is loaded anew.
+const RELOAD: &str = "lookup.full-cache.periodic-reload.interval";
+
+fn reload_ms(table: &TableDef) -> Result<Option<u64>, PortError> {
+    let Some(text) = table.options.get(RELOAD) else { return Ok(None) };
+    let wrong = || invalid(table, format!("'{RELOAD}' is a duration such as '10 min', not '{text}'"));
+    duration_ms(text).filter(|ms| *ms > 0).map(Some).ok_or_else(wrong)
 }
 
 /// An error about a table.

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod expand;
+mod lookup;
 mod order;
 mod pipeline;
 mod scan;
@@ -11,6 +12,7 @@ mod union;
 
 pub(crate) use aggregate::AggregateTask;
 pub(crate) use expand::Expander;
+pub(crate) use lookup::{LookupTask, LookupTaskOptions};
 pub(crate) use pipeline::{Op, OpKind, Output, Pipeline, PreAggregate, Rejects, Target, WindowAssigner};
 pub(crate) use scan::Scan;
 pub(crate) use sink::{SinkTask, SinkTaskOptions, Writer};
