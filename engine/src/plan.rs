@@ -206,16 +206,29 @@ impl LookupCache {
     pub const KEYS_DEFAULT: usize = 10_000;
 }
 
+/// How windows of one size follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowKind {
+    /// `TUMBLE` and `HOP`: all windows have the size; each begins a slide after the one before.
+    Sliding,
+    /// `CUMULATE`: windows begin a size apart; from each start there is one window for every multiple of the slide up
+    /// to the size, which is such a multiple itself.
+    Cumulative,
+}
+
 /// Windows over an event-time column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WindowSpec {
     /// The rowtime column of the input.
     pub time_column: usize,
-    /// Length of a window in milliseconds, > 0.
+    /// How the windows follow each other.
+    pub kind: WindowKind,
+    /// Length of a window (of the longest ones, where they accumulate) in milliseconds, > 0.
     pub size_ms: i64,
-    /// Distance between the starts of two windows in milliseconds, > 0; equal to `size_ms` for `TUMBLE`.
+    /// Distance between the starts of two windows in milliseconds, > 0; equal to `size_ms` for `TUMBLE`. Where windows
+    /// accumulate, the distance between their ends.
     pub slide_ms: i64,
-    /// Shift of all window starts from the epoch in milliseconds, 0 ≤ offset < slide.
+    /// Shift of all window starts from the epoch in milliseconds, 0 ≤ offset < slide (< size where they accumulate).
     pub offset_ms: i64,
     /// The zone whose wall clock the windows follow: a row's time is read on it ([`Zone::wall_ms`]) before it is put
     /// into windows, `window_start` and `window_end` are its readings, and a window closes when the watermark passes

@@ -117,8 +117,18 @@ fn windows_and_groups() {
         "line 6, column 28: unknown table function TUMBEL; did you mean \"TUMBLE\"?",
     );
     check(
+        &format!("SELECT COUNT(*) FROM TABLE(SESSION(TABLE t, {hour} {group}"),
+        "line 6, column 28: SESSION is not supported yet; TUMBLE, HOP and CUMULATE are",
+    );
+    check(
         &format!("SELECT COUNT(*) FROM TABLE(CUMULATE(TABLE t, {hour} {group}"),
-        "line 6, column 28: CUMULATE is not supported yet; TUMBLE and HOP are",
+        "line 6, column 28: CUMULATE lacks the argument SIZE; DATA, TIMECOL, STEP, SIZE, OFFSET",
+    );
+    check(
+        &format!(
+            "SELECT COUNT(*) FROM TABLE(CUMULATE(TABLE t, DESCRIPTOR(ts), INTERVAL '25' MINUTE, INTERVAL '1' HOUR)) {group}"
+        ),
+        "line 6, column 28: the size of CUMULATE (3600000 ms) must be a multiple of its step (1500000 ms)",
     );
     check(
         "SELECT COUNT(*) FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts)))",
@@ -136,7 +146,7 @@ fn windows_and_groups() {
     );
     check(
         "SELECT k, COUNT(*) FROM t GROUP BY k",
-        "line 6, column 36: GROUP BY without a whole window is not supported yet; group by window_start and window_end of TABLE(TUMBLE(…)) or TABLE(HOP(…))",
+        "line 6, column 36: GROUP BY without a whole window is not supported yet; group by window_start and window_end of TABLE(TUMBLE(…)), TABLE(HOP(…)) or TABLE(CUMULATE(…))",
     );
     check(
         "SELECT k FROM t WHERE COUNT(*) > 1",

@@ -2,7 +2,8 @@
 
 use crate::expr::Expr;
 use crate::plan::{
-    Aggregate, AggregateFunction, JobPlan, Node, NodeId, NodeKind, SinkTarget, TableDef, WindowSource, WindowSpec,
+    Aggregate, AggregateFunction, JobPlan, Node, NodeId, NodeKind, SinkTarget, TableDef, WindowKind, WindowSource,
+    WindowSpec,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -116,7 +117,11 @@ impl Writer<'_> {
         if window.size_ms == window.slide_ms {
             return format!("TUMBLE {time}, size {}{offset}{zone}", span(window.size_ms));
         }
-        format!("HOP {time}, size {}, slide {}{offset}{zone}", span(window.size_ms), span(window.slide_ms))
+        let (name, step) = match window.kind {
+            WindowKind::Sliding => ("HOP", "slide"),
+            WindowKind::Cumulative => ("CUMULATE", "step"),
+        };
+        format!("{name} {time}, size {}, {step} {}{offset}{zone}", span(window.size_ms), span(window.slide_ms))
     }
 
     fn aggregate(&self, node: &Node, window: &WindowSource, keys: &[usize], aggregates: &[Aggregate]) -> String {

@@ -125,7 +125,7 @@ fn sort_out(input: &RelRef, group: Vec<Expr>, aggregates: usize, place: Place) -
     let (Some((start, shape)), Some((end, _))) = (part(Part::Start), part(Part::End)) else {
         let what = if group.is_empty() { "an aggregate without GROUP BY" } else { "GROUP BY without a whole window" };
         return Err(SqlError::unsupported(place, what)
-            .hint("group by window_start and window_end of TABLE(TUMBLE(…)) or TABLE(HOP(…))"));
+            .hint("group by window_start and window_end of TABLE(TUMBLE(…)), TABLE(HOP(…)) or TABLE(CUMULATE(…))"));
     };
     if shape.size_ms % shape.slide_ms != 0 {
         let what =

@@ -6,7 +6,7 @@ use super::rel::{Rel, RelRef};
 use super::scope::Scope;
 use super::window;
 use crate::expr::{Expr, Zone};
-use crate::plan::WindowSpec;
+use crate::plan::{WindowKind, WindowSpec};
 use crate::types::{DataType, Field};
 use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments};
 
@@ -57,7 +57,8 @@ pub(super) fn assign(
         return Err(SqlError::at(place, format!("the size and the slide of {name} must be greater than zero")));
     }
     let zone = if matches!(column.data_type, DataType::TimestampLtz(_)) { zone } else { Zone::UTC };
-    let rel = Rel::assign(input.clone(), WindowSpec { time_column, size_ms, slide_ms, offset_ms: 0, zone });
+    let spec = WindowSpec { time_column, kind: WindowKind::Sliding, size_ms, slide_ms, offset_ms: 0, zone };
+    let rel = Rel::assign(input.clone(), spec);
     let first = input.schema.fields.len();
     let fields = rel.schema.fields[first..].to_vec();
     Ok(Some((rel, LegacyWindow { args: call.args.to_string(), name, first, fields })))

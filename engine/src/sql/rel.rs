@@ -2,7 +2,7 @@
 
 use crate::expr::{Expr, Zone, functions};
 use crate::functions::TableRef;
-use crate::plan::{Aggregate, LookupOptions, TableDef, WindowSpec};
+use crate::plan::{Aggregate, LookupOptions, TableDef, WindowKind, WindowSpec};
 use crate::types::{DataType, Field, Schema};
 use std::sync::Arc;
 
@@ -112,6 +112,7 @@ pub(super) enum Part {
 /// What windows look like, wherever their rows come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
+    pub(super) kind: WindowKind,
     pub(super) size_ms: i64,
     pub(super) slide_ms: i64,
     pub(super) offset_ms: i64,
@@ -219,6 +220,7 @@ impl Rel {
 
     pub(super) fn assign(input: RelRef, window: WindowSpec) -> RelRef {
         let shape = Shape {
+            kind: window.kind,
             size_ms: window.size_ms,
             slide_ms: window.slide_ms,
             offset_ms: window.offset_ms,

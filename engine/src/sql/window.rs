@@ -1,4 +1,4 @@
-//! Window table functions: TUMBLE and HOP.
+//! Window table functions: TUMBLE, HOP and CUMULATE.
 
 use super::bind::{Binder, place_of};
 use super::dialect::TABLE_ARGUMENT;
@@ -7,13 +7,14 @@ use super::query::Planner;
 use super::rel::{Rel, RelRef};
 use super::scope::Scope;
 use crate::expr::{Expr, Scalar, Zone};
-use crate::plan::WindowSpec;
+use crate::plan::{WindowKind, WindowSpec};
 use crate::types::DataType;
 use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments, Ident};
 
 /// The names of a window function's arguments, in order; the last one may be left out.
 const TUMBLE: [&str; 4] = ["DATA", "TIMECOL", "SIZE", "OFFSET"];
 const HOP: [&str; 5] = ["DATA", "TIMECOL", "SLIDE", "SIZE", "OFFSET"];
+const CUMULATE: [&str; 5] = ["DATA", "TIMECOL", "STEP", "SIZE", "OFFSET"];
 
 /// The relation that `TABLE(expr)` gives.
 pub(super) fn table_function(planner: &Planner<'_>, expr: &ast::Expr) -> Result<RelRef, SqlError> {
@@ -25,32 +26,43 @@ pub(super) fn table_function(planner: &Planner<'_>, expr: &ast::Expr) -> Result<
     let names: &[&str] = match name.as_str() {
         "TUMBLE" => &TUMBLE,
         "HOP" => &HOP,
-        "CUMULATE" | "SESSION" => return Err(SqlError::unsupported(place, name).hint("TUMBLE and HOP are")),
+        "CUMULATE" => &CUMULATE,
+        "SESSION" => return Err(SqlError::unsupported(place, name).hint("TUMBLE, HOP and CUMULATE are")),
         _ => {
             return Err(SqlError::at(place, format!("unknown table function {name}"))
-                .maybe_hint(did_you_mean(&name, ["TUMBLE", "HOP"])));
+                .maybe_hint(did_you_mean(&name, ["TUMBLE", "HOP", "CUMULATE"])));
         }
     };
     let args = arguments(call, names, place)?;
     let input = data(planner, args[0])?;
     let time_column = descriptor(args[1], &input)?;
-    let mut spans = args[2..].iter().map(|arg| span(arg));
-    let mut next = || spans.next().transpose();
-    let first = next()?.unwrap_or(0);
-    let (size_ms, slide_ms) = if name == "HOP" { (next()?.unwrap_or(0), first) } else { (first, first) };
-    let offset = next()?.unwrap_or(0);
-    if size_ms <= 0 || slide_ms <= 0 {
-        return Err(SqlError::at(place, format!("the size and the slide of {name} must be greater than zero")));
-    }
-    if offset.abs() >= slide_ms {
+    let spans = args[2..].iter().map(|arg| span(arg)).collect::<Result<Vec<i64>, _>>()?;
+    let (size_ms, slide_ms) = if name == "TUMBLE" { (spans[0], spans[0]) } else { (spans[1], spans[0]) };
+    let kind = if name == "CUMULATE" { WindowKind::Cumulative } else { WindowKind::Sliding };
+    check_spans(&name, kind, size_ms, slide_ms, place)?;
+    let offset = spans.get(names.len() - 3).copied().unwrap_or(0);
+    let distance = if kind == WindowKind::Cumulative { size_ms } else { slide_ms };
+    if offset.abs() >= distance {
         return Err(SqlError::at(place_of(args[args.len() - 1]), "the offset must be less than the windows' distance"));
     }
     let zone = match input.schema.fields[time_column].data_type {
         DataType::TimestampLtz(_) => planner.catalog.zone(),
         _ => Zone::UTC,
     };
-    let window = WindowSpec { time_column, size_ms, slide_ms, offset_ms: offset.rem_euclid(slide_ms), zone };
+    let window = WindowSpec { time_column, kind, size_ms, slide_ms, offset_ms: offset.rem_euclid(distance), zone };
     Ok(Rel::assign(input, window))
+}
+
+fn check_spans(name: &str, kind: WindowKind, size_ms: i64, slide_ms: i64, place: Place) -> Result<(), SqlError> {
+    let step = if kind == WindowKind::Cumulative { "step" } else { "slide" };
+    if size_ms <= 0 || slide_ms <= 0 {
+        return Err(SqlError::at(place, format!("the size and the {step} of {name} must be greater than zero")));
+    }
+    if kind == WindowKind::Cumulative && size_ms % slide_ms != 0 {
+        let what = format!("the size of {name} ({size_ms} ms) must be a multiple of its {step} ({slide_ms} ms)");
+        return Err(SqlError::at(place, what));
+    }
+    Ok(())
 }
 
 /// The arguments in the order of `names`, whether they were named or not.

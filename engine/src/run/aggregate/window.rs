@@ -1,7 +1,7 @@
 //! Which windows a row belongs to, and when they close.
 
 use crate::expr::Zone;
-use crate::plan::WindowSpec;
+use crate::plan::{WindowKind, WindowSpec};
 
 /// A part of the wall clock that no window boundary cuts: a tumbling window itself, or what overlapping windows share.
 /// Ordered by its end.
@@ -58,7 +58,7 @@ impl Windows {
         match self {
             Self::Attached { .. } => Some(slice),
             Self::Assigned { spec, .. } => {
-                let start = floor(slice.start, spec.slide_ms, spec.offset_ms);
+                let start = floor(slice.start, start_distance(spec), spec.offset_ms);
                 let end = start.saturating_add(spec.size_ms);
                 (end >= slice.end).then_some(Slice::new(start, end))
             }
@@ -70,8 +70,13 @@ impl Windows {
         let Some(last) = self.last_window_of(slice) else { return Vec::new() };
         let Self::Assigned { spec, .. } = self else { return vec![last] };
         let earlier = |w: &Slice| {
-            let start = w.start.checked_sub(spec.slide_ms)?;
-            let window = Slice::new(start, start.saturating_add(spec.size_ms));
+            let window = match spec.kind {
+                WindowKind::Sliding => {
+                    let start = w.start.checked_sub(spec.slide_ms)?;
+                    Slice::new(start, start.saturating_add(spec.size_ms))
+                }
+                WindowKind::Cumulative => Slice::new(w.start, w.end.checked_sub(spec.slide_ms)?),
+            };
             Some(window).filter(|w| w.end >= slice.end && w.end >= slice.from)
         };
         let mut windows: Vec<Slice> = std::iter::successors(Some(last), earlier).collect();
@@ -101,6 +106,14 @@ impl Windows {
 pub(crate) fn slice_of(spec: &WindowSpec, slice_ms: i64, wall_ms: i64) -> Slice {
     let start = floor(wall_ms, slice_ms, spec.offset_ms.rem_euclid(slice_ms));
     Slice::new(start, start.saturating_add(slice_ms))
+}
+
+/// The distance between the starts of windows that begin at different times.
+fn start_distance(spec: &WindowSpec) -> i64 {
+    match spec.kind {
+        WindowKind::Sliding => spec.slide_ms,
+        WindowKind::Cumulative => spec.size_ms,
+    }
 }
 
 /// The greatest number at or below `at` that is `offset` and a multiple of `step`.
@@ -147,7 +160,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn spec(size_ms: i64, slide_ms: i64, offset_ms: i64) -> WindowSpec {
-        WindowSpec { time_column: 0, size_ms, slide_ms, offset_ms, zone: Zone::UTC }
+        WindowSpec { time_column: 0, kind: WindowKind::Sliding, size_ms, slide_ms, offset_ms, zone: Zone::UTC }
     }
 
     proptest! {
@@ -171,6 +184,27 @@ mod tests {
             if let Some(last) = expected.last() {
                 prop_assert_eq!(Windows::done_at(&spec, at), last.end - 1);
             }
+        }
+
+        /// The same for windows that accumulate: from each start one for every multiple of the step.
+        #[test]
+        fn cumulative_windows_are_those_that_hold_the_time(
+            step in 1i64..30, steps in 1i64..6, offset in 0i64..180, at in -500i64..500
+        ) {
+            let size = step * steps;
+            let spec = WindowSpec { kind: WindowKind::Cumulative, ..spec(size, step, offset % size) };
+            let windows = Windows::assigned(spec.clone());
+            let Windows::Assigned { slice_ms, .. } = windows else { unreachable!() };
+            let slice = slice_of(&spec, slice_ms, at);
+            prop_assert!(slice.start <= at && at < slice.end);
+            let expected: Vec<Slice> = (-800..800)
+                .filter(|start| (start - spec.offset_ms).rem_euclid(size) == 0)
+                .flat_map(|start| (1..=steps).map(move |n| Slice::new(start, start + n * step)))
+                .filter(|w| w.start <= at && at < w.end)
+                .collect();
+            prop_assert_eq!(&windows.windows_of(slice), &expected);
+            prop_assert_eq!(windows.last_window_of(slice), expected.last().copied());
+            prop_assert_eq!(Windows::done_at(&spec, at), expected.last().unwrap().end - 1);
         }
     }
 

@@ -92,9 +92,11 @@ impl History {
 mod tests {
     use super::*;
     use crate::expr::Zone;
+    use crate::plan::WindowKind;
 
     fn release() -> Release {
-        let minute = WindowSpec { time_column: 0, size_ms: 60, slide_ms: 60, offset_ms: 0, zone: Zone::UTC };
+        let kind = WindowKind::Sliding;
+        let minute = WindowSpec { time_column: 0, kind, size_ms: 60, slide_ms: 60, offset_ms: 0, zone: Zone::UTC };
         let hour = WindowSpec { size_ms: 600, slide_ms: 300, ..minute.clone() };
         Release { paths: vec![vec![minute.clone()], vec![minute, hour]], direct: false }
     }
