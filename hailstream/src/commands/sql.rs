@@ -3,13 +3,14 @@
 use super::{Failure, say, say_error};
 use crate::cli::SqlArgs;
 use crate::status::{StatusLine, count, duration};
+use crate::wiring::{REST_LOOKUP, RestLookups};
 use arrow_array::RecordBatch;
 use engine::plan::JobPlan;
 use engine::port::Connectors;
 use engine::run::connectors::BuiltinConnectors;
 use engine::run::decode::{JsonOptions, TimestampFormat};
 use engine::run::encode::JsonEncoder;
-use engine::run::{Job, JobHandle, JobMetrics, JobOptions, JobState};
+use engine::run::{Job, JobHandle, JobMetrics, JobOptions, JobState, LookupMetrics};
 use engine::sql::{Planned, Script, Session};
 use model::Env;
 use serde_json::json;
@@ -34,7 +35,11 @@ pub(super) fn run(args: &SqlArgs) -> Result<(), Failure> {
         (None, statement) => statement.clone().unwrap_or_default(),
     };
     let env = Env::system();
-    let connectors: Arc<dyn Connectors> = Arc::new(BuiltinConnectors::new(Path::new("."), env.clone()));
+    // Lookups over the network run beside the job's own threads.
+    let runtime = super::runtime()?;
+    let lookups = Arc::new(RestLookups::new(runtime.handle().clone()));
+    let builtin = BuiltinConnectors::new(Path::new("."), env.clone());
+    let connectors: Arc<dyn Connectors> = Arc::new(builtin.with(REST_LOOKUP, lookups));
     let script = Script::parse(&text)?;
     let planned = Session::new().plan(&script, connectors.as_ref())?;
     let runner = Runner { args, env, connectors };
@@ -109,10 +114,12 @@ impl Runner<'_> {
                 "job": name, "state": format!("{state:?}").to_lowercase(), "seconds": seconds,
                 "records_in": metrics.records_in, "records_out": metrics.records_out,
                 "late": metrics.late, "bad": metrics.bad,
+                "lookups": metrics.lookups.iter().map(lookup_json).collect::<Vec<_>>(),
             });
             say_error(&line.to_string());
         } else {
             say_error(&format!("{name}: {} in {}", told(&metrics), duration((seconds * 1_000.0) as u64)));
+            metrics.lookups.iter().for_each(|lookup| say_error(&lookup_told(lookup)));
         }
     }
 }
@@ -125,6 +132,26 @@ fn print(encoder: &JsonEncoder, batch: &RecordBatch, out: &mut impl Write) -> Re
         text.push(b'\n');
     }
     Ok(out.write_all(&text)?)
+}
+
+fn lookup_json(lookup: &LookupMetrics) -> serde_json::Value {
+    json!({
+        "table": lookup.table, "requests": lookup.requests, "retries": lookup.retries,
+        "cache_hits": lookup.cache_hits, "dead": lookup.dead, "latency_ms": lookup.latency_ms,
+        "in_flight": lookup.in_flight, "circuit_opened": lookup.circuit_opened,
+    })
+}
+
+fn lookup_told(lookup: &LookupMetrics) -> String {
+    format!(
+        "lookups of {}: {} requests, {} retries, {} from the cache, {} dead letters, {:.1} ms each",
+        lookup.table,
+        count(lookup.requests as f64),
+        count(lookup.retries as f64),
+        count(lookup.cache_hits as f64),
+        count(lookup.dead as f64),
+        lookup.latency_ms,
+    )
 }
 
 fn told(metrics: &JobMetrics) -> String {

@@ -2,9 +2,10 @@
 //! them the engine's own connectors.
 
 use super::index_sink::IndexSink;
+use super::rest_lookup::{REST_LOOKUP, RestLookups};
 use super::stream_source::StreamSource;
 use engine::plan::TableDef;
-use engine::port::{Connectors, PortError, Role, Sink, SinkSpec, Source};
+use engine::port::{Connectors, Lookup, LookupSpec, PortError, Role, Sink, SinkSpec, Source};
 use engine::run::connectors::BuiltinConnectors;
 use engine::run::decode::JsonOptions;
 use index::Index;
@@ -61,7 +62,8 @@ pub struct PlatformConnectors {
 impl PlatformConnectors {
     /// The connectors over `store` and `index`; relative paths of the `filesystem` connector begin at `base_dir`.
     pub fn new(store: Store, index: Index, runtime: Handle, base_dir: &Path, env: Env) -> Self {
-        Self { store, index, runtime, builtin: BuiltinConnectors::new(base_dir, env) }
+        let lookups = Arc::new(RestLookups::new(runtime.clone()));
+        Self { store, index, runtime, builtin: BuiltinConnectors::new(base_dir, env).with(REST_LOOKUP, lookups) }
     }
 
     fn starts(
@@ -102,6 +104,9 @@ impl Connectors for PlatformConnectors {
             (ELASTICSEARCH, Role::Source) => {
                 Err(wrong(table, "the elasticsearch-7 connector only writes; search the index through its door"))
             }
+            (KINESIS | ELASTICSEARCH, Role::Lookup) => {
+                Err(wrong(table, "its connector cannot be looked up; 'filesystem' and 'rest-lookup' can"))
+            }
             _ => self.builtin.check(table, role),
         }
     }
@@ -119,6 +124,10 @@ impl Connectors for PlatformConnectors {
         }
         let starts = self.starts(table, stream)?;
         Ok(Arc::new(StreamSource::new(self.store.clone(), stream.to_owned(), starts)))
+    }
+
+    fn lookup(&self, spec: &LookupSpec) -> Result<Arc<dyn Lookup>, PortError> {
+        self.builtin.lookup(spec)
     }
 
     fn sink(&self, spec: &SinkSpec) -> Result<Box<dyn Sink>, PortError> {

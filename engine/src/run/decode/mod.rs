@@ -3,11 +3,13 @@
 //! *Invariant:* a payload that is no well-formed JSON object, or holds a value that its column cannot take, never
 //! becomes a row in silence: it is handed to the caller with the reason.
 
+mod answer;
 mod columns;
 mod moment;
 mod scan;
 mod text;
 
+pub use answer::decode_answer;
 pub use moment::TimestampFormat;
 
 use crate::port::{PayloadBlock, PortError};
