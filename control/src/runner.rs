@@ -59,8 +59,29 @@ pub struct RunMetrics {
     pub watermark_ms: Option<i64>,
     /// How far the slowest split is behind the newest record, in milliseconds; `None` where no source can tell.
     pub millis_behind_latest: Option<u64>,
+    /// What the lookups of each table have done.
+    pub lookups: Vec<LookupStats>,
     /// The latest bad records, newest first: a bounded sample.
     pub bad_samples: Vec<BadRecord>,
+}
+
+/// The lookups of one table since the run began.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LookupStats {
+    /// The table that is asked.
+    pub table: String,
+    /// Requests that wait for an answer now.
+    pub in_flight: u64,
+    /// Calls made, retries included.
+    pub requests: u64,
+    /// Calls after the first one of a request.
+    pub retries: u64,
+    /// Rows answered from the cache.
+    pub cache_hits: u64,
+    /// Rows given up because their request failed for good.
+    pub dead: u64,
+    /// How long an answer took on average, in milliseconds.
+    pub latency_ms: f64,
 }
 
 /// A record that could not be read.

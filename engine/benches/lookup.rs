@@ -110,7 +110,7 @@ fn run(folder: &std::path::Path, mode: &str, events: usize) {
     assert_eq!(metrics.records_out, events as u64);
     let (rate, latency) = (events as f64 / seconds, metrics.lookups[0].latency_ms);
     println!(
-        "{{\"bench\":\"lookup\",\"mode\":\"{mode}\",\"events\":{events},\"per_s\":{rate:.0},\"of_2500\":{:.3},\"latency_ms\":{latency:.2}}}",
+        "{{\"bench\":\"engine_lookup\",\"mode\":\"{mode}\",\"events\":{events},\"events_per_s\":{rate:.0},\"of_2500\":{:.3},\"latency_ms\":{latency:.2}}}",
         rate / 2_500.0
     );
 }

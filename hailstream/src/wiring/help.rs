@@ -1,11 +1,17 @@
 //! What each reading on `/metrics` says, in one line.
 
 /// Readings and their words, in the order of their names.
-const HELP: [(&str, &str); 55] = [
+const HELP: [(&str, &str); 61] = [
     ("application_bad_records_total", "Records that could not be read."),
     ("application_behind_latest_ms", "Age of the next record to read, the largest over all shards, in milliseconds."),
     ("application_kpus", "KPUs that the application runs on."),
     ("application_late_records_total", "Records that came too late for their windows."),
+    ("application_lookup_cache_hits_total", "Rows of a lookup answered from its cache."),
+    ("application_lookup_dead_letters_total", "Rows given up because their lookup failed for good."),
+    ("application_lookup_in_flight", "Lookups that wait for an answer."),
+    ("application_lookup_latency_ms", "How long an answer to a lookup took on average, in milliseconds."),
+    ("application_lookup_requests_total", "Calls made for lookups, retries included."),
+    ("application_lookup_retries_total", "Calls for lookups after the first one of a request."),
     ("application_parallelism", "Parallel subtasks of each operator."),
     ("application_records_in_total", "Records read."),
     ("application_records_out_total", "Results written."),

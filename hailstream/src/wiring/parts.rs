@@ -5,7 +5,7 @@ use super::observe::{Rates, Reading};
 use crate::platform::PlatformError;
 use crate::replaying::{Replaying, ReplayingError};
 use control::metrics::{MetricStore, MetricsError};
-use control::{ApplicationView, Applications};
+use control::{ApplicationView, Applications, LookupStats};
 use index::Index;
 use model::{Env, Sample};
 use parking_lot::Mutex;
@@ -114,6 +114,21 @@ impl Parts {
     }
 }
 
+fn lookup_samples(view: &ApplicationView, lookup: &LookupStats) -> Vec<Sample> {
+    let readings = [
+        ("application_lookup_cache_hits_total", lookup.cache_hits as f64),
+        ("application_lookup_dead_letters_total", lookup.dead as f64),
+        ("application_lookup_in_flight", lookup.in_flight as f64),
+        ("application_lookup_latency_ms", lookup.latency_ms),
+        ("application_lookup_requests_total", lookup.requests as f64),
+        ("application_lookup_retries_total", lookup.retries as f64),
+    ];
+    let sample = |(name, value)| {
+        Sample::new(name, value).with("application", view.spec.name.as_str()).with("table", lookup.table.as_str())
+    };
+    readings.into_iter().map(sample).collect()
+}
+
 fn application_samples(view: &ApplicationView) -> Vec<Sample> {
     let sample = |name, value: f64| Sample::new(name, value).with("application", view.spec.name.as_str());
     let mut samples = vec![
@@ -128,6 +143,7 @@ fn application_samples(view: &ApplicationView) -> Vec<Sample> {
             sample("application_late_records_total", metrics.totals.late as f64),
             sample("application_bad_records_total", metrics.totals.bad as f64),
         ]);
+        samples.extend(metrics.lookups.iter().flat_map(|lookup| lookup_samples(view, lookup)));
         samples.extend(metrics.watermark_ms.map(|ms| sample("application_watermark_ms", ms as f64)));
         samples.extend(metrics.millis_behind_latest.map(|ms| sample("application_behind_latest_ms", ms as f64)));
     }

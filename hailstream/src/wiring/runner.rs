@@ -1,9 +1,11 @@
 //! Control's runner over the embedded engine.
 
-use control::{ApplicationSpec, BadRecord, Resume, RunMetrics, RunState, Runner, RunnerError, Running, RunningStats};
+use control::{
+    ApplicationSpec, BadRecord, LookupStats, Resume, RunMetrics, RunState, Runner, RunnerError, Running, RunningStats,
+};
 use engine::plan::JobPlan;
 use engine::port::Connectors;
-use engine::run::{Job, JobError, JobHandle, JobOptions, JobState, Rejection, ResumePoint};
+use engine::run::{Job, JobError, JobHandle, JobOptions, JobState, LookupMetrics, Rejection, ResumePoint};
 use engine::sql::{Planned, Script, Session, SqlError};
 use model::{Classified, Env, Kind};
 use std::sync::Arc;
@@ -93,6 +95,7 @@ impl Running for EmbeddedJob {
             },
             watermark_ms: metrics.watermark.filter(|ms| *ms != i64::MAX),
             millis_behind_latest: metrics.millis_behind_latest,
+            lookups: metrics.lookups.into_iter().map(lookup_stats).collect(),
             bad_samples: self.job.bad_samples().into_iter().map(bad).collect(),
         }
     }
@@ -105,6 +108,18 @@ impl Running for EmbeddedJob {
         self.job.stop();
         self.job.wait().map_err(|e| job_error(&e))?;
         Ok(serialised(&self.job.resume_point()))
+    }
+}
+
+fn lookup_stats(lookup: LookupMetrics) -> LookupStats {
+    LookupStats {
+        table: lookup.table,
+        in_flight: lookup.in_flight,
+        requests: lookup.requests,
+        retries: lookup.retries,
+        cache_hits: lookup.cache_hits,
+        dead: lookup.dead,
+        latency_ms: lookup.latency_ms,
     }
 }
 

@@ -132,12 +132,15 @@ impl Flight {
     }
 
     fn begin(&mut self, key: Key, row: u64, now_ns: u64) -> bool {
-        if self.requests.len() >= self.options.capacity || !self.guard.allows(self.out, now_ns) {
+        if !self.guard.allows(self.out, now_ns) {
+            return self.refuse(row, now_ns);
+        }
+        if self.requests.len() >= self.options.capacity {
             return false;
         }
         let id = self.next_request;
         self.next_request += 1;
-        let deadline_ns = now_ns.saturating_add(self.options.timeout_ms.saturating_mul(1_000_000));
+        let deadline_ns = now_ns.saturating_add(self.timeout_ns());
         let retries = self.options.retry.map_or(0, |r| r.attempts);
         let (called_ns, retry_ns, last) = (Some(now_ns), None, None);
         self.by_key.insert(key.clone(), id);
@@ -145,6 +148,21 @@ impl Flight {
         let request = Request { key: key.clone(), rows: vec![row], deadline_ns, called_ns, retry_ns, retries, last };
         self.requests.insert(id, request);
         self.call(id, key);
+        true
+    }
+
+    fn timeout_ns(&self) -> u64 {
+        self.options.timeout_ms.saturating_mul(1_000_000)
+    }
+
+    /// A row waits while the circuit is open, but no longer than for an answer: then it is a dead letter. Whether it is.
+    fn refuse(&mut self, row: u64, now_ns: u64) -> bool {
+        let Some(since) = self.guard.broken_since().filter(|at| at.saturating_add(self.timeout_ns()) <= now_ns) else {
+            return false;
+        };
+        let what = format!("nothing was answered for {} ms, the circuit is open", (now_ns - since) / 1_000_000);
+        self.outcomes.insert(row, Outcome::Dead(PortError::new(Kind::Unavailable, what)));
+        self.meter.dead.add(1);
         true
     }
 
@@ -281,9 +299,10 @@ impl Flight {
         }
     }
 
-    /// When something is due next, given whether rows wait for the circuit.
-    pub(crate) fn next_due(&self, rows_wait: bool) -> Option<u64> {
-        let circuit = self.guard.open_until().filter(|_| rows_wait);
+    /// When something is due next, given whether rows wait to come in, as they do while the circuit is open.
+    pub(crate) fn next_due(&self, rows_wait: bool, now_ns: u64) -> Option<u64> {
+        let broken = self.guard.broken_since().map(|at| at.saturating_add(self.timeout_ns()));
+        let circuit = self.guard.open_until().into_iter().chain(broken).filter(|at| rows_wait && *at > now_ns);
         self.due.first().map(|(at, _)| *at).into_iter().chain(circuit).min()
     }
 

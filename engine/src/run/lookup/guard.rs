@@ -16,6 +16,8 @@ pub(super) struct Guard {
     failures: u32,
     /// When the circuit may be tried again; `None` while it is closed.
     open_until_ns: Option<u64>,
+    /// Since when nothing has been answered; `None` while it is closed.
+    broken_since_ns: Option<u64>,
     /// One request is out to see whether the circuit may be closed.
     probing: bool,
 }
@@ -30,6 +32,7 @@ impl Guard {
             cut_until_ns: 0,
             failures: 0,
             open_until_ns: None,
+            broken_since_ns: None,
             probing: false,
         }
     }
@@ -50,12 +53,18 @@ impl Guard {
         self.open_until_ns
     }
 
+    /// Since when the circuit has been open without an answer between; `None` while it is closed.
+    pub(super) fn broken_since(&self) -> Option<u64> {
+        self.broken_since_ns
+    }
+
     /// An answer came after `took_ns`.
     pub(super) fn answered(&mut self, took_ns: u64) {
         let smooth = if self.latency_ns == 0.0 { 1.0 } else { 0.1 };
         self.latency_ns += (took_ns as f64 - self.latency_ns) * smooth;
         self.limit = (self.limit + 1.0 / self.limit).min(self.capacity);
         (self.failures, self.open_until_ns, self.probing) = (0, None, false);
+        self.broken_since_ns = None;
     }
 
     /// A request has failed; whether that has opened the circuit.
@@ -68,6 +77,7 @@ impl Guard {
         let opens = self.probing || (self.failures >= FAILURES_MAX && self.open_until_ns.is_none());
         if opens {
             self.open_until_ns = Some(now_ns.saturating_add(PAUSE_NS));
+            self.broken_since_ns.get_or_insert(now_ns);
             self.probing = false;
         }
         opens

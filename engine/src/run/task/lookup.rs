@@ -252,7 +252,7 @@ impl Task for LookupTask {
                     continue;
                 }
                 // What is out wakes this subtask when it is answered.
-                return Ok(Step::Idle(self.flight.next_due(true)));
+                return Ok(Step::Idle(self.flight.next_due(true, now_ns)));
             }
             self.call();
             match self.inputs.next() {
@@ -260,7 +260,7 @@ impl Task for LookupTask {
                 None => {
                     return match self.turn(now_ns)? {
                         true => Ok(Step::Done),
-                        false => Ok(Step::Idle(self.flight.next_due(false))),
+                        false => Ok(Step::Idle(self.flight.next_due(false, now_ns))),
                     };
                 }
             }

@@ -119,7 +119,7 @@ fn misses_and_failures_are_tried_again_and_the_timeout_counts_from_the_first_cal
     flight.answer(id, Ok(rows(&[])), 5 * MS);
     flight.tick(14 * MS);
     assert!(called(&mut flight).is_empty(), "the delay has not passed");
-    assert_eq!(flight.next_due(false), Some(15 * MS));
+    assert_eq!(flight.next_due(false, 14 * MS), Some(15 * MS));
     flight.tick(15 * MS);
     assert_eq!(called(&mut flight), [id]);
     flight.answer(id, Err(unavailable()), 20 * MS);
@@ -167,7 +167,7 @@ fn a_result_is_not_lost_when_the_timeout_races_a_retry() {
     flight.tick(100 * MS);
     flight.answer(id, Ok(rows(&[1])), 101 * MS);
     assert_eq!(leaves(&mut flight), ["0=[]"]);
-    assert_eq!(flight.next_due(false), None);
+    assert_eq!(flight.next_due(false, 0), None);
     // A retry that could not come in time is not waited for.
     let (mut flight, id) = start(retrying(9));
     flight.answer(id, Ok(rows(&[])), 95 * MS);
@@ -237,16 +237,45 @@ fn failures_lower_the_limit_and_open_the_circuit() {
     }
     assert!(again.len() >= FAILURES_MAX as usize);
     assert_eq!((meter.opened.get(), fill(&mut flight, 4 * MS).len()), (1, 0), "the circuit is open");
-    let until = flight.next_due(true).unwrap();
+    let until = flight.next_due(true, 4 * MS).unwrap();
     assert_eq!(until, 3 * MS + PAUSE_NS);
     let probe = fill(&mut flight, until);
     assert_eq!(probe.len(), 1, "one goes ahead");
     flight.answer(probe[0], Err(unavailable()), until + MS);
     assert_eq!((meter.opened.get(), fill(&mut flight, until + 2 * MS).len()), (2, 0), "it has failed too");
-    let until = flight.next_due(true).unwrap();
+    let until = flight.next_due(true, until + 2 * MS).unwrap();
     let probe = fill(&mut flight, until);
     flight.answer(probe[0], Ok(rows(&[1])), until + MS);
     assert!(!fill(&mut flight, until + 2 * MS).is_empty(), "the circuit is closed");
+}
+
+#[test]
+fn rows_wait_for_an_open_circuit_no_longer_than_for_an_answer() {
+    let options = LookupOptions { capacity: 100, timeout_ms: 15_000, ..unordered() };
+    let (mut flight, meter) = flight(options);
+    for row in 0..FAILURES_MAX {
+        assert!(enter(&mut flight, row, i64::from(row), 0));
+    }
+    for id in called(&mut flight) {
+        flight.answer(id, Err(unavailable()), 0);
+    }
+    leaves(&mut flight);
+    assert!(!enter(&mut flight, 100, 100, MS), "the circuit is open");
+    assert!(enter(&mut flight, 101, 101, PAUSE_NS), "one goes ahead");
+    let probe = called(&mut flight)[0];
+    flight.answer(probe, Err(unavailable()), PAUSE_NS + MS);
+    assert_eq!(leaves(&mut flight), ["101!"]);
+    let until = 15_000 * MS;
+    assert!(!enter(&mut flight, 102, 102, until - MS));
+    assert_eq!(flight.next_due(true, until - MS), Some(until));
+    assert!(enter(&mut flight, 102, 102, until) && enter(&mut flight, 103, 103, until));
+    assert_eq!(leaves(&mut flight), ["102!", "103!"], "nothing was answered for too long");
+    assert_eq!(meter.dead.get(), u64::from(FAILURES_MAX) + 3);
+    assert!(enter(&mut flight, 104, 104, until + PAUSE_NS));
+    let probe = called(&mut flight)[0];
+    flight.answer(probe, Ok(rows(&[1])), until + PAUSE_NS);
+    assert!(enter(&mut flight, 105, 105, until + PAUSE_NS), "the circuit is closed");
+    assert_eq!(leaves(&mut flight), ["104=[1]"]);
 }
 
 #[derive(Debug, Clone)]
@@ -322,6 +351,6 @@ proptest! {
             sides.iter_mut().for_each(|s| s.sort_unstable());
         }
         prop_assert_eq!(sides, expected, "{}", text);
-        prop_assert_eq!(flight.next_due(true).filter(|_| flight.rows > 0), None);
+        prop_assert_eq!(flight.next_due(true, 0).filter(|_| flight.rows > 0), None);
     }
 }
