@@ -260,6 +260,8 @@ pub struct Aggregate {
     pub function: AggregateFunction,
     /// The column of the input that it is computed over; `None` for `COUNT(*)`.
     pub argument: Option<usize>,
+    /// Each value counts once in its group (`COUNT(DISTINCT x)`); there is an argument then.
+    pub distinct: bool,
     /// A `BOOLEAN` column of the input: only rows where it is true count.
     pub filter: Option<usize>,
 }

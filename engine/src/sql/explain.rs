@@ -153,7 +153,8 @@ impl Writer<'_> {
         };
         let argument = aggregate.argument.map_or_else(|| "*".to_owned(), |a| self.input_name(node, a));
         let filter = aggregate.filter.map_or_else(String::new, |f| format!(" FILTER ({})", self.input_name(node, f)));
-        format!("{name}({argument}){filter}")
+        let distinct = if aggregate.distinct { "DISTINCT " } else { "" };
+        format!("{name}({distinct}{argument}){filter}")
     }
 }
 

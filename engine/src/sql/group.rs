@@ -59,7 +59,7 @@ pub(super) fn group_by(
     for (i, call) in calls.iter().enumerate() {
         let argument = call.argument.as_ref().map(|e| add(e, &format!("$arg{i}")));
         let filter = call.filter.as_ref().map(|e| add(e, &format!("$filter{i}")));
-        aggregates.push(Aggregate { function: call.function, argument, filter });
+        aggregates.push(Aggregate { function: call.function, argument, distinct: call.distinct, filter });
         results.push(Field { name: format!("$agg{i}"), data_type: call.data_type, nullable: call.nullable });
     }
     let (start, end) = (before.len(), before.len() + 1);

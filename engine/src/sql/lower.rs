@@ -306,8 +306,7 @@ impl Build<'_> {
                 WindowSource::Attached { start_column: at(*start_column), end_column: at(*end_column), zone: *zone }
             }
         };
-        let moved =
-            |a: &Aggregate| Aggregate { function: a.function, argument: a.argument.map(at), filter: a.filter.map(at) };
+        let moved = |a: &Aggregate| Aggregate { argument: a.argument.map(at), filter: a.filter.map(at), ..a.clone() };
         let kind = NodeKind::WindowAggregate {
             window,
             keys: keys.iter().map(|&k| at(k)).collect(),

@@ -1,5 +1,6 @@
 //! Aggregates of many groups at once: one column of intermediate results for each aggregate.
 
+use super::distinct::Distinct;
 use super::keys::retype;
 use crate::functions::States;
 use crate::plan::AggregateFunction;
@@ -36,6 +37,8 @@ pub(crate) enum Accumulator {
     DecimalExtreme { value: Vec<Option<i128>>, max: bool },
     /// Smallest or largest text.
     TextExtreme { value: Vec<Option<Box<str>>>, max: bool },
+    /// Any of the others over the different values of each group.
+    Distinct(Box<Distinct>),
     /// States of a registered function.
     Registered(Box<dyn States>),
 }
@@ -46,6 +49,8 @@ pub(crate) struct AggregateType {
     pub(crate) function: AggregateFunction,
     /// The type of the argument; `None` for `COUNT(*)`.
     pub(crate) argument: Option<DataType>,
+    /// Over different values alone.
+    pub(crate) distinct: bool,
     pub(crate) result: DataType,
 }
 
@@ -54,6 +59,15 @@ const DECIMAL_BOUND: i128 = 10_i128.pow(38);
 impl AggregateType {
     /// An accumulator without groups; `None` when Flink has no such aggregate.
     pub(crate) fn accumulator(self) -> Option<Accumulator> {
+        match (self.distinct, self.argument) {
+            (true, Some(argument)) => {
+                self.plain().map(|inner| Accumulator::Distinct(Box::new(Distinct::new(argument, inner))))
+            }
+            _ => self.plain(),
+        }
+    }
+
+    fn plain(self) -> Option<Accumulator> {
         use AggregateFunction::{Avg, Count, Max, Min, Registered, Sum};
         let (sum_of, max) = match self.function {
             Count => return Some(Accumulator::Count(Vec::new())),
@@ -188,6 +202,7 @@ impl Accumulator {
             Self::DoubleExtreme { value, .. } => value.resize(groups, None),
             Self::DecimalExtreme { value, .. } => value.resize(groups, None),
             Self::TextExtreme { value, .. } => value.resize(groups, None),
+            Self::Distinct(distinct) => distinct.resize(groups),
             Self::Registered(states) => states.resize(groups),
         }
     }
@@ -230,6 +245,7 @@ impl Accumulator {
                 let values = array.as_primitive::<Decimal128Type>().values();
                 rows.each(array, |group, row| add_decimal(&mut sum[group], &mut count[group], values[row], 1));
             }
+            Self::Distinct(distinct) => distinct.update(rows, array)?,
             _ => self.update_extreme(rows, array)?,
         }
         Ok(())
@@ -265,7 +281,7 @@ impl Accumulator {
     }
 
     /// Takes the groups of `other` in: its group `i` goes into group `groups[i]`.
-    pub(crate) fn merge(&mut self, groups: &[u32], other: &Self) {
+    pub(crate) fn merge(&mut self, groups: &[u32], other: &Self) -> Result<(), ArrowError> {
         let pairs = || groups.iter().map(|g| *g as usize).enumerate();
         match (self, other) {
             (Self::Count(count), Self::Count(other)) => pairs().for_each(|(i, g)| count[g] += other[i]),
@@ -296,10 +312,12 @@ impl Accumulator {
             (Self::TextExtreme { value, max }, Self::TextExtreme { value: v, .. }) => {
                 pairs().for_each(|(i, g)| v[i].iter().for_each(|v| improve_text(&mut value[g], v, *max)));
             }
+            (Self::Distinct(distinct), Self::Distinct(other)) => distinct.merge(groups, other)?,
             (Self::Registered(states), Self::Registered(other)) => states.merge(groups, other.as_ref()),
             // Both sides come from the same plan.
             _ => debug_assert!(false, "two different aggregates were merged"),
         }
+        Ok(())
     }
 
     /// The groups `indices` alone, in that order.
@@ -317,6 +335,7 @@ impl Accumulator {
             Self::DoubleExtreme { value, max } => Self::DoubleExtreme { value: of(value, indices), max: *max },
             Self::DecimalExtreme { value, max } => Self::DecimalExtreme { value: of(value, indices), max: *max },
             Self::TextExtreme { value, max } => Self::TextExtreme { value: of(value, indices), max: *max },
+            Self::Distinct(distinct) => Self::Distinct(Box::new(distinct.pick(indices))),
             Self::Registered(states) => Self::Registered(states.pick(indices)),
         }
     }
@@ -331,8 +350,14 @@ impl Accumulator {
             Self::IntegerExtreme { .. } | Self::DoubleExtreme { .. } => 16,
             Self::DecimalExtreme { .. } => 32,
             Self::TextExtreme { .. } => 40,
+            Self::Distinct(distinct) => distinct.inner().bytes_per_group(),
             Self::Registered(states) => states.bytes_per_group(),
         }
+    }
+
+    /// Bytes of memory that go with values rather than with groups.
+    pub(crate) fn bytes_of_values(&self) -> usize {
+        if let Self::Distinct(distinct) = self { distinct.bytes() } else { 0 }
     }
 
     /// The results of the groups `range`.
@@ -367,6 +392,7 @@ impl Accumulator {
             Self::IntegerExtreme { value, .. } => number(aggregate.result, value[range].iter().copied()),
             Self::DoubleExtreme { value, .. } => real(aggregate.result, value[range].iter().copied()),
             Self::DecimalExtreme { value, .. } => decimal(aggregate.result, value[range].iter().copied()),
+            Self::Distinct(distinct) => distinct.inner().finish(aggregate, range),
             Self::Registered(states) => states.finish(range, aggregate.result).map_err(external),
             Self::TextExtreme { value, .. } => {
                 Ok(Arc::new(value[range].iter().map(|v| v.as_deref()).collect::<StringArray>()))
@@ -438,7 +464,7 @@ mod tests {
 
     /// All rows in one group; also in two halves that are merged.
     fn check(function: AggregateFunction, argument: DataType, result: DataType, array: ArrayRef, expected: &str) {
-        let aggregate = AggregateType { function, argument: Some(argument), result };
+        let aggregate = AggregateType { function, argument: Some(argument), distinct: false, result };
         let rows: Vec<u32> = (0..array.len() as u32).collect();
         let groups = vec![0; rows.len()];
         let over = |rows: &[u32]| {
@@ -463,7 +489,7 @@ mod tests {
         assert_eq!(shown(&whole), expected, "{function:?} of {argument}");
         let (left, right) = rows.split_at(rows.len() / 2);
         let mut merged = over(left);
-        merged.merge(&[0], &over(right).pick(&[0]));
+        merged.merge(&[0], &over(right).pick(&[0])).unwrap();
         assert_eq!(shown(&merged), expected, "{function:?} of {argument}, merged");
     }
 

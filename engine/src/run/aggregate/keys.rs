@@ -125,28 +125,20 @@ impl KeyCodec {
         Self { columns: columns.to_vec(), types: columns.iter().map(|c| fields[*c].data_type).collect() }
     }
 
+    /// A codec for keys of one column of its own.
+    pub(crate) fn of_type(data_type: DataType) -> Self {
+        Self { columns: vec![0], types: vec![data_type] }
+    }
+
     /// The keys of all rows of `batch`.
     pub(crate) fn encode(&self, batch: &RecordBatch) -> Keys {
-        let rows = batch.num_rows();
-        let mut packed = vec![0_u128; rows];
-        let mut lengths = vec![0_u8; rows];
-        for column in &self.columns {
-            pack_column(batch.column(*column).as_ref(), &mut packed, &mut lengths);
-        }
-        let mut keys = Keys { keys: Vec::with_capacity(rows), arena: Vec::new() };
-        let mut scratch = Vec::new();
-        for row in 0..rows {
-            if usize::from(lengths[row]) <= INLINE_MAX {
-                keys.keys.push(Key::inline(packed[row], usize::from(lengths[row])));
-            } else {
-                scratch.clear();
-                for column in &self.columns {
-                    write_value(batch.column(*column).as_ref(), row, &mut scratch);
-                }
-                keys.push_long(&scratch);
-            }
-        }
-        keys
+        let columns: Vec<&dyn Array> = self.columns.iter().map(|c| batch.column(*c).as_ref()).collect();
+        encode(&columns, batch.num_rows())
+    }
+
+    /// The values of a column as keys.
+    pub(crate) fn encode_column(&self, column: &dyn Array) -> Keys {
+        encode(&[column], column.len())
     }
 
     /// The key columns of the keys `range`.
@@ -161,6 +153,25 @@ impl KeyCodec {
         }
         builders.into_iter().map(Builder::finish).collect()
     }
+}
+
+/// The keys of `rows` rows of some columns.
+fn encode(columns: &[&dyn Array], rows: usize) -> Keys {
+    let mut packed = vec![0_u128; rows];
+    let mut lengths = vec![0_u8; rows];
+    columns.iter().for_each(|column| pack_column(*column, &mut packed, &mut lengths));
+    let mut keys = Keys { keys: Vec::with_capacity(rows), arena: Vec::new() };
+    let mut scratch = Vec::new();
+    for row in 0..rows {
+        if usize::from(lengths[row]) <= INLINE_MAX {
+            keys.keys.push(Key::inline(packed[row], usize::from(lengths[row])));
+        } else {
+            scratch.clear();
+            columns.iter().for_each(|column| write_value(*column, row, &mut scratch));
+            keys.push_long(&scratch);
+        }
+    }
+    keys
 }
 
 /// Appends the bytes of each value of a column to the packed keys; a key that grows too long keeps a length that says so.

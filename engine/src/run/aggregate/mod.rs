@@ -1,6 +1,7 @@
 //! Windowed aggregation: compact keys, columns of intermediate results, slices that overlapping windows share.
 
 mod accumulate;
+mod distinct;
 mod keys;
 mod state;
 mod table;

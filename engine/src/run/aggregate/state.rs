@@ -195,13 +195,14 @@ impl Aggregation {
     }
 
     /// Takes groups in that another part of the aggregation has made.
-    pub(crate) fn merge(&mut self, partials: &Partials) {
+    pub(crate) fn merge(&mut self, partials: &Partials) -> Result<(), ArrowError> {
         for (slice, groups) in &partials.parts {
             let state = self.slices.entry(*slice).or_insert_with(|| SliceState::new(&self.shape));
             state.changed = true;
-            state.table.merge(groups);
+            state.table.merge(groups)?;
         }
         self.measure();
+        Ok(())
     }
 
     /// Takes out the groups of slices that end at or before `watermark`, to be merged elsewhere.
@@ -276,7 +277,7 @@ impl Aggregation {
                     self.forget_closed();
                     return Ok(None);
                 };
-                let table = self.table_of(window, emission.early);
+                let table = self.table_of(window, emission.early)?;
                 emission.current = Some(Current { window, table, next: 0 });
             }
             let Some(current) = &mut emission.current else { continue };
@@ -300,9 +301,9 @@ impl Aggregation {
     }
 
     /// The groups of a window, taken out or put together; `None` when they stay where they are.
-    fn table_of(&mut self, window: Slice, early: bool) -> Option<GroupTable> {
+    fn table_of(&mut self, window: Slice, early: bool) -> Result<Option<GroupTable>, ArrowError> {
         if self.windows.is_slice_window() {
-            return if early { None } else { self.slices.remove(&window).map(|s| s.table) };
+            return Ok(if early { None } else { self.slices.remove(&window).map(|s| s.table) });
         }
         let mut table = GroupTable::new(&self.shape);
         let first = Slice { end: window.start, start: i64::MAX, from: i64::MAX };
@@ -311,10 +312,10 @@ impl Aggregation {
                 break;
             }
             if slice.start >= window.start && slice.from <= window.end {
-                table.merge(state.table.groups());
+                table.merge(state.table.groups())?;
             }
         }
-        Some(table)
+        Ok(Some(table))
     }
 
     fn forget_closed(&mut self) {

@@ -30,7 +30,8 @@ impl Shape {
     ) -> Result<Self, String> {
         let typed = aggregates.iter().zip(&output[keys.len()..]).map(|(aggregate, field)| {
             let argument = aggregate.argument.map(|a| input[a].data_type);
-            let of = AggregateType { function: aggregate.function, argument, result: field.data_type };
+            let (function, distinct) = (aggregate.function, aggregate.distinct);
+            let of = AggregateType { function, argument, distinct, result: field.data_type };
             match of.accumulator() {
                 Some(_) => Ok((aggregate.clone(), of)),
                 None => {
@@ -61,7 +62,8 @@ impl Groups {
 
     /// Bytes of memory, texts of MIN and MAX aside.
     pub(crate) fn bytes(&self) -> usize {
-        self.keys.bytes() + self.len() * self.accumulators.iter().map(Accumulator::bytes_per_group).sum::<usize>()
+        let of = |a: &Accumulator| self.len() * a.bytes_per_group() + a.bytes_of_values();
+        self.keys.bytes() + self.accumulators.iter().map(of).sum::<usize>()
     }
 
     /// The same groups in `parts` parts by the hash of their keys; empty parts stay empty.
@@ -146,11 +148,10 @@ impl GroupTable {
     }
 
     /// Takes other groups of the same shape in.
-    pub(crate) fn merge(&mut self, other: &Groups) {
+    pub(crate) fn merge(&mut self, other: &Groups) -> Result<(), ArrowError> {
         self.find(&other.keys, 0..other.len());
-        for (accumulator, from) in self.groups.accumulators.iter_mut().zip(&other.accumulators) {
-            accumulator.merge(&self.found, from);
-        }
+        let mut pairs = self.groups.accumulators.iter_mut().zip(&other.accumulators);
+        pairs.try_for_each(|(accumulator, from)| accumulator.merge(&self.found, from))
     }
 
     /// Finds the groups of some keys, or makes them; their numbers are then in `found`.

@@ -63,7 +63,7 @@ impl AggregateTask {
                 self.gauge.set(self.state.bytes() as u64);
             }
             Event::Batch(Batch::Partials(partials)) => {
-                self.state.merge(&partials);
+                self.state.merge(&partials).map_err(JobError::arrow(&self.place))?;
                 self.gauge.set(self.state.bytes() as u64);
             }
             Event::Watermark(watermark) => {

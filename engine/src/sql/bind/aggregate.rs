@@ -17,6 +17,8 @@ pub(in crate::sql) struct AggregateCall {
     pub(in crate::sql) function: AggregateFunction,
     /// What is aggregated, over the input; `None` for `COUNT(*)`.
     pub(in crate::sql) argument: Option<Expr>,
+    /// Each value counts once.
+    pub(in crate::sql) distinct: bool,
     /// Which rows count, over the input.
     pub(in crate::sql) filter: Option<Expr>,
     pub(in crate::sql) data_type: DataType,
@@ -61,7 +63,8 @@ impl Binder<'_> {
             let hint = if self.clause == "WHERE" { "use HAVING" } else { "aggregate in a subquery" };
             return Err(SqlError::at(place, what).hint(hint));
         }
-        let argument = self.argument(function, call, place)?;
+        let distinct = distinct(function, call, place)?;
+        let argument = self.argument(function, call, distinct, place)?;
         let filter = match &call.filter {
             None => None,
             Some(condition) => Some(self.inner("FILTER", |b| b.condition(condition))?),
@@ -74,7 +77,7 @@ impl Binder<'_> {
                 (argument, data_type, nullable)
             }
         };
-        let found = AggregateCall { function, argument, filter, data_type, nullable };
+        let found = AggregateCall { function, argument, distinct, filter, data_type, nullable };
         let Some(known) = &mut self.aggregates else { return Err(SqlError::at(place, "no aggregate may stand here")) };
         let index = known.iter().position(|k| *k == found).unwrap_or_else(|| {
             known.push(found);
@@ -111,30 +114,43 @@ impl Binder<'_> {
         &mut self,
         function: AggregateFunction,
         call: &ast::Function,
+        distinct: bool,
         place: Place,
     ) -> Result<Option<Expr>, SqlError> {
         let FunctionArguments::List(list) = &call.args else {
             return Err(SqlError::at(place, format!("{} takes one argument", call.name)));
         };
-        if let Some(ast::DuplicateTreatment::Distinct) = list.duplicate_treatment {
-            return Err(SqlError::unsupported(place, format!("{}(DISTINCT …)", call.name)));
-        }
         if !list.clauses.is_empty() || !call.within_group.is_empty() || call.null_treatment.is_some() {
             return Err(SqlError::unsupported(place, format!("this form of {}", call.name)));
         }
         match list.args.as_slice() {
             [] if matches!(function, AggregateFunction::Registered(_)) => Ok(None),
-            [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)] if function == AggregateFunction::Count => Ok(None),
+            [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)] if function == AggregateFunction::Count && !distinct => {
+                Ok(None)
+            }
             [FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))] => {
                 let bound = self.inner("the argument of an aggregate function", |b| b.bind(expr))?;
                 if bound.data_type == DataType::Null {
                     return Err(SqlError::at(place_of(expr), "a bare NULL has no type").hint("CAST it"));
                 }
                 // Every row has a value: counting values is counting rows.
-                Ok((function != AggregateFunction::Count || bound.nullable).then_some(bound))
+                Ok((function != AggregateFunction::Count || distinct || bound.nullable).then_some(bound))
             }
             _ => Err(SqlError::at(place, format!("{} takes one argument", call.name))),
         }
+    }
+}
+
+/// Whether each value counts once. For the smallest and the largest value it makes no difference.
+fn distinct(function: AggregateFunction, call: &ast::Function, place: Place) -> Result<bool, SqlError> {
+    let FunctionArguments::List(list) = &call.args else { return Ok(false) };
+    let given = list.duplicate_treatment == Some(ast::DuplicateTreatment::Distinct);
+    match function {
+        AggregateFunction::Count | AggregateFunction::Sum | AggregateFunction::Avg => Ok(given),
+        AggregateFunction::Registered(_) if given => {
+            Err(SqlError::unsupported(place, format!("{}(DISTINCT …)", call.name)))
+        }
+        AggregateFunction::Min | AggregateFunction::Max | AggregateFunction::Registered(_) => Ok(false),
     }
 }
 
