@@ -150,6 +150,34 @@ fn a_barrier_waits_for_what_is_in_flight_before_it() {
 }
 
 #[test]
+fn windows_behind_a_lookup_miss_no_row_however_answers_come() {
+    let counts = "CREATE TABLE counts (name STRING, n BIGINT, we TIMESTAMP(3)) WITH ('connector'='index');\n";
+    for mode in ["ordered", "allow_unordered"] {
+        let script = format!(
+            "{TABLES}{counts}CREATE VIEW joined AS SELECT /*+ LOOKUP('table'='w','output-mode'='{mode}','capacity'='8') */ \
+             e.ts, w.name FROM events AS e JOIN places FOR SYSTEM_TIME AS OF e.p AS w ON w.k = e.k;\n\
+             INSERT INTO counts SELECT name, COUNT(*), window_end FROM \
+             TABLE(TUMBLE(TABLE joined, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, name"
+        );
+        // Times ascend within a split, so that nothing is late but by a row that a watermark has overtaken.
+        let split = |at: i64| (0..600).map(|i| event(i * 250 + at, &format!("k{}", i % 97), 1)).collect();
+        let (memory, index) = (Memory::bounded(vec![split(0), split(1)]), Index::default());
+        let lookup = Arc::new(Scripted { hold: true, ..Scripted::default() });
+        let hands = hands(&memory, &index, &lookup).index("counts", &index);
+        let job = hands.start(&script, 2);
+        while !job.wait_for(std::time::Duration::from_millis(1)) {
+            lookup.release();
+        }
+        job.wait().unwrap();
+        assert_eq!((job.metrics().late, job.metrics().bad), (0, 0));
+        let expected: Vec<String> = (1..=15)
+            .map(|w| format!("{{\"name\":\"name\",\"n\":80,\"we\":\"1970-01-01 00:{:02}:{:02}\"}}", w / 6, w % 6 * 10))
+            .collect();
+        assert_eq!(index.rows(), expected, "{mode}");
+    }
+}
+
+#[test]
 fn what_is_never_answered_is_a_dead_letter_or_fails_a_strict_job() {
     let script = insert("/*+ LOOKUP('table'='w','timeout'='50 ms') */", "LEFT JOIN");
     let (rows, dead) = run(&script, &["gone", "a"], 1).unwrap();
@@ -187,6 +215,42 @@ fn wrong_lookups_are_refused_by_name() {
     let retry = "'table'='w','async'='true','retry-predicate'='lookup_miss','retry-strategy'='fixed_delay',\
         'fixed-delay'='10 ms','max-attempts'='3'";
     hands.plan(&lookup(retry));
+}
+
+#[test]
+fn plans_say_how_a_table_is_asked() {
+    let hands = hands(&Memory::unbounded(1), &Index::default(), &Arc::default());
+    let explained = |set: &str, hint: &str, join: &str| {
+        let script = insert(hint, join).replace("INSERT INTO", &format!("{set} EXPLAIN INSERT INTO"));
+        let planned = Session::new().plan(&Script::parse(&script).unwrap(), &hands).unwrap();
+        let text = planned.into_iter().find_map(|p| match p {
+            Planned::Explain(text) => Some(text),
+            _ => None,
+        });
+        let text = text.unwrap();
+        text.lines().find(|l| l.contains("Lookup(")).unwrap().trim_start_matches([' ', '+', '-', ':']).to_owned()
+    };
+    let capacity = "SET 'table.exec.async-lookup.buffer-capacity' = '7';";
+    let hint = "/*+ LOOKUP('table'='w','timeout'='5 s','output-mode'='allow_unordered') */";
+    for (set, hint, join, how) in [
+        ("", "", "JOIN", "how=[ordered, capacity 100, timeout 3 min])"),
+        (capacity, hint, "LEFT JOIN", "how=[unordered, capacity 7, timeout 5 s], join=[left])"),
+        (capacity, "/*+ LOOKUP('table'='w','capacity'='9') */", "JOIN", "how=[ordered, capacity 9, timeout 3 min])"),
+        ("", "/*+ LOOKUP('table'='w','async'='false') */", "JOIN", "how=[ordered, capacity 1, timeout 3 min])"),
+    ] {
+        assert_eq!(explained(set, hint, join), format!("Lookup(table=[places], keys=[k=k], {how}"));
+    }
+}
+
+#[test]
+fn a_view_may_mark_processing_time() {
+    let script = insert("", "JOIN")
+        .replace(
+            "INSERT INTO",
+            "CREATE VIEW marked AS SELECT k, v, PROCTIME() AS p FROM events WHERE v > 0; INSERT INTO",
+        )
+        .replace("FROM events AS e", "FROM marked AS e");
+    assert_eq!(run(&script, &["a", "two"], 1).unwrap().0.len(), 3);
 }
 
 #[test]

@@ -216,13 +216,18 @@ impl Flight {
                 }
                 self.finish(id, Outcome::Found(rows));
             }
-            Err(error) => self.failure(id, error, now_ns),
+            Err(error) => self.failure(id, error, took_ns, now_ns),
         }
     }
 
-    fn failure(&mut self, id: u64, error: PortError, now_ns: u64) {
-        self.fail(now_ns);
+    fn failure(&mut self, id: u64, error: PortError, took_ns: u64, now_ns: u64) {
         let mends = matches!(error.kind, Kind::Unavailable | Kind::Throttled);
+        // Who refuses a request is there all the same.
+        if mends {
+            self.fail(now_ns);
+        } else {
+            self.guard.answered(took_ns);
+        }
         if !(mends && self.retry(id, now_ns)) {
             self.give_up(id, error);
         }

@@ -250,6 +250,20 @@ fn failures_lower_the_limit_and_open_the_circuit() {
 }
 
 #[test]
+fn refusals_of_single_requests_open_no_circuit() {
+    let (mut flight, meter) = flight(LookupOptions { capacity: 100, ..unordered() });
+    for row in 0..FAILURES_MAX * 2 {
+        assert!(enter(&mut flight, row, i64::from(row), 0));
+    }
+    for id in called(&mut flight) {
+        flight.answer(id, Err(PortError::new(Kind::Invalid, "no such place")), MS);
+    }
+    assert_eq!(leaves(&mut flight).len(), FAILURES_MAX as usize * 2);
+    assert_eq!((meter.opened.get(), meter.dead.get()), (0, u64::from(FAILURES_MAX) * 2));
+    assert!(enter(&mut flight, 200, 200, 2 * MS));
+}
+
+#[test]
 fn rows_wait_for_an_open_circuit_no_longer_than_for_an_answer() {
     let options = LookupOptions { capacity: 100, timeout_ms: 15_000, ..unordered() };
     let (mut flight, meter) = flight(options);
