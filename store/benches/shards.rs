@@ -19,6 +19,9 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(many_shards(&folder.path().join("shards"), shards, runs));
     runtime.block_on(many_records(&folder.path().join("records"), records, runs));
+    for (name, bytes) in [("store_tip_read_from_memory", 64 << 20), ("store_tip_read_from_files", 0)] {
+        runtime.block_on(tip_reads(name, &folder.path().join(name), bytes, records / 500, runs));
+    }
 }
 
 fn open(dir: &Path, env: &Env) -> Store {
@@ -75,6 +78,35 @@ async fn many_records(dir: &Path, records: usize, runs: usize) {
     }
     figure("store_read_back", "records/s", "higher", &read);
     figure("store_memory_of_retained_records", "MB", "lower", &[retained]);
+    store.shutdown().await;
+}
+
+/// Reads of each put right after it, by a reader that goes on and by one that begins anew as polls do.
+async fn tip_reads(name: &str, dir: &Path, tail_cache_bytes: usize, puts: usize, runs: usize) {
+    let env = Env::system();
+    let config = StoreConfig { limits: Limits::Unlimited, status_delay_ms: 0, ..StoreConfig::new(dir, env.clone()) };
+    let store = Store::open(StoreConfig { tail_cache_bytes, ..config }).unwrap();
+    store.create_stream("s", 1, CapacityMode::Provisioned).await.unwrap();
+    let mut reader = store.shard_reader("s", ShardIndex(0), Position::ZERO).unwrap();
+    let (mut going_on, mut anew) = (Vec::new(), Vec::new());
+    for _ in 0..runs {
+        let (mut going_on_ns, mut anew_ns) = (0, 0);
+        for put in 0..puts {
+            store.put_records("s", (put * 500..(put + 1) * 500).map(record).collect()).await.unwrap();
+            let from = reader.next_position();
+            let started_ns = env.monotonic_ns();
+            assert!(matches!(reader.read(1024 * 1024).unwrap(), ShardRead::Block(block) if block.rows.len() == 500));
+            let read_ns = env.monotonic_ns();
+            let mut other = store.shard_reader("s", ShardIndex(0), from).unwrap();
+            assert!(matches!(other.read(1024 * 1024).unwrap(), ShardRead::Block(block) if block.rows.len() == 500));
+            going_on_ns += read_ns - started_ns;
+            anew_ns += env.monotonic_ns() - read_ns;
+        }
+        going_on.push(going_on_ns as f64 / puts as f64 / 1e3);
+        anew.push(anew_ns as f64 / puts as f64 / 1e3);
+    }
+    figure(name, "us", "lower", &going_on);
+    figure(&format!("{name}_anew"), "us", "lower", &anew);
     store.shutdown().await;
 }
 

@@ -51,6 +51,9 @@ pub struct StoreConfig {
     /// Records that were put and are not on disk yet, in bytes over all streams; further puts wait. At least 16 MiB.
     /// Default 256 MiB.
     pub pending_bytes_max: usize,
+    /// What was written last and is kept in memory for readers near the tip, in bytes over all shards; 0 for nothing.
+    /// Default 64 MiB.
+    pub tail_cache_bytes: usize,
     /// How often expired records are looked for, in milliseconds; 0 for never. Default one minute.
     pub retention_check_ms: u64,
     /// The file system. Default: the machine's own.
@@ -75,6 +78,7 @@ impl StoreConfig {
             commit_threads: 8,
             read_threads: 2,
             pending_bytes_max: 256 * 1024 * 1024,
+            tail_cache_bytes: 64 * 1024 * 1024,
             retention_check_ms: 60_000,
             files: Arc::new(DiskFiles),
         }

@@ -4,7 +4,7 @@ use crate::catalog::{Catalog, StreamRecord};
 use crate::config::StoreConfig;
 use crate::consumers::ConsumerStatus;
 use crate::error::OpenError;
-use crate::log::{Files, Log, LogDamage, LogOpenError, LogRecovery, SEGMENT_HEADER_BYTES, TornTail};
+use crate::log::{Files, Log, LogDamage, LogOpenError, LogRecovery, SEGMENT_HEADER_BYTES, TailCache, TornTail};
 use crate::on_demand;
 use crate::pool::Pool;
 use crate::retention;
@@ -59,14 +59,16 @@ impl Store {
         let read_pool = Pool::start("store-read", config.read_threads).map_err(fail)?;
         let mut report = RecoveryReport { streams: catalog.streams.len(), ..RecoveryReport::default() };
         clear_leftovers(config.files.as_ref(), &config.dir, &catalog, &mut report)?;
-        let opened: Vec<_> = catalog.streams.iter().map(|stream| open_logs(&config, &commit_pool, stream)).collect();
+        let tail = TailCache::new(config.tail_cache_bytes);
+        let open = |stream| open_logs(&config, &tail, &commit_pool, stream);
+        let opened: Vec<_> = catalog.streams.iter().map(open).collect();
         let mut logs = Vec::new();
         for shards in opened {
             logs.push(collect_logs(shards, &mut report)?);
         }
         report.elapsed_us = (config.env.monotonic_ns() - started_ns) / 1_000;
         let streams = catalog.streams.clone();
-        let inner = Arc::new(Inner::new(config, catalog, (commit_pool, read_pool), report, lock));
+        let inner = Arc::new(Inner::new(config, catalog, (commit_pool, read_pool), report, tail, lock));
         let store = Self { inner };
         for (record, shards) in streams.into_iter().zip(logs) {
             store.start_stream(record, shards);
@@ -125,12 +127,17 @@ fn list(files: &dyn Files, folder: &Path) -> Result<Vec<String>, OpenError> {
     }
 }
 
-fn open_logs(config: &StoreConfig, pool: &Pool, stream: &StreamRecord) -> Vec<(Option<ShardInfo>, Opened)> {
+fn open_logs(
+    config: &StoreConfig,
+    tail: &Arc<TailCache>,
+    pool: &Pool,
+    stream: &StreamRecord,
+) -> Vec<(Option<ShardInfo>, Opened)> {
     let folder = config.dir.join("streams").join(format!("{:010}", stream.id));
     let open = |record: &crate::catalog::ShardRecord| {
         let info = record.info();
         let ended = info.as_ref().and_then(|info| info.closed).map(|end| end.position);
-        let (files, options, log_id) = (config.files.clone(), log_options(config), record.log_id);
+        let (files, options, log_id) = (config.files.clone(), log_options(config, tail), record.log_id);
         let folder = folder.join(format!("{:010}", record.index));
         (info, pool.submit(move || Log::open(files, &folder, log_id, options, ended)))
     };

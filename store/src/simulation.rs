@@ -51,8 +51,10 @@ struct World {
     log: Arc<Mutex<Vec<String>>>,
 }
 
+/// The cache of what was written last is so small that reads come from it and from files in turn.
 fn config(files: &MemoryFiles, env: &Env) -> StoreConfig {
     StoreConfig {
+        tail_cache_bytes: 2 * 1024,
         limits: Limits::Unlimited,
         status_delay_ms: 0,
         commit_threads: 2,
@@ -424,7 +426,7 @@ proptest! {
 #[tokio::test]
 async fn an_unreadable_disk_is_told_to_readers_and_to_nobody_else() {
     let (files, env) = (MemoryFiles::default(), Env::manual(1_000_000_000_000, 7).0);
-    let store = Store::open(config(&files, &env)).unwrap();
+    let store = Store::open(StoreConfig { tail_cache_bytes: 0, ..config(&files, &env) }).unwrap();
     store.create_stream("s", 1, CapacityMode::Provisioned).await.unwrap();
     let record =
         || PutRecord { partition_key: "k".into(), explicit_hash_key: None, data: Bytes::from_static(b"0 0 x") };

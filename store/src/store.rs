@@ -3,7 +3,7 @@
 use crate::catalog::{Catalog, CatalogError};
 use crate::config::{Durability, Limits, StoreConfig};
 use crate::error::StreamError;
-use crate::log::{Log, LogOptions};
+use crate::log::{Log, LogOptions, TailCache};
 use crate::open::RecoveryReport;
 use crate::pool::Pool;
 use crate::shard::{self, Command, ShardSetup};
@@ -39,6 +39,7 @@ pub(crate) struct Inner {
     /// How much memory waiting records may still take, in KiB.
     pub(crate) pending_kib: Arc<Semaphore>,
     pub(crate) recovery: RecoveryReport,
+    tail: Arc<TailCache>,
     closing: watch::Sender<bool>,
     tasks: Mutex<JoinSet<()>>,
     lock: Mutex<Option<Box<dyn Any + Send + Sync>>>,
@@ -50,6 +51,7 @@ impl Inner {
         catalog: Catalog,
         pools: (Arc<Pool>, Pool),
         recovery: RecoveryReport,
+        tail: Arc<TailCache>,
         lock: Box<dyn Any + Send + Sync>,
     ) -> Self {
         let pending_kib = Arc::new(Semaphore::new((config.pending_bytes_max / 1024).min(u32::MAX as usize)));
@@ -60,6 +62,7 @@ impl Inner {
             read_pool: pools.1,
             pending_kib,
             recovery,
+            tail,
             closing: watch::channel(false).0,
             tasks: Mutex::default(),
             lock: Mutex::new(Some(lock)),
@@ -112,7 +115,7 @@ impl Inner {
     }
 
     pub(crate) fn log_options(&self) -> LogOptions {
-        log_options(&self.config)
+        log_options(&self.config, &self.tail)
     }
 
     /// The folder of a stream's logs.
@@ -161,12 +164,13 @@ impl Inner {
 }
 
 /// How the logs of a store are written.
-pub(crate) fn log_options(config: &StoreConfig) -> LogOptions {
+pub(crate) fn log_options(config: &StoreConfig, tail: &Arc<TailCache>) -> LogOptions {
     LogOptions {
         env: config.env.clone(),
         segment_bytes: config.segment_bytes,
         segment_age_ms: config.segment_age_ms,
         relaxed: config.durability == Durability::Os,
+        tail: tail.clone(),
     }
 }
 

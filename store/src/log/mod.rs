@@ -11,6 +11,7 @@ pub(crate) mod memory;
 mod reader;
 mod recover;
 mod scan;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -23,6 +24,7 @@ pub(crate) use format::{NewRecord, SEGMENT_HEADER_BYTES};
 pub(crate) use reader::{LogRead, LogReader};
 pub use recover::{LogDamage, TornTail};
 pub(crate) use recover::{LogOpenError, LogRecovery};
+pub(crate) use tail::TailCache;
 pub(crate) use view::{LogReadError, LogView};
 pub(crate) use writer::{AppendError, Appended, Log, LogOptions};
 

@@ -60,6 +60,10 @@ impl LogReader {
                 Plan::Trimmed(first) => return Ok(LogRead::Trimmed(first)),
                 Plan::NeedIndex(generation) => self.view.build_index(generation)?,
                 Plan::Read { generation, path, offset, end } => {
+                    if let Some((data, rows, next)) = self.view.tail.read(self.position, max_bytes) {
+                        self.seek(next);
+                        return Ok(LogRead::Rows { data, rows });
+                    }
                     if self.open(generation, path, offset)? {
                         return self.read_blocks(offset, end);
                     }
@@ -78,6 +82,9 @@ impl LogReader {
                 Plan::Trimmed(first) => self.seek(first),
                 Plan::NeedIndex(generation) => self.view.build_index(generation)?,
                 Plan::Read { generation, path, offset, .. } => {
+                    if let Some(arrival_ms) = self.view.tail.arrival_ms(self.position) {
+                        return Ok(Some(arrival_ms));
+                    }
                     if self.open(generation, path, offset)? {
                         return Ok(self.peek(offset));
                     }

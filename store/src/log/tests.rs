@@ -10,7 +10,7 @@ use std::sync::Arc;
 const FOLDER: &str = "/log";
 
 fn options(env: &Env, segment_bytes: u64) -> LogOptions {
-    LogOptions { env: env.clone(), segment_bytes, segment_age_ms: u64::MAX, relaxed: false }
+    LogOptions { env: env.clone(), segment_bytes, segment_age_ms: u64::MAX, relaxed: false, tail: TailCache::new(0) }
 }
 
 struct Case {

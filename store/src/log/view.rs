@@ -4,6 +4,7 @@ use super::files::{Files, LogFile, read_full_at};
 use super::format::{BLOCK_HEADER_BYTES, BlockHeader, SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::index::SparseIndex;
 use super::scan::{Damage, ScanPlan, Verify, scan};
+use super::tail::LogTail;
 use model::Position;
 use parking_lot::RwLock;
 use std::collections::VecDeque;
@@ -42,6 +43,8 @@ pub(crate) struct LogView {
     pub(crate) folder: PathBuf,
     pub(crate) log_id: u64,
     pub(crate) state: RwLock<LogState>,
+    /// What was written last, in memory.
+    pub(crate) tail: Arc<LogTail>,
 }
 
 /// Why records could not be read.

@@ -4,6 +4,7 @@ use super::files::{Files, LogFile, read_full_at};
 use super::format::{BLOCK_HEADER_BYTES, BlockHeader, FLAG_RELAXED, NewRecord, SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::index::{Entry, SparseIndex};
 use super::segment_name;
+use super::tail::TailCache;
 use super::view::{LogState, LogView, SegmentState};
 use model::{Env, Position};
 use parking_lot::RwLock;
@@ -24,6 +25,8 @@ pub(crate) struct LogOptions {
     pub(crate) segment_age_ms: u64,
     /// Acknowledge what the operating system has taken, before it is durable.
     pub(crate) relaxed: bool,
+    /// Where what was written last is kept for readers.
+    pub(crate) tail: Arc<TailCache>,
 }
 
 /// The exclusive right to write a log.
@@ -97,7 +100,8 @@ impl Log {
 
     pub(super) fn detached(files: Arc<dyn Files>, folder: &Path, log_id: u64, options: LogOptions) -> Self {
         let state = RwLock::new(LogState::default());
-        let view = Arc::new(LogView { files, folder: folder.to_path_buf(), log_id, state });
+        let tail = options.tail.log();
+        let view = Arc::new(LogView { files, folder: folder.to_path_buf(), log_id, state, tail });
         Self { view, options, active: None, newest_ms: 0, generations: 0, buffer: Vec::new() }
     }
 
@@ -128,9 +132,20 @@ impl Log {
         let elapsed_ns = self.options.env.monotonic_ns() - started_ns;
         let bytes = self.buffer.len() as u64;
         self.publish(&header);
-        self.buffer.clear();
-        self.buffer.shrink_to(BUFFER_KEPT_BYTES);
+        self.keep(header);
         Ok(Appended { first, bytes, elapsed_ns })
+    }
+
+    /// Hands the block to readers near the tip, or else keeps its buffer for the next one.
+    fn keep(&mut self, header: BlockHeader) {
+        if self.view.tail.takes(self.buffer.capacity()) {
+            // The next commit is likely to be as large as this one.
+            let fresh = Vec::with_capacity(self.buffer.len().min(BUFFER_KEPT_BYTES));
+            self.view.tail.push(header, std::mem::replace(&mut self.buffer, fresh));
+        } else {
+            self.buffer.clear();
+            self.buffer.shrink_to(BUFFER_KEPT_BYTES);
+        }
     }
 
     fn publish(&mut self, header: &BlockHeader) {
