@@ -82,6 +82,14 @@ pub enum StreamError {
         /// What it is instead of active.
         status: StreamStatus,
     },
+    /// It would take its registered consumers with it.
+    #[error("stream {stream} has {consumers} registered consumers; remove them first, or delete them with it")]
+    HasConsumers {
+        /// The stream's name.
+        stream: String,
+        /// How many there are.
+        consumers: usize,
+    },
     /// The disk refused.
     #[error("the change could not be stored: {0}")]
     Storage(String),
@@ -486,7 +494,7 @@ impl Classified for StreamError {
     fn kind(&self) -> Kind {
         match self {
             Self::NotFound(_) => Kind::NotFound,
-            Self::NotActive { .. } => Kind::Conflict,
+            Self::NotActive { .. } | Self::HasConsumers { .. } => Kind::Conflict,
             Self::Storage(_) | Self::Closed => Kind::Unavailable,
         }
     }

@@ -161,12 +161,24 @@ impl Store {
         });
     }
 
-    /// Deletes a stream with all its records. When it returns, no restart brings the stream back; it is gone for good
+    /// Deletes a stream as [`Store::delete_stream`] does, unless consumers are registered.
+    ///
+    /// # Errors
+    /// As there, and when consumers are registered.
+    pub async fn delete_stream_without_consumers(&self, name: &str) -> Result<(), StreamError> {
+        self.delete(name, false).await
+    }
+
+    /// Deletes a stream with all its records and consumers. When it returns, no restart brings the stream back; it is gone for good
     /// after the configured delay.
     ///
     /// # Errors
     /// When there is no such stream, it is being created or deleted, or the disk refuses.
     pub async fn delete_stream(&self, name: &str) -> Result<(), StreamError> {
+        self.delete(name, true).await
+    }
+
+    async fn delete(&self, name: &str, with_consumers: bool) -> Result<(), StreamError> {
         let inner = &self.inner;
         let mut catalog = inner.catalog.lock().await;
         if inner.is_closing() {
@@ -176,6 +188,11 @@ impl Store {
         let status = stream.view().status;
         if matches!(status, StreamStatus::Creating | StreamStatus::Deleting) {
             return Err(StreamError::NotActive { stream: name.to_owned(), status });
+        }
+        // Consumers are registered under the same lock: none slips in between.
+        let consumers = stream.view().consumers.len();
+        if !with_consumers && consumers > 0 {
+            return Err(StreamError::HasConsumers { stream: name.to_owned(), consumers });
         }
         let mut next = catalog.clone();
         next.streams.retain(|record| record.id != stream.id);

@@ -229,12 +229,12 @@ impl Admin {
         self.order("CreateStream", input).await
     }
 
-    /// Deletes a stream with all its records, and waits until it is gone.
+    /// Deletes a stream with all its records and consumers, and waits until it is gone.
     ///
     /// # Errors
     /// As for [`Admin::create`].
     pub async fn delete(&self, stream: &str) -> Result<(), ClientError> {
-        self.order("DeleteStream", json!({ "StreamName": stream })).await?;
+        self.order("DeleteStream", json!({ "StreamName": stream, "EnforceConsumerDeletion": true })).await?;
         loop {
             match self.stream(stream).await {
                 Ok(_) => tokio::time::sleep(LOOK).await,

@@ -156,6 +156,14 @@ impl Door {
         match error {
             StreamError::NotFound(name) => self.no_stream(&name),
             StreamError::NotActive { stream, status } => self.not_active(&stream, status),
+            StreamError::HasConsumers { stream, consumers } => {
+                let account = &self.account;
+                let text = format!(
+                    "Stream {stream} under account {account} has {consumers} registered consumers: deregister them first, or \
+                    set EnforceConsumerDeletion to true."
+                );
+                ApiError::new(Code::ResourceInUse, text)
+            }
             StreamError::Storage(message) => storage(message),
             StreamError::Closed => closing(),
         }

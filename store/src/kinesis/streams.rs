@@ -49,6 +49,7 @@ struct StreamInput {
     stream_id: Option<String>,
     limit: Option<i64>,
     exclusive_start_shard_id: Option<String>,
+    enforce_consumer_deletion: Option<bool>,
 }
 
 /// A part of the key space in decimal.
@@ -258,7 +259,10 @@ impl Door {
         let input: StreamInput = parse(body)?;
         input.check()?;
         let name = self.stream_name(input.stream_name.as_deref(), input.stream_arn.as_deref())?;
-        let deleted = self.store.delete_stream(name).await;
+        let deleted = match input.enforce_consumer_deletion {
+            Some(true) => self.store.delete_stream(name).await,
+            _ => self.store.delete_stream_without_consumers(name).await,
+        };
         deleted.map(|()| Vec::new()).map_err(|error| self.stream_error(error))
     }
 

@@ -55,7 +55,7 @@ def streams(kinesis):
     yield make
     for name in names:
         wait_active(kinesis, name)
-        kinesis.delete_stream(StreamName=name)
+        kinesis.delete_stream(StreamName=name, EnforceConsumerDeletion=True)
 
 
 @pytest.fixture(scope="session")

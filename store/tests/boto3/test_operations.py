@@ -195,3 +195,13 @@ def test_the_reserved_second_name_of_a_stream_is_looked_at(endpoint, make_stream
     body = json.dumps({"StreamName": make_stream(1), "StreamId": stream_id}).encode()
     found, answer, _ = raw(endpoint, "Kinesis_20131202.DescribeStreamSummary", body=body)
     assert found == status and (status == 200 or b"at 'streamId' failed to satisfy constraint" in answer)
+
+
+def test_a_stream_with_consumers_is_deleted_only_when_that_is_enforced(kinesis, make_stream):
+    name = make_stream(1)
+    kinesis.register_stream_consumer(StreamARN=summary(kinesis, name)["StreamARN"], ConsumerName="reader")
+    for flag in ({}, {"EnforceConsumerDeletion": False}):
+        with pytest.raises(kinesis.exceptions.ResourceInUseException, match="1 registered consumers"):
+            kinesis.delete_stream(StreamName=name, **flag)
+    # The fixture deletes it with its consumer.
+    assert summary(kinesis, name)["ConsumerCount"] == 1

@@ -1,6 +1,6 @@
 //! The life of a stream: made, described, its shards listed, tagged, removed.
 
-use crate::check::{holds, same, there, wait_for, Outcome};
+use crate::check::{holds, refused, same, there, wait_for, Outcome};
 use crate::STREAM;
 use aws_sdk_kinesis::types::{Shard, StreamStatus};
 use aws_sdk_kinesis::Client;
@@ -106,6 +106,8 @@ fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 /// Removes the stream and waits until it is gone.
 pub async fn delete(kinesis: &Client) -> Outcome<String> {
+    let answer = kinesis.delete_stream().stream_name(STREAM).send().await;
+    refused("to delete consumers unasked", answer, |e| e.is_resource_in_use_exception(), "registered consumers")?;
     kinesis.delete_stream().stream_name(STREAM).enforce_consumer_deletion(true).send().await?;
     wait_for("the stream to be gone", async || {
         match kinesis.describe_stream_summary().stream_name(STREAM).send().await {
