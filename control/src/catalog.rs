@@ -1,6 +1,6 @@
-//! The applications as kept on disk: specification, whether it shall run, and where it goes on.
+//! The applications as kept on disk: what each is, and whether it shall run.
 
-use crate::{ApplicationSpec, ControlError, Resume};
+use crate::{ApplicationSpec, ControlError};
 use model::SealedFile;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -13,7 +13,6 @@ const VERSION: u32 = 1;
 pub(crate) struct Entry {
     pub(crate) spec: ApplicationSpec,
     pub(crate) wanted: bool,
-    pub(crate) resume: Option<Resume>,
 }
 
 /// The file that holds all applications.

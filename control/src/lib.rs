@@ -16,5 +16,7 @@ mod status;
 pub use application::{ApplicationSpec, SpecError};
 pub use manager::{ApplicationView, Applications, ControlError};
 pub use restart::RestartPolicy;
-pub use runner::{BadRecord, LookupStats, Resume, RunMetrics, RunState, Runner, RunnerError, Running, RunningStats};
+pub use runner::{
+    BadRecord, CheckpointFigures, LookupStats, RunMetrics, RunState, Runner, RunnerError, Running, RunningStats,
+};
 pub use status::Status;

@@ -5,9 +5,7 @@
 
 use crate::catalog::{Catalog, Entry};
 use crate::restart::Failures;
-use crate::{
-    ApplicationSpec, RestartPolicy, Resume, RunMetrics, RunState, Runner, RunnerError, Running, SpecError, Status,
-};
+use crate::{ApplicationSpec, RestartPolicy, RunMetrics, RunState, Runner, RunnerError, Running, SpecError, Status};
 use model::{Classified, Env, Kind, SealedError};
 use parking_lot::{Condvar, Mutex};
 use std::collections::BTreeMap;
@@ -18,8 +16,6 @@ use std::time::Duration;
 
 /// How often the supervisor looks, in milliseconds.
 const TICK_MS: u64 = 100;
-/// How often changed resume points are written down, in milliseconds.
-const SAVE_MS: u64 = 1_000;
 
 /// All applications of the platform.
 pub struct Applications {
@@ -46,8 +42,7 @@ struct Application {
     spec: ApplicationSpec,
     wanted: bool,
     status: Status,
-    running: Option<Box<dyn Running>>,
-    resume: Option<Resume>,
+    running: Option<Arc<dyn Running>>,
     failures: Failures,
     restarts: u64,
     started_ms: u64,
@@ -146,7 +141,7 @@ impl Applications {
             return Err(ControlError::Exists(spec.name));
         }
         let name = spec.name.clone();
-        state.applications.insert(name.clone(), Application::of(Entry { spec, wanted: false, resume: None }));
+        state.applications.insert(name.clone(), Application::of(Entry { spec, wanted: false }));
         let saved = self.shared.save(&state);
         if saved.is_err() {
             state.applications.remove(&name);
@@ -186,46 +181,43 @@ impl Applications {
             application.become_(Status::Stopping);
             application.running.take()
         };
-        let stopped = running.map(Running::stop).transpose();
+        let stopped = running.map_or(Ok(()), |running| running.stop());
         let mut state = self.shared.state.lock();
         let application = state.get(name)?;
         application.become_(Status::Ready);
-        if let Ok(Some(Some(resume))) = &stopped {
-            application.resume = Some(resume.clone());
-        }
         self.shared.save(&state)?;
-        stopped.map(|_| ()).map_err(ControlError::from)
+        stopped.map_err(ControlError::from)
     }
 
-    /// Gives a running application another parallelism: it is stopped and goes on from where it was.
+    /// Gives a running application another parallelism. It goes on running.
     ///
     /// # Errors
-    /// When the parallelism is out of bounds or the application does not run.
+    /// When the parallelism is out of bounds, the application does not run, or the runner refuses; then it keeps the
+    /// one that it has.
     pub fn set_parallelism(&self, name: &str, parallelism: u32) -> Result<(), ControlError> {
-        let running = {
+        let (running, changed) = {
             let mut state = self.shared.state.lock();
             let application = state.get(name)?;
             let changed = ApplicationSpec { parallelism, ..application.spec.clone() };
             changed.check()?;
             application.expect(Status::Running, "only a RUNNING application can be rescaled")?;
             application.become_(Status::Updating);
-            application.spec = changed;
-            application.running.take()
+            (application.running.clone(), changed)
         };
-        let stopped = running.map(Running::stop).transpose();
+        let rescaled = running.map_or(Ok(()), |running| running.rescale(parallelism));
         let mut state = self.shared.state.lock();
         let application = state.get(name)?;
-        if let Ok(Some(Some(resume))) = &stopped {
-            application.resume = Some(resume.clone());
+        // If the run has failed on the way, the supervisor sees that next and starts it again.
+        application.become_(Status::Running);
+        if rescaled.is_ok() {
+            application.spec = changed;
+            self.shared.save(&state)?;
         }
-        application.become_(Status::Starting);
-        application.retry_at_ms = 0;
-        self.shared.save(&state)?;
         self.shared.wake.notify_all();
-        stopped.map(|_| ()).map_err(ControlError::from)
+        rescaled.map_err(ControlError::from)
     }
 
-    /// Removes an application that does not run, and where it would have gone on.
+    /// Removes an application that does not run, and all that its runs have kept.
     ///
     /// # Errors
     /// When there is none of this name, or it runs.
@@ -233,6 +225,8 @@ impl Applications {
         let mut state = self.shared.state.lock();
         let application = state.get(name)?;
         application.expect(Status::Ready, "stop it first")?;
+        // First its state: another application of the same name must not go on from it.
+        self.shared.runner.forget(name)?;
         application.become_(Status::Deleting);
         let removed = state.applications.remove(name);
         let saved = self.shared.save(&state);
@@ -291,18 +285,11 @@ impl State {
 
 impl Shared {
     fn supervise(&self) {
-        let mut saved_at_ms = self.env.now_ms();
         let mut state = self.state.lock();
         while !state.closing {
             let now_ms = self.env.now_ms();
             for application in state.applications.values_mut() {
                 application.step(now_ms, &*self.runner, self.policy);
-            }
-            if now_ms.saturating_sub(saved_at_ms) >= SAVE_MS && state.note_resume_points() {
-                saved_at_ms = now_ms;
-                if let Err(error) = self.save(&state) {
-                    tracing::error!(%error, "the resume points of the applications could not be written down");
-                }
             }
             self.wake.wait_for(&mut state, Duration::from_millis(TICK_MS));
         }
@@ -318,28 +305,12 @@ impl Shared {
         let mut state = self.state.lock();
         for application in state.applications.values_mut() {
             let Some(running) = application.running.take() else { continue };
-            match running.stop() {
-                Ok(resume) => application.resume = resume.or(application.resume.take()),
-                Err(error) => first_error = first_error.or(Some(error)),
+            if let Err(error) = running.stop() {
+                first_error = first_error.or(Some(error));
             }
         }
         self.save(&state)?;
         first_error.map_or(Ok(()), |e| Err(e.into()))
-    }
-}
-
-impl State {
-    /// Takes over the newest resume point of every run; whether any is new.
-    fn note_resume_points(&mut self) -> bool {
-        let mut changed = false;
-        for application in self.applications.values_mut() {
-            let newest = application.running.as_ref().and_then(|r| r.resume());
-            if newest.is_some() && newest != application.resume {
-                application.resume = newest;
-                changed = true;
-            }
-        }
-        changed
     }
 }
 
@@ -350,7 +321,6 @@ impl Application {
             wanted: entry.wanted,
             status: if entry.wanted { Status::Starting } else { Status::Ready },
             running: None,
-            resume: entry.resume,
             failures: Failures::default(),
             restarts: 0,
             started_ms: 0,
@@ -359,7 +329,7 @@ impl Application {
     }
 
     fn entry(&self) -> Entry {
-        Entry { spec: self.spec.clone(), wanted: self.wanted, resume: self.resume.clone() }
+        Entry { spec: self.spec.clone(), wanted: self.wanted }
     }
 
     fn view(&self) -> ApplicationView {
@@ -395,7 +365,7 @@ impl Application {
     }
 
     fn launch(&mut self, now_ms: u64, runner: &dyn Runner, policy: RestartPolicy) {
-        match runner.start(&self.spec, self.resume.as_ref()) {
+        match runner.start(&self.spec) {
             Ok(running) => {
                 self.running = Some(running);
                 self.started_ms = now_ms;
@@ -410,13 +380,11 @@ impl Application {
         match running.state() {
             RunState::Running => {}
             RunState::Finished => {
-                self.resume = running.resume().or(self.resume.take());
                 self.running = None;
                 self.wanted = false;
                 self.become_(Status::Ready);
             }
             RunState::Failed(cause) => {
-                self.resume = running.resume().or(self.resume.take());
                 self.running = None;
                 self.failed(cause, now_ms, now_ms.saturating_sub(self.started_ms), policy);
             }

@@ -2,9 +2,7 @@
 
 use crate::ApplicationSpec;
 use model::{Classified, Kind};
-
-/// Where a run is to go on: made by a runner, kept for it, and opaque to everyone else.
-pub type Resume = Vec<u8>;
+use std::sync::Arc;
 
 /// Starts applications.
 pub trait Runner: Send + Sync {
@@ -14,29 +12,38 @@ pub trait Runner: Send + Sync {
     /// Says where the script is wrong.
     fn check(&self, spec: &ApplicationSpec) -> Result<(), RunnerError>;
 
-    /// Starts the application, from `resume` where there is one.
+    /// Starts the application, from the state that its last run has kept.
     ///
     /// # Errors
     /// When it cannot be started; nothing of it runs then.
-    fn start(&self, spec: &ApplicationSpec, resume: Option<&Resume>) -> Result<Box<dyn Running>, RunnerError>;
+    fn start(&self, spec: &ApplicationSpec) -> Result<Arc<dyn Running>, RunnerError>;
+
+    /// Removes everything that runs of the application have kept; none runs now.
+    ///
+    /// # Errors
+    /// When some of it stays.
+    fn forget(&self, name: &str) -> Result<(), RunnerError>;
 }
 
 /// An application that was started.
-pub trait Running: Send {
+pub trait Running: Send + Sync {
     /// What has become of it.
     fn state(&self) -> RunState;
 
     /// Its figures.
     fn metrics(&self) -> RunMetrics;
 
-    /// The newest point from which a later run may go on without losing or doubling a result.
-    fn resume(&self) -> Option<Resume>;
-
-    /// Ends it: what it has read is worked off, results are durable when this returns.
+    /// Gives it another parallelism while it runs.
     ///
     /// # Errors
-    /// When its results could not be made durable; the last resume point then still holds.
-    fn stop(self: Box<Self>) -> Result<Option<Resume>, RunnerError>;
+    /// When it keeps the old one, or has failed; [`Running::state`] tells which.
+    fn rescale(&self, parallelism: u32) -> Result<(), RunnerError>;
+
+    /// Ends it: what it has read is worked off, results and state are durable when this returns.
+    ///
+    /// # Errors
+    /// When its results could not be made durable; what was kept before then still holds.
+    fn stop(&self) -> Result<(), RunnerError>;
 }
 
 /// What has become of a run.
@@ -63,6 +70,27 @@ pub struct RunMetrics {
     pub lookups: Vec<LookupStats>,
     /// The latest bad records, newest first: a bounded sample.
     pub bad_samples: Vec<BadRecord>,
+    /// The parallelism that it has now.
+    pub parallelism: u32,
+    /// Bytes of state in memory.
+    pub state_bytes: u64,
+    /// What has become of its checkpoints.
+    pub checkpoints: CheckpointFigures,
+    /// How long no record was read during the last change of parallelism, in milliseconds; `None` before the first.
+    pub rescale_pause_ms: Option<f64>,
+}
+
+/// The checkpoints of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CheckpointFigures {
+    /// Durable ones since the run began.
+    pub completed: u64,
+    /// Those that failed since then.
+    pub failed: u64,
+    /// How long the last durable one took, in milliseconds.
+    pub last_duration_ms: u64,
+    /// Its size in bytes.
+    pub last_size_bytes: u64,
 }
 
 /// The lookups of one table since the run began.

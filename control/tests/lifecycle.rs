@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
 
 use control::{
-    ApplicationSpec, Applications, ControlError, RestartPolicy, Resume, RunMetrics, RunState, Runner, RunnerError,
-    Running, Status,
+    ApplicationSpec, Applications, ControlError, RestartPolicy, RunMetrics, RunState, Runner, RunnerError, Running,
+    Status,
 };
 use model::{Env, Kind};
 use parking_lot::Mutex;
@@ -16,8 +16,12 @@ use std::time::Duration;
 struct Script {
     fail_next_starts: u32,
     state: Option<RunState>,
-    started_from: Vec<(u32, Option<Resume>)>,
+    /// With which parallelism.
+    started: Vec<u32>,
+    rescaled: Vec<u32>,
+    refuse_rescale: bool,
     stopped: u32,
+    forgotten: Vec<String>,
 }
 
 #[derive(Clone, Default)]
@@ -28,15 +32,20 @@ impl Runner for Puppet {
         if spec.script == "wrong" { Err(RunnerError::new(Kind::Invalid, "line 1: wrong")) } else { Ok(()) }
     }
 
-    fn start(&self, spec: &ApplicationSpec, resume: Option<&Resume>) -> Result<Box<dyn Running>, RunnerError> {
+    fn start(&self, spec: &ApplicationSpec) -> Result<Arc<dyn Running>, RunnerError> {
         let mut script = self.0.lock();
         if script.fail_next_starts > 0 {
             script.fail_next_starts -= 1;
             return Err(RunnerError::new(Kind::Unavailable, format!("no start, {} to go", script.fail_next_starts)));
         }
         script.state = Some(RunState::Running);
-        script.started_from.push((spec.parallelism, resume.cloned()));
-        Ok(Box::new(self.clone()))
+        script.started.push(spec.parallelism);
+        Ok(Arc::new(self.clone()))
+    }
+
+    fn forget(&self, name: &str) -> Result<(), RunnerError> {
+        self.0.lock().forgotten.push(name.to_owned());
+        Ok(())
     }
 }
 
@@ -47,12 +56,17 @@ impl Running for Puppet {
     fn metrics(&self) -> RunMetrics {
         RunMetrics::default()
     }
-    fn resume(&self) -> Option<Resume> {
-        Some(vec![self.0.lock().started_from.len() as u8])
+    fn rescale(&self, parallelism: u32) -> Result<(), RunnerError> {
+        let mut script = self.0.lock();
+        if script.refuse_rescale {
+            return Err(RunnerError::new(Kind::Unavailable, "not now"));
+        }
+        script.rescaled.push(parallelism);
+        Ok(())
     }
-    fn stop(self: Box<Self>) -> Result<Option<Resume>, RunnerError> {
+    fn stop(&self) -> Result<(), RunnerError> {
         self.0.lock().stopped += 1;
-        Ok(Some(b"stopped".to_vec()))
+        Ok(())
     }
 }
 
@@ -86,13 +100,19 @@ fn it_is_created_started_rescaled_stopped_and_goes_on_where_it_was() {
     applications.start("taxi").unwrap();
     wait_for(&applications, Status::Running);
     applications.set_parallelism("taxi", 4).unwrap();
-    wait_for(&applications, Status::Running);
+    assert_eq!(applications.view("taxi").unwrap().status, Status::Running);
+    puppet.0.lock().refuse_rescale = true;
+    assert!(matches!(applications.set_parallelism("taxi", 8), Err(ControlError::Runner(_))));
+    assert_eq!(applications.view("taxi").unwrap().spec.parallelism, 4);
+    assert_eq!(applications.view("taxi").unwrap().status, Status::Running);
     applications.stop("taxi").unwrap();
     assert_eq!(applications.view("taxi").unwrap().status, Status::Ready);
     applications.start("taxi").unwrap();
     wait_for(&applications, Status::Running);
-    let stopped = Some(b"stopped".to_vec());
-    assert_eq!(puppet.0.lock().started_from, [(2, None), (4, stopped.clone()), (4, stopped)]);
+    assert_eq!(puppet.0.lock().started, [2, 4]);
+    let script = puppet.0.lock();
+    assert_eq!((script.rescaled.as_slice(), script.stopped), (&[4][..], 1));
+    drop(script);
 }
 
 #[test]
@@ -106,11 +126,11 @@ fn what_ran_when_the_platform_closed_runs_again_when_it_opens() {
     assert_eq!(puppet.0.lock().stopped, 1);
     let applications = open(dir.path(), &puppet);
     wait_for(&applications, Status::Running);
-    assert_eq!(puppet.0.lock().started_from[1], (2, Some(b"stopped".to_vec())));
+    assert_eq!(puppet.0.lock().started, [2, 2]);
 }
 
 #[test]
-fn a_failed_run_is_started_again_from_its_last_resume_point() {
+fn a_failed_run_is_started_again() {
     let (dir, puppet) = (tempfile::tempdir().unwrap(), Puppet::default());
     let applications = open(dir.path(), &puppet);
     applications.create(spec("good")).unwrap();
@@ -119,7 +139,7 @@ fn a_failed_run_is_started_again_from_its_last_resume_point() {
     puppet.0.lock().state = Some(RunState::Failed("the disk is full".into()));
     wait_for(&applications, Status::Starting);
     wait_for(&applications, Status::Running);
-    assert_eq!(puppet.0.lock().started_from[1], (2, Some(vec![1])));
+    assert_eq!(puppet.0.lock().started, [2, 2]);
     let view = applications.view("taxi").unwrap();
     assert_eq!((view.restarts, view.last_error.as_deref()), (1, Some("the disk is full")));
 }
@@ -166,6 +186,8 @@ fn what_makes_no_sense_is_refused() {
     assert!(matches!(applications.set_parallelism("taxi", 0), Err(ControlError::Spec(_))));
     assert!(matches!(applications.delete("taxi"), Err(ControlError::Status { .. })));
     applications.stop("taxi").unwrap();
+    assert!(puppet.0.lock().forgotten.is_empty());
     applications.delete("taxi").unwrap();
+    assert_eq!(puppet.0.lock().forgotten, ["taxi"]);
     assert!(matches!(applications.view("taxi"), Err(ControlError::Unknown(_))));
 }

@@ -111,6 +111,10 @@ pub struct SinkSpec {
     pub subtask: u32,
     /// How many parallel writers there are.
     pub parallelism: u32,
+    /// Given to the first writer of a job that keeps state: what an earlier run prepared and perhaps did not commit. It is
+    /// part of the state that this run begins with, and is to be committed when the sink is opened; whatever else
+    /// writers of this application have prepared for this table is to be thrown away.
+    pub prepared: Option<Vec<Vec<u8>>>,
 }
 
 /// Rows for a sink.
@@ -131,7 +135,22 @@ pub trait Sink: Send {
     /// Returns when everything taken so far is durable.
     fn flush(&mut self) -> Result<(), PortError>;
 
-    /// Ends the sink after the last row of a bounded job: what it made becomes visible under its final name.
+    /// Makes everything taken so far durable. A sink whose rows would count twice if they were written again keeps them
+    /// invisible and gives what is needed to make them visible later, even by another process; a sink that replaces
+    /// rows by id, or cannot hold any back, gives nothing.
+    fn prepare(&mut self) -> Result<Option<Vec<u8>>, PortError> {
+        self.flush()?;
+        Ok(None)
+    }
+
+    /// Makes visible what was prepared: the checkpoint that holds `transaction` is durable. Doing so again changes
+    /// nothing.
+    fn commit(&mut self, transaction: &[u8]) -> Result<(), PortError> {
+        let message = format!("a transaction of {} bytes that this sink has not prepared", transaction.len());
+        Err(PortError::new(Kind::Internal, message))
+    }
+
+    /// Ends the sink when everything taken is durable and all that was prepared is committed.
     fn close(&mut self) -> Result<(), PortError>;
 }
 

@@ -107,8 +107,12 @@ fn a_slow_sink_holds_the_source_back() {
     let index = Index::default();
     index.slow_ms.store(20, Ordering::SeqCst);
     let hands = Hands::default().source("events", &memory).index("copies", &index);
-    let options =
-        JobOptions { read_bytes: 16 * 1024, channel_bytes: 64 * 1024, resume_interval_ms: 1_000, ..hands.options() };
+    let options = JobOptions {
+        read_bytes: 16 * 1024,
+        channel_bytes: 64 * 1024,
+        checkpointing: <_>::default(),
+        ..hands.options()
+    };
     let job = hands.try_start(&copies(), options).unwrap();
     let mut ahead = 0;
     while !job.wait_for(std::time::Duration::from_millis(3)) {
@@ -215,7 +219,7 @@ fn aggregates_of_aggregates_and_unions_keep_their_windows() {
 fn an_idle_job_does_not_spin() {
     let memory = Memory::unbounded(4);
     let hands = Hands::default().source("events", &memory).index("counts", &Index::default());
-    let job = hands.try_start(&counts(), JobOptions { resume_interval_ms: 1_000, ..hands.options() }).unwrap();
+    let job = hands.try_start(&counts(), JobOptions { checkpointing: <_>::default(), ..hands.options() }).unwrap();
     pause(600);
     let busy: u64 = job.metrics().subtasks.iter().map(|s| s.busy_ms).sum();
     assert!(busy < 100, "{busy} ms busy in 600 ms without a row");

@@ -79,11 +79,11 @@ fn fill(mut target: StoreTarget, trips: u64) {
 fn run_taxi(store: Store, dir: &Path, env: &Env, handle: Handle, parallelism: u32, trips: u64) -> (f64, f64) {
     let index = Index::open(IndexConfig::new(dir, env.clone())).unwrap();
     let connectors = PlatformConnectors::new(store, index.clone(), handle, Path::new("."), env.clone());
-    let runner = EmbeddedRunner::new(Arc::new(connectors), env.clone());
+    let runner = EmbeddedRunner::new(Arc::new(connectors), env.clone(), dir.join("state"));
     let name = "taxi".to_owned();
     let spec = ApplicationSpec { name, script: SCRIPT.to_owned(), parallelism, parallelism_per_kpu: 1 };
     let (cpu_s, started_ns) = (cpu_seconds(), env.monotonic_ns());
-    let running = runner.start(&spec, None).unwrap();
+    let running = runner.start(&spec).unwrap();
     let (_keep, pause) = std::sync::mpsc::channel::<()>();
     while running.metrics().totals.records_in < trips {
         let _elapsed = pause.recv_timeout(Duration::from_millis(1));

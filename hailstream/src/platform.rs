@@ -89,7 +89,8 @@ impl Platform {
             Path::new("."),
             env.clone(),
         ));
-        let runner = Arc::new(EmbeddedRunner::new(connectors, env.clone()));
+        let state_dir = settings.data_dir.join("state");
+        let runner = Arc::new(EmbeddedRunner::new(connectors, env.clone(), state_dir));
         let dir = settings.data_dir.join("control");
         let applications = open_applications(dir, env.clone(), runner)?;
         let replaying = match work {

@@ -15,7 +15,7 @@ mod time;
 pub use env::{Clock, Env, ManualClock, Random, SeededRandom};
 pub use error::{Classified, Kind};
 pub use record::{PutRecord, Record};
-pub use sealed::{SealedError, SealedFile};
+pub use sealed::{SEAL_BYTES, SealedError, SealedFile, seal, unseal};
 pub use shard::{HashKeyRange, Position, ShardIndex};
 pub use signal::Sample;
 pub use time::{EventTime, Watermark};

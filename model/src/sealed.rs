@@ -8,7 +8,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-const HEADER_BYTES: usize = 20;
+/// Bytes that [`seal`] puts before a payload.
+pub const SEAL_BYTES: usize = 20;
 /// Largest payload, in bytes: such files hold catalogs and positions, never data.
 const PAYLOAD_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -71,7 +72,9 @@ impl SealedFile {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(SealedError::Io { path: self.path.clone(), source }),
         };
-        self.open(&bytes).map(|payload| Some(payload.to_vec())).map_err(|what| self.corrupt(what))
+        unseal(self.magic, self.version, &bytes)
+            .map(|payload| Some(payload.to_vec()))
+            .map_err(|what| self.corrupt(what))
     }
 
     /// Replaces the payload. When this returns, the new one is durable; a crash before leaves the old one whole.
@@ -84,35 +87,8 @@ impl SealedFile {
                 self.corrupt(format!("a payload of {} bytes is larger than {PAYLOAD_BYTES_MAX}", payload.len()))
             );
         }
-        self.replace(&self.seal(payload)).map_err(|source| SealedError::Io { path: self.path.clone(), source })
-    }
-
-    fn seal(&self, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + payload.len());
-        bytes.extend_from_slice(&self.magic);
-        bytes.extend_from_slice(&self.version.to_be_bytes());
-        bytes.extend_from_slice(&(payload.len() as u32).to_be_bytes());
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes[8..]), payload);
-        bytes.extend_from_slice(&crc.to_be_bytes());
-        bytes.extend_from_slice(payload);
-        bytes
-    }
-
-    fn open<'a>(&self, bytes: &'a [u8]) -> Result<&'a [u8], String> {
-        let (header, payload) =
-            bytes.split_at_checked(HEADER_BYTES).ok_or_else(|| format!("only {} bytes long", bytes.len()))?;
-        if header[..8] != self.magic {
-            return Err("not a file of this kind (wrong magic)".to_owned());
-        }
-        let word = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-        if word(8) != self.version {
-            return Err(format!("version {}, but this build reads version {}", word(8), self.version));
-        }
-        if word(12) as usize != payload.len() {
-            return Err(format!("{} bytes of payload where {} were written", payload.len(), word(12)));
-        }
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&header[8..16]), payload);
-        if crc != word(16) { Err("the checksum does not match".to_owned()) } else { Ok(payload) }
+        let bytes = seal(self.magic, self.version, payload);
+        self.replace(&bytes).map_err(|source| SealedError::Io { path: self.path.clone(), source })
     }
 
     fn replace(&self, bytes: &[u8]) -> io::Result<()> {
@@ -129,6 +105,39 @@ impl SealedFile {
     fn corrupt(&self, what: String) -> SealedError {
         SealedError::Corrupt { path: self.path.clone(), what }
     }
+}
+
+/// Puts magic, version, length and checksum before a payload of less than 4 GiB.
+pub fn seal(magic: [u8; 8], version: u32, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(SEAL_BYTES + payload.len());
+    bytes.extend_from_slice(&magic);
+    bytes.extend_from_slice(&version.to_be_bytes());
+    bytes.extend_from_slice(&(payload.len() as u32).to_be_bytes());
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes[8..]), payload);
+    bytes.extend_from_slice(&crc.to_be_bytes());
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+/// The payload of what [`seal`] made.
+///
+/// # Errors
+/// Says what is wrong when `bytes` are not whole, or of another format or version.
+pub fn unseal(magic: [u8; 8], version: u32, bytes: &[u8]) -> Result<&[u8], String> {
+    let (header, payload) =
+        bytes.split_at_checked(SEAL_BYTES).ok_or_else(|| format!("only {} bytes long", bytes.len()))?;
+    if header[..8] != magic {
+        return Err("not a file of this kind (wrong magic)".to_owned());
+    }
+    let word = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    if word(8) != version {
+        return Err(format!("version {}, but this build reads version {version}", word(8)));
+    }
+    if word(12) as usize != payload.len() {
+        return Err(format!("{} bytes of payload where {} were written", payload.len(), word(12)));
+    }
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&header[8..16]), payload);
+    if crc != word(16) { Err("the checksum does not match".to_owned()) } else { Ok(payload) }
 }
 
 #[cfg(test)]

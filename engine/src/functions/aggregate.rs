@@ -131,6 +131,9 @@ pub(crate) trait States: Send + Sync + fmt::Debug {
     fn pick(&self, indices: &[u32]) -> Box<dyn States>;
     fn finish(&self, range: Range<usize>, returns: DataType) -> Result<ArrayRef, EvalError>;
     fn bytes_per_group(&self) -> usize;
+    fn save(&self) -> Result<Vec<u8>, String>;
+    /// Reads what `save` of the same function's states wrote of `groups` groups.
+    fn load(&mut self, bytes: &[u8], groups: usize) -> Result<(), String>;
     fn copy(&self) -> Box<dyn States>;
     fn as_any(&self) -> &dyn Any;
 }
@@ -208,6 +211,20 @@ impl<A: Aggregate> States for Column<A> {
 
     fn bytes_per_group(&self) -> usize {
         size_of::<A::State>()
+    }
+
+    fn save(&self) -> Result<Vec<u8>, String> {
+        postcard::to_allocvec(&self.states).map_err(|e| format!("a state of {} cannot be written: {e}", self.name))
+    }
+
+    fn load(&mut self, bytes: &[u8], groups: usize) -> Result<(), String> {
+        let (states, rest) = postcard::take_from_bytes::<Vec<A::State>>(bytes)
+            .map_err(|e| format!("the states of {} cannot be read: {e}", self.name))?;
+        if states.len() != groups || !rest.is_empty() {
+            return Err(format!("{} states of {} where there are {groups} groups", states.len(), self.name));
+        }
+        self.states = states;
+        Ok(())
     }
 
     fn copy(&self) -> Box<dyn States> {

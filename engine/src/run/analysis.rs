@@ -1,7 +1,6 @@
-//! What a plan implies for running it: who reads whom, which windows a source's rows go through, and whose results may
+//! What a plan implies for running it: who reads whom, which windows a source's rows go into first, and whose results may
 //! be shown before they are final.
 
-use super::time::Release;
 use crate::expr::{Comparison, Expr, ExprKind};
 use crate::plan::{AggregateFunction, JobPlan, NodeId, NodeKind, WindowSource, WindowSpec};
 use std::collections::BTreeSet;
@@ -24,53 +23,30 @@ impl Readers {
     }
 }
 
-/// The windows on all paths from `source` to the sinks.
-pub(crate) fn release(plan: &JobPlan, readers: &Readers, source: NodeId) -> Release {
-    let mut release = Release::default();
-    walk(plan, readers, source, Vec::new(), None, &mut release);
-    release
+/// The windows that the rows of `source` go into first, on each path to a sink.
+pub(crate) fn first_windows(plan: &JobPlan, readers: &Readers, source: NodeId) -> Vec<WindowSpec> {
+    let mut found = Vec::new();
+    walk(plan, readers, source, None, &mut found);
+    found
 }
 
 /// `assigned` is the window that rows were given without being aggregated yet.
-fn walk(
-    plan: &JobPlan,
-    readers: &Readers,
-    node: NodeId,
-    path: Vec<WindowSpec>,
-    assigned: Option<WindowSpec>,
-    release: &mut Release,
-) {
+fn walk(plan: &JobPlan, readers: &Readers, node: NodeId, assigned: Option<&WindowSpec>, found: &mut Vec<WindowSpec>) {
     for reader in readers.of_node(node) {
-        let (mut path, mut assigned) = (path.clone(), assigned.clone());
-        match &plan.nodes[*reader].kind {
-            NodeKind::Sink { .. } if path.is_empty() => release.direct = true,
-            NodeKind::Sink { .. } if release.paths.contains(&path) => {}
-            NodeKind::Sink { .. } => release.paths.push(path.clone()),
-            NodeKind::WindowAssign { window } => assigned = Some(window.clone()),
-            NodeKind::WindowAggregate { window: WindowSource::Assigned(spec), .. } => path.push(spec.clone()),
-            NodeKind::WindowAggregate { window: WindowSource::Attached { .. }, .. } => path.extend(assigned.take()),
-            _ => {}
-        }
-        walk(plan, readers, *reader, path, assigned, release);
-    }
-}
-
-/// For each source the number of its group: sources share one when an aggregation reads both.
-pub(crate) fn groups(plan: &JobPlan, sources: &[NodeId]) -> Vec<usize> {
-    let mut upstream: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); plan.nodes.len()];
-    let mut group: Vec<usize> = (0..sources.len()).collect();
-    for (id, node) in plan.nodes.iter().enumerate() {
-        let mut of: BTreeSet<usize> = sources.iter().position(|s| *s == id).into_iter().collect();
-        node.inputs.iter().for_each(|input| of.extend(upstream[*input].iter()));
-        if matches!(node.kind, NodeKind::WindowAggregate { .. }) {
-            let joined: BTreeSet<usize> = of.iter().map(|s| group[*s]).collect();
-            if let Some(first) = joined.first() {
-                group.iter_mut().filter(|g| joined.contains(g)).for_each(|g| *g = *first);
+        let first = match &plan.nodes[*reader].kind {
+            NodeKind::WindowAssign { window } => {
+                walk(plan, readers, *reader, Some(window), found);
+                continue;
             }
-        }
-        upstream[id] = of;
+            NodeKind::WindowAggregate { window: WindowSource::Assigned(spec), .. } => Some(spec),
+            NodeKind::WindowAggregate { window: WindowSource::Attached { .. }, .. } => assigned,
+            _ => {
+                walk(plan, readers, *reader, assigned, found);
+                continue;
+            }
+        };
+        found.extend(first.filter(|spec| !found.contains(spec)).cloned());
     }
-    group
 }
 
 /// The sources (by their place in `sources`) whose rows come to each node.

@@ -1,9 +1,11 @@
 //! From a plan to subtasks: which operators share one, where channels run, and which thread steps whom.
 
 use super::aggregate::{Aggregation, Shape, Windows};
-use super::analysis::{Readers, groups, may_be_early, release, sources_of};
+use super::analysis::{Readers, first_windows, may_be_early, sources_of};
 use super::channel::Channel;
+use super::checkpoint::{Cut, Parts, SplitCut, StateLayout, Writer as CheckpointWriter, layouts, share_out};
 use super::connectors::ValuesSource;
+use super::coordinator::{Coordinator, Member};
 use super::decode::{JsonOptions, OnParseError};
 use super::encode::JsonEncoder;
 use super::error::JobError;
@@ -12,7 +14,6 @@ use super::inputs::Inputs;
 use super::job::JobOptions;
 use super::lookup::Flight;
 use super::meter::{Meter, Times};
-use super::resume::{Coordinator, ResumePoint, SourceEntry};
 use super::task::{
     AggregateTask, Expander, LookupTask, LookupTaskOptions, Op, OpKind, Output, Pipeline, PreAggregate, Rejects, Scan,
     SinkTask, SinkTaskOptions, SourceTask, SourceTaskOptions, Target, Task, UnionTask, WindowAssigner, Writer,
@@ -21,13 +22,13 @@ use super::time::{Tracker, TrackerOptions};
 use super::wake::{Parker, Wake};
 use super::worker::{Seat, Shared};
 use crate::expr::{Expr, Program};
-use crate::plan::{JobPlan, Node, NodeId, NodeKind, SinkTarget, TableDef, WindowSource};
-use crate::port::{Lookup, LookupSpec, SinkSpec, Source, SplitId};
+use crate::plan::{JobPlan, Node, NodeId, NodeKind, SinkTarget, TableDef, WindowSource, WindowSpec};
+use crate::port::{Lookup, LookupSpec, SinkSpec, Source, SplitInfo};
 use crate::types::Schema;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use model::{Position, Watermark};
+use model::Watermark;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -42,15 +43,32 @@ pub(crate) struct Graph {
     pub(crate) shared: Arc<Shared>,
     pub(crate) coordinator: Arc<Coordinator>,
     pub(crate) meter: Arc<Meter>,
+    pub(crate) trackers: Vec<Arc<Tracker>>,
     pub(crate) collected: Option<(Schema, Receiver<RecordBatch>)>,
 }
 
+/// What a run takes over from the one before it.
+#[derive(Default)]
+pub(crate) struct Inherited {
+    /// What it begins with.
+    pub(crate) cut: Cut,
+    /// The counters of the run before.
+    pub(crate) meter: Option<Arc<Meter>>,
+    pub(crate) writer: Option<Arc<CheckpointWriter>>,
+}
+
 /// Builds the graph of `plan`.
-pub(crate) fn build(plan: &JobPlan, options: &JobOptions, parallelism: usize) -> Result<Graph, JobError> {
+pub(crate) fn build(
+    plan: &JobPlan,
+    options: &JobOptions,
+    parallelism: usize,
+    inherited: Inherited,
+) -> Result<Graph, JobError> {
     let layout = Layout::of(plan, options, parallelism);
-    let sources = open_sources(plan, options, &layout)?;
-    let meter = Arc::new(Meter::new(&options.env, parallelism));
-    let coordinator = coordinator(plan, options, &layout, &sources)?;
+    let Inherited { cut, meter, writer } = inherited;
+    let sources = open_sources(plan, options, &layout, &cut)?;
+    let meter = Arc::new(Meter::new(&options.env, parallelism, meter.as_deref()));
+    let coordinator = coordinator(options, &layout, writer)?;
     let mut builder = Builder {
         plan,
         options,
@@ -62,12 +80,16 @@ pub(crate) fn build(plan: &JobPlan, options: &JobOptions, parallelism: usize) ->
         incoming: BTreeMap::new(),
         collected: None,
         lookups: BTreeMap::new(),
+        layouts: layouts(plan),
+        cut: &cut,
+        shares: BTreeMap::new(),
     };
     let seats = builder.seats()?;
     let threads = layout.threads(seats);
     let Builder { shared, coordinator, meter, collected, .. } = builder;
     let collected = collected.map(|(schema, _, receiver)| (schema, receiver));
-    Ok(Graph { threads, shared, coordinator, meter, collected })
+    let trackers = sources.iter().map(|s| s.tracker.clone()).collect();
+    Ok(Graph { threads, shared, coordinator, meter, trackers, collected })
 }
 
 /// Which subtasks there are and which threads step them.
@@ -145,9 +167,11 @@ struct Opened {
     source: Arc<dyn Source>,
     tracker: Arc<Tracker>,
     floor: Watermark,
+    /// The windows that its rows go into first.
+    windows: Vec<WindowSpec>,
 }
 
-fn open_sources(plan: &JobPlan, options: &JobOptions, layout: &Layout) -> Result<Vec<Opened>, JobError> {
+fn open_sources(plan: &JobPlan, options: &JobOptions, layout: &Layout, cut: &Cut) -> Result<Vec<Opened>, JobError> {
     let mut opened: Vec<Opened> = Vec::new();
     for node in &layout.sources {
         let (table, source): (String, Arc<dyn Source>) = match &plan.nodes[*node].kind {
@@ -163,42 +187,50 @@ fn open_sources(plan: &JobPlan, options: &JobOptions, layout: &Layout) -> Result
         };
         let twins = opened.iter().filter(|o| o.name.split('#').next() == Some(&table)).count();
         let name = if twins == 0 { table.clone() } else { format!("{table}#{twins}") };
-        let point = options.resume.as_ref().and_then(|r| r.sources.get(&name));
-        let floor = point.map_or(Watermark::MIN, |p| Watermark(p.watermark));
-        let positions = point.iter().flat_map(|p| &p.splits).map(|(id, at)| (SplitId(*id), Position(*at))).collect();
+        let stood = cut.sources.get(&name);
+        let floor = stood.map_or(Watermark::MIN, |s| Watermark(s.watermark));
         let tracker_options = TrackerOptions {
             table: name.clone(),
             bounded: source.is_bounded(),
             drift_ms: options.alignment_ms,
             floor,
-            positions,
-            release: release(plan, &layout.readers, *node),
+            splits: stood.map(|s| s.splits.clone()).unwrap_or_default(),
         };
         let splits = source.splits().map_err(JobError::port(&table))?;
+        same_splits(&name, &splits, &tracker_options.splits)?;
         let wakes = (0..layout.parallelism).map(|s| layout.wake(*node, s)).collect();
         let tracker = Arc::new(Tracker::new(tracker_options, splits, wakes));
-        opened.push(Opened { node: *node, name, source, tracker, floor });
+        let windows = first_windows(plan, &layout.readers, *node);
+        opened.push(Opened { node: *node, name, source, tracker, floor, windows });
     }
     Ok(opened)
 }
 
+/// Refuses positions that belong to other splits than those that the source has under the same numbers now.
+fn same_splits(table: &str, now: &[SplitInfo], then: &BTreeMap<u32, SplitCut>) -> Result<(), JobError> {
+    let changed = |s: &&SplitInfo| then.get(&s.id.0).is_some_and(|t| t.name != s.name);
+    match now.iter().find(changed) {
+        None => Ok(()),
+        Some(split) => Err(JobError::Plan(format!(
+            "table {table}: split {} was {} when the job's state was kept and is {} now, so that positions mean \
+             something else; begin without state, or restore what the table read",
+            split.id.0, then[&split.id.0].name, split.name
+        ))),
+    }
+}
+
 fn coordinator(
-    plan: &JobPlan,
     options: &JobOptions,
     layout: &Layout,
-    sources: &[Opened],
+    writer: Option<Arc<CheckpointWriter>>,
 ) -> Result<Arc<Coordinator>, JobError> {
-    let groups = groups(plan, &layout.sources);
-    let entry = |(s, group): (&Opened, usize)| SourceEntry { name: s.name.clone(), tracker: s.tracker.clone(), group };
-    let entries = sources.iter().zip(groups).map(entry).collect();
-    let wakes = layout.sources.iter().flat_map(|n| (0..layout.parallelism).map(|s| layout.wake(*n, s))).collect();
-    let writers = layout.sinks.len() * layout.workers;
-    if writers == 0 {
+    if layout.sinks.is_empty() {
         return Err(JobError::Plan("the job has no sink".into()));
     }
-    let interval = options.resume_interval_ms.max(1).saturating_mul(1_000_000);
-    let start: ResumePoint = options.resume.clone().unwrap_or_default();
-    Ok(Arc::new(Coordinator::new(interval, entries, wakes, layout.parallelism, writers, start)))
+    let of_sources = layout.sources.iter().flat_map(|n| (0..layout.parallelism).map(|s| layout.wake(*n, s)));
+    let of_sinks = layout.sinks.iter().flat_map(|n| (0..layout.workers).map(|w| layout.wake(*n, w)));
+    let wakes = of_sources.chain(of_sinks).collect();
+    Ok(Arc::new(Coordinator::new(options.env.clone(), options.checkpointing.clone(), writer, wakes)))
 }
 
 struct Builder<'a> {
@@ -214,6 +246,10 @@ struct Builder<'a> {
     collected: Option<(Schema, Sender<RecordBatch>, Receiver<RecordBatch>)>,
     /// Tables that are looked up, opened, by node.
     lookups: BTreeMap<NodeId, Arc<dyn Lookup>>,
+    layouts: BTreeMap<NodeId, Arc<StateLayout>>,
+    cut: &'a Cut,
+    /// What each subtask of an aggregation begins with, as far as it has not been handed over.
+    shares: BTreeMap<NodeId, Vec<Parts>>,
 }
 
 impl Builder<'_> {
@@ -233,13 +269,11 @@ impl Builder<'_> {
                 seats.push((subtask / self.layout.per_thread, seat));
             }
         }
-        let mut writers = 0;
         for (index, sink) in self.layout.sinks.clone().into_iter().enumerate() {
             for worker in 0..self.layout.workers {
-                let task = self.sink(sink, worker, writers)?;
+                let task = self.sink(sink, worker)?;
                 let seat = Seat { task, wake: self.layout.wake(sink, worker), times: None };
                 seats.push((self.layout.workers * (1 + index) + worker, seat));
-                writers += 1;
             }
         }
         Ok(seats)
@@ -260,7 +294,7 @@ impl Builder<'_> {
             }
             NodeKind::Union => Ok(Box::new(UnionTask {
                 place: "UNION ALL".into(),
-                inputs: self.inputs(head, subtask),
+                inputs: self.inputs(head, subtask, self.floor(head)),
                 pipeline,
                 schema: nullable(&self.node(head).schema),
             })),
@@ -288,11 +322,10 @@ impl Builder<'_> {
         pipeline: Pipeline,
         on_parse_error: OnParseError,
     ) -> Result<Box<dyn Task>, JobError> {
-        let (index, opened) = self
+        let opened = self
             .sources
             .iter()
-            .enumerate()
-            .find(|(_, o)| o.node == head)
+            .find(|o| o.node == head)
             .ok_or_else(|| JobError::internal("the graph", "a source was not opened"))?;
         let options = SourceTaskOptions {
             table: opened.name.clone(),
@@ -300,7 +333,7 @@ impl Builder<'_> {
             tracker: opened.tracker.clone(),
             coordinator: self.coordinator.clone(),
             meter: self.meter.clone(),
-            index,
+            windows: opened.windows.clone(),
             read_bytes: self.options.read_bytes,
             idle_timeout_ns: self.options.idle_timeout_ns(&self.plan.settings, opened.source.is_bounded())?,
             on_parse_error,
@@ -344,16 +377,23 @@ impl Builder<'_> {
         };
         let flight = Flight::new(*options, self.meter.lookup(&table.name));
         let wake = self.layout.wake(head, subtask);
-        Ok(Box::new(LookupTask::new(task, self.inputs(head, subtask), pipeline, flight, wake)))
+        Ok(Box::new(LookupTask::new(task, self.inputs(head, subtask, self.floor(head)), pipeline, flight, wake)))
     }
 
     fn aggregate(&mut self, head: NodeId, subtask: usize, pipeline: Pipeline) -> Result<Box<dyn Task>, JobError> {
-        let (state, place) = self.aggregation(head)?;
-        let input = &self.node(self.node(head).inputs[0]).schema;
+        let (mut state, place) = self.aggregation(head)?;
+        let input = self.node(self.node(head).inputs[0]).schema.clone();
+        let layout =
+            self.layouts.get(&head).ok_or_else(|| JobError::internal(&place, "its state has no layout"))?.clone();
+        let restored = self.share(head, subtask)?;
+        state.restore(self.watermark(head), restored).map_err(JobError::arrow(&place))?;
+        let input = &input;
         Ok(Box::new(AggregateTask {
+            seat: self.coordinator.join(Member::Operator(layout)),
+            coordinator: self.coordinator.clone(),
             rejects: Rejects::new(&place, input, self.meter.clone(), self.options.strict),
             place,
-            inputs: self.inputs(head, subtask),
+            inputs: self.inputs(head, subtask, self.watermark(head)),
             state,
             pipeline,
             gauge: self.meter.state_gauge(),
@@ -377,17 +417,37 @@ impl Builder<'_> {
             WindowSource::Attached { zone, .. } => Windows::Attached { zone: *zone },
         };
         let output = Schema { fields: node.schema.fields.iter().map(super::nullable_field).collect() };
-        Ok((Aggregation::new(shape, windows, window.clone(), &output, self.floor(id)), place))
+        let mut state = Aggregation::new(shape, windows, window.clone(), &output);
+        state.restore(self.watermark(id), Vec::new()).map_err(JobError::arrow(&place))?;
+        Ok((state, place))
     }
 
-    /// Windows that close at or before it were finished before the job was resumed.
+    /// The watermark that an aggregation begins with, both of its halves.
+    fn watermark(&self, aggregation: NodeId) -> Watermark {
+        let stood = self.layouts.get(&aggregation).and_then(|l| self.cut.operators.get(&l.name));
+        stood.map_or_else(|| self.floor(aggregation), |o| o.watermark)
+    }
+
+    /// What a subtask of an aggregation begins with.
+    fn share(&mut self, aggregation: NodeId, subtask: usize) -> Result<Parts, JobError> {
+        let Some(stood) = self.layouts.get(&aggregation).and_then(|l| self.cut.operators.get(&l.name)) else {
+            return Ok(Vec::new());
+        };
+        if !self.shares.contains_key(&aggregation) {
+            let shares = share_out(&stood.parts, self.options.key_groups, self.layout.parallelism);
+            self.shares.insert(aggregation, shares.map_err(|e| JobError::internal(&stood.layout.name, e))?);
+        }
+        let share = self.shares.get_mut(&aggregation).and_then(|shares| shares.get_mut(subtask));
+        Ok(share.map(std::mem::take).unwrap_or_default())
+    }
+
+    /// The least watermark with which the sources above a node begin.
     fn floor(&self, node: NodeId) -> Watermark {
         let of = sources_of(self.plan, &self.layout.sources, node);
         of.iter().map(|s| self.sources[*s].floor).min().unwrap_or(Watermark::MIN)
     }
 
-    fn inputs(&mut self, node: NodeId, index: usize) -> Inputs {
-        let floor = self.floor(node);
+    fn inputs(&mut self, node: NodeId, index: usize, floor: Watermark) -> Inputs {
         Inputs::new(self.incoming.remove(&(node, index)).unwrap_or_default(), floor)
     }
 
@@ -484,7 +544,8 @@ impl Builder<'_> {
         };
         let parallelism = self.layout.parallelism;
         let channels = (0..parallelism).map(|to| self.channel((head, subtask), (aggregate, to), parallelism)).collect();
-        let next = vec![output(pipeline, Output::Exchange(channels))];
+        let key_groups = self.options.key_groups;
+        let next = vec![output(pipeline, Output::Exchange { channels, key_groups })];
         pipeline.ops.push(Op { kind: OpKind::PreAggregate(Box::new(pre)), next, label: place });
         Ok(Target::Op(pipeline.ops.len() - 1))
     }
@@ -497,7 +558,7 @@ impl Builder<'_> {
         channel
     }
 
-    fn sink(&mut self, id: NodeId, worker: usize, writer: usize) -> Result<Box<dyn Task>, JobError> {
+    fn sink(&mut self, id: NodeId, worker: usize) -> Result<Box<dyn Task>, JobError> {
         let plan = self.plan;
         let node = &plan.nodes[id];
         let NodeKind::Sink { target, columns, key } = &node.kind else {
@@ -515,6 +576,8 @@ impl Builder<'_> {
                     schema: schema.clone(),
                     subtask: worker as u32,
                     parallelism: self.layout.workers as u32,
+                    prepared: (worker == 0 && self.coordinator.keeps_state())
+                        .then(|| self.cut.sinks.get(&table.name).cloned().unwrap_or_default()),
                 };
                 let sink = self.options.connectors.sink(&spec).map_err(JobError::port(&table.name))?;
                 (table.name.clone(), schema, Writer::Sink(sink))
@@ -526,17 +589,17 @@ impl Builder<'_> {
         };
         let ids = self.id_rule(target).filter(|_| !key.is_empty());
         let options = SinkTaskOptions {
+            seat: self.coordinator.join(Member::Sink(place.clone())),
             place,
             columns: columns.clone(),
             schema: schema.arrow(),
             ids: ids.map(|rule| IdMaker::new(rule, key.clone(), input.clone())),
             coordinator: self.coordinator.clone(),
-            index: writer,
             meter: self.meter.clone(),
             flush_interval_ns: self.options.sink_flush_interval_ms.saturating_mul(1_000_000),
             cancelled: self.shared.cancelled.clone(),
         };
-        Ok(Box::new(SinkTask::new(options, self.inputs(id, worker), rows)))
+        Ok(Box::new(SinkTask::new(options, self.inputs(id, worker, self.floor(id)), rows)))
     }
 
     fn id_rule(&self, target: &SinkTarget) -> Option<IdRule> {
@@ -564,4 +627,16 @@ fn output(pipeline: &mut Pipeline, output: Output) -> Target {
 
 fn nullable(schema: &Schema) -> SchemaRef {
     Schema { fields: schema.fields.iter().map(super::nullable_field).collect() }.arrow()
+}
+
+/// The shapes of all aggregations of a plan, by the name of their state.
+pub(crate) fn shapes(plan: &JobPlan) -> Result<BTreeMap<String, Shape>, JobError> {
+    let shape = |(id, layout): (NodeId, Arc<StateLayout>)| {
+        let node = &plan.nodes[id];
+        let NodeKind::WindowAggregate { keys, aggregates, .. } = &node.kind else { return Ok(None) };
+        let input = &plan.nodes[node.inputs[0]].schema.fields;
+        let shape = Shape::new(keys, aggregates, input, &node.schema.fields).map_err(JobError::Plan)?;
+        Ok(Some((layout.name.clone(), shape)))
+    };
+    layouts(plan).into_iter().filter_map(|entry| shape(entry).transpose()).collect()
 }

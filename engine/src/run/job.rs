@@ -1,9 +1,13 @@
 //! Jobs: started from a plan, watched and stopped through a handle.
 
+use super::checkpoint::{
+    CheckpointStats, CheckpointSummary, Checkpointing, Cut, Restore, Writer as CheckpointWriter, restore,
+};
+use super::coordinator::Coordinator;
 use super::error::JobError;
-use super::graph::{Graph, build};
+use super::graph::{Graph, Inherited, build, shapes};
 use super::meter::{JobMetrics, Meter, Rejection, SubtaskMetrics};
-use super::resume::{Coordinator, ResumePoint};
+use super::time::Tracker;
 use super::worker::{Shared, run};
 use crate::functions::Functions;
 use crate::plan::JobPlan;
@@ -12,9 +16,11 @@ use crate::types::Schema;
 use arrow_array::RecordBatch;
 use crossbeam_channel::Receiver;
 use model::Env;
-use model::limits::PARALLELISM_MAX;
+use model::limits::{PARALLELISM_MAX, SNAPSHOT_NAME_CHARS_MAX};
+use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -22,6 +28,12 @@ use std::time::Duration;
 const PARALLELISM: &str = "parallelism.default";
 /// The setting that says after how long without rows a split is set aside.
 const IDLE_TIMEOUT: &str = "table.exec.source.idle-timeout";
+/// The setting that says how many key groups the state of a job has.
+const MAX_PARALLELISM: &str = "pipeline.max-parallelism";
+/// Key groups where nothing is set.
+const KEY_GROUPS: u32 = 1_024;
+/// Most key groups.
+const KEY_GROUPS_MAX: u32 = 32_768;
 /// That time for unbounded sources where nothing is set, in milliseconds.
 const IDLE_TIMEOUT_MS: u64 = 5_000;
 
@@ -40,13 +52,18 @@ pub struct JobOptions {
     pub functions: Functions,
     /// What the tables' connectors are.
     pub connectors: Arc<dyn Connectors>,
-    /// Where to begin again; `None`: at the start.
-    pub resume: Option<ResumePoint>,
+    /// How state is kept.
+    pub checkpointing: Checkpointing,
+    /// What the job begins with.
+    pub restore: Restore,
+    /// Begin although the script drops or cannot use some of the state that is restored; that state is lost.
+    pub allow_dropped_state: bool,
+    /// How many groups keys are put into, by which they are shared out to subtasks; at least the greatest parallelism
+    /// that the job will have. The setting `pipeline.max-parallelism` comes first.
+    pub key_groups: u32,
     /// As in Flink, a record that cannot be read and a row without the time that a window needs fail the job, where the
     /// table does not say otherwise. Without it they are counted and sampled.
     pub strict: bool,
-    /// How often a resume point is made, in milliseconds; each one flushes the sinks.
-    pub resume_interval_ms: u64,
     /// How long written rows may wait for a flush while nothing more comes, in milliseconds.
     pub sink_flush_interval_ms: u64,
     /// How far in event time one split may be read ahead of the slowest that has something to read, in milliseconds.
@@ -69,9 +86,11 @@ impl JobOptions {
             env,
             functions: Functions::new(),
             connectors,
-            resume: None,
+            checkpointing: Checkpointing::default(),
+            restore: Restore::default(),
+            allow_dropped_state: false,
+            key_groups: KEY_GROUPS,
             strict: false,
-            resume_interval_ms: 1_000,
             sink_flush_interval_ms: 100,
             alignment_ms: 3_600_000,
             read_bytes: 512 * 1024,
@@ -90,10 +109,37 @@ impl JobOptions {
                 if text.trim() == "-1" { 1 } else { text.trim().parse().map_err(wrong)? }
             }
         };
-        if !(1..=PARALLELISM_MAX).contains(&parallelism) {
-            return Err(JobError::Plan(format!("a parallelism is 1 to {PARALLELISM_MAX}, not {parallelism}")));
+        in_bounds(parallelism, self.key_groups)
+    }
+
+    /// These options with what the script sets.
+    fn with_settings(mut self, settings: &BTreeMap<String, String>) -> Result<Self, JobError> {
+        let checkpointing = &mut self.checkpointing;
+        let durations = [
+            ("execution.checkpointing.interval", &mut checkpointing.interval_ms),
+            ("execution.checkpointing.min-pause", &mut checkpointing.min_pause_ms),
+            ("execution.checkpointing.timeout", &mut checkpointing.timeout_ms),
+        ];
+        for (key, place) in durations {
+            let Some(text) = settings.get(key) else { continue };
+            *place = duration_ms(text)
+                .ok_or_else(|| JobError::Plan(format!("'{key}' is a duration such as '10 s', not '{text}'")))?;
         }
-        Ok(parallelism as usize)
+        let retained = "execution.checkpointing.num-retained";
+        if let Some(text) = settings.get(retained) {
+            let number = text.trim().parse().ok().filter(|n| *n > 0);
+            checkpointing.retained =
+                number.ok_or_else(|| JobError::Plan(format!("'{retained}' is a whole number from 1, not '{text}'")))?;
+        }
+        if let Some(text) = settings.get(MAX_PARALLELISM) {
+            let number = text.trim().parse().ok().filter(|n| (1..=KEY_GROUPS_MAX).contains(n));
+            self.key_groups = number.ok_or_else(|| {
+                JobError::Plan(format!(
+                    "'{MAX_PARALLELISM}' is a whole number from 1 to {KEY_GROUPS_MAX}, not '{text}'"
+                ))
+            })?;
+        }
+        Ok(self)
     }
 
     /// After how long without rows a split is set aside, in nanoseconds; 0: never.
@@ -106,6 +152,14 @@ impl JobOptions {
         };
         Ok(ms.saturating_mul(1_000_000))
     }
+}
+
+fn in_bounds(parallelism: u32, key_groups: u32) -> Result<usize, JobError> {
+    let most = PARALLELISM_MAX.min(key_groups);
+    if (1..=most).contains(&parallelism) {
+        return Ok(parallelism as usize);
+    }
+    Err(JobError::Plan(format!("a parallelism is 1 to {most}, not {parallelism}")))
 }
 
 /// A duration as Flink writes them: a number and a unit, milliseconds without one.
@@ -133,7 +187,7 @@ pub enum JobState {
     Stopping,
     /// It has read its bounded sources to their end and given all results.
     Finished,
-    /// It was stopped; its sinks are flushed and the resume point is complete.
+    /// It was stopped; its sinks are flushed and its last checkpoint is complete.
     Stopped,
     /// It has failed, for the first reason seen.
     Failed(JobError),
@@ -148,8 +202,51 @@ impl Job {
     /// # Errors
     /// When the plan, an option or a connector does not allow it; then nothing was started.
     pub fn start(plan: JobPlan, options: JobOptions) -> Result<JobHandle, JobError> {
+        let options = options.with_settings(&plan.settings)?;
         let parallelism = options.parallelism(&plan.settings)?;
-        let Graph { threads, shared, coordinator, meter, collected } = build(&plan, &options, parallelism)?;
+        let cut =
+            restore(&options.checkpointing, &options.restore, options.allow_dropped_state, &plan, &shapes(&plan)?)?;
+        let anew = options.restore == Restore::Nothing;
+        let writer = CheckpointWriter::start(&options.checkpointing, anew, &options.env, &options.name)
+            .map_err(JobError::port("the job's state"))?
+            .map(Arc::new);
+        let inherited = Inherited { cut: cut.unwrap_or_default(), meter: None, writer: writer.clone() };
+        let (run, collected) = Run::start(&plan, &options, parallelism, inherited)?;
+        Ok(JobHandle {
+            plan,
+            options,
+            run: RwLock::new(Arc::new(run)),
+            writer,
+            collected,
+            stop_wanted: AtomicBool::new(false),
+            cancel_wanted: AtomicBool::new(false),
+            rescaling: AtomicBool::new(false),
+            rescaled: Mutex::new(None),
+        })
+    }
+}
+
+/// The threads of a job at one parallelism.
+struct Run {
+    parallelism: usize,
+    shared: Arc<Shared>,
+    coordinator: Arc<Coordinator>,
+    meter: Arc<Meter>,
+    trackers: Vec<Arc<Tracker>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+type Rows = (Schema, Receiver<RecordBatch>);
+
+impl Run {
+    fn start(
+        plan: &JobPlan,
+        options: &JobOptions,
+        parallelism: usize,
+        inherited: Inherited,
+    ) -> Result<(Self, Option<Rows>), JobError> {
+        let graph = build(plan, options, parallelism, inherited)?;
+        let Graph { threads, shared, coordinator, meter, trackers, collected } = graph;
         let mut running = Vec::with_capacity(threads.len());
         let mut failed = None;
         for (name, parker, seats) in threads {
@@ -167,70 +264,193 @@ impl Job {
                 }
             }
         }
-        let env = options.env.clone();
-        let handle = JobHandle { shared, coordinator, meter, env, threads: running, collected };
-        match failed {
-            Some(error) => Err(error),
-            None => Ok(handle),
+        let run = Self { parallelism, shared, coordinator, meter, trackers, threads: Mutex::new(running) };
+        failed.map_or(Ok((run, collected)), Err)
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.shared.cancel();
+        for thread in self.threads.get_mut().drain(..) {
+            // A thread ends by itself; a panic in it has been recorded as the job's failure.
+            let _ = thread.join();
         }
     }
 }
 
+/// What a change of parallelism came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rescaled {
+    /// The parallelism before.
+    pub from: u32,
+    /// The parallelism now.
+    pub to: u32,
+    /// How long no row was read, in microseconds.
+    pub pause_us: u64,
+}
+
 /// A job that was started. Dropping it ends the job at once, without flushing its sinks.
 pub struct JobHandle {
-    shared: Arc<Shared>,
-    coordinator: Arc<Coordinator>,
-    meter: Arc<Meter>,
-    env: Env,
-    threads: Vec<JoinHandle<()>>,
-    collected: Option<(Schema, Receiver<RecordBatch>)>,
+    plan: JobPlan,
+    options: JobOptions,
+    run: RwLock<Arc<Run>>,
+    writer: Option<Arc<CheckpointWriter>>,
+    collected: Option<Rows>,
+    stop_wanted: AtomicBool,
+    cancel_wanted: AtomicBool,
+    rescaling: AtomicBool,
+    /// Held while the parallelism changes.
+    rescaled: Mutex<Option<Rescaled>>,
 }
 
 impl JobHandle {
-    /// Asks the job to stop: sources end where they stand, sinks are flushed and closed. Returns at once; see
-    /// [`JobHandle::wait`].
+    fn run(&self) -> Arc<Run> {
+        self.run.read().clone()
+    }
+
+    /// Asks the job to stop: sources end where they stand, sinks are flushed and closed, and a last checkpoint is
+    /// written. Returns at once; see [`JobHandle::wait`].
     pub fn stop(&self) {
-        self.coordinator.stop();
+        self.stop_wanted.store(true, Ordering::Release);
+        self.run().coordinator.stop();
     }
 
     /// Ends the job at once, as a crash would: what is in flight is dropped and sinks are not flushed.
     pub fn cancel(&self) {
-        self.shared.cancel();
+        self.cancel_wanted.store(true, Ordering::Release);
+        self.run().shared.cancel();
     }
 
-    /// Waits for the job to end. Collected rows must be taken meanwhile.
+    /// Waits for the job to end, its last checkpoint durable. Collected rows must be taken meanwhile.
     ///
     /// # Errors
     /// The first failure.
     pub fn wait(&self) -> Result<JobState, JobError> {
-        match self.shared.wait(None).1 {
-            Some(error) => Err(error),
-            None => Ok(self.state()),
+        loop {
+            let run = self.run();
+            let (_, failure) = run.shared.wait(None);
+            // A rescale puts another run in its place before it lets go.
+            let _settled = self.rescaled.lock();
+            if !Arc::ptr_eq(&run, &self.run()) {
+                continue;
+            }
+            if let Some(writer) = &self.writer {
+                writer.finish();
+            }
+            return failure.map_or_else(|| Ok(self.state()), Err);
         }
     }
 
     /// Waits for the job to end, at most `limit`; whether it has.
     pub fn wait_for(&self, limit: Duration) -> bool {
-        self.shared.wait(Some(limit)).0
+        self.run().shared.wait(Some(limit)).0 && !self.rescaling.load(Ordering::Acquire)
     }
 
     /// Where the job stands.
     pub fn state(&self) -> JobState {
-        let (running, failure) = self.shared.status();
-        let stopping = self.coordinator.is_stopping();
-        let cancelled = self.shared.cancelled.load(std::sync::atomic::Ordering::Acquire);
+        let run = self.run();
+        let (running, failure) = run.shared.status();
+        let asked = self.stop_wanted.load(Ordering::Acquire) || self.cancel_wanted.load(Ordering::Acquire);
+        let running = running || self.rescaling.load(Ordering::Acquire);
         match (failure, running) {
             (Some(error), _) => JobState::Failed(error),
-            (None, true) if stopping || cancelled => JobState::Stopping,
+            (None, true) if asked => JobState::Stopping,
             (None, true) => JobState::Running,
-            (None, false) if stopping || cancelled => JobState::Stopped,
+            (None, false) if asked => JobState::Stopped,
             (None, false) => JobState::Finished,
         }
     }
 
-    /// The newest point at which the job can begin again; after a stop, the one where it stopped.
-    pub fn resume_point(&self) -> ResumePoint {
-        self.coordinator.point()
+    /// Gives the running job another parallelism. Sources pause, what is under way is worked off, groups are handed to
+    /// their new owners in memory, and reading goes on; nothing is read twice and nothing is written down.
+    ///
+    /// # Errors
+    /// When the parallelism is out of bounds or the job does not run; then nothing has changed. When the new subtasks
+    /// cannot be started, the job has failed.
+    pub fn rescale(&self, parallelism: u32) -> Result<Rescaled, JobError> {
+        let parallelism = in_bounds(parallelism, self.options.key_groups)?;
+        if self.collected.is_some() {
+            return Err(JobError::Plan("a job whose rows are collected keeps its parallelism".into()));
+        }
+        let mut rescaled = self.rescaled.lock();
+        if !matches!(self.state(), JobState::Running) {
+            return Err(JobError::Plan("only a running job can be rescaled".into()));
+        }
+        let run = self.run();
+        let began_ns = self.options.env.monotonic_ns();
+        self.rescaling.store(true, Ordering::Release);
+        let next = self.succeed(&run, parallelism);
+        if let Ok(next) = &next {
+            *self.run.write() = next.clone();
+        }
+        self.rescaling.store(false, Ordering::Release);
+        let next = next?;
+        if self.stop_wanted.load(Ordering::Acquire) {
+            next.coordinator.stop();
+        }
+        if self.cancel_wanted.load(Ordering::Acquire) {
+            next.shared.cancel();
+        }
+        let pause_us = self.options.env.monotonic_ns().saturating_sub(began_ns) / 1_000;
+        let done = Rescaled { from: run.parallelism as u32, to: parallelism as u32, pause_us };
+        *rescaled = Some(done);
+        Ok(done)
+    }
+
+    /// Ends `run` and starts another one from what it kept.
+    fn succeed(&self, run: &Arc<Run>, parallelism: usize) -> Result<Arc<Run>, JobError> {
+        run.coordinator.hand_over();
+        let (_, failure) = run.shared.wait(None);
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        let Some(cut) = run.coordinator.last() else {
+            return Err(JobError::Plan("the job was cancelled while it was rescaled".into()));
+        };
+        let inherit = |cut: Cut| Inherited { cut, meter: Some(run.meter.clone()), writer: self.writer.clone() };
+        let next = Run::start(&self.plan, &self.options, parallelism, inherit(cut));
+        match next {
+            Ok((next, _)) => Ok(Arc::new(next)),
+            Err(error) => {
+                run.shared.fail(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    /// The last change of parallelism.
+    pub fn rescaled(&self) -> Option<Rescaled> {
+        self.rescaled.try_lock().and_then(|r| *r)
+    }
+
+    /// The parallelism that the job has now.
+    pub fn parallelism(&self) -> u32 {
+        self.run().parallelism as u32
+    }
+
+    /// Writes everything that the job keeps under a name, beside its checkpoints, and goes on. Returns when the snapshot
+    /// is durable.
+    ///
+    /// # Errors
+    /// When the job keeps no checkpoints or has ended, the name is not made of letters, digits, `.`, `_` and `-`, or the
+    /// snapshot cannot be written.
+    pub fn snapshot(&self, name: &str) -> Result<CheckpointSummary, JobError> {
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if name.is_empty() || name.len() > SNAPSHOT_NAME_CHARS_MAX || !name.chars().all(legal) {
+            return Err(JobError::Plan(format!(
+                "a snapshot's name is 1 to {SNAPSHOT_NAME_CHARS_MAX} letters, digits, '.', '_' and '-', not {name:?}"
+            )));
+        }
+        let port = JobError::port("the snapshot");
+        let waiting = self.run().coordinator.snapshot(name).map_err(&port)?;
+        let gone = |_| JobError::Plan(format!("the job has ended before snapshot {name} was complete"));
+        waiting.recv().map_err(gone)?.map_err(&port)
+    }
+
+    /// What has become of the job's checkpoints since it was started.
+    pub fn checkpoints(&self) -> CheckpointStats {
+        self.writer.as_ref().map(|w| w.stats()).unwrap_or_default()
     }
 
     /// The columns of collected rows, and where they come; `None` when the job collects nothing.
@@ -240,9 +460,10 @@ impl JobHandle {
 
     /// What the job has done until now.
     pub fn metrics(&self) -> JobMetrics {
-        let meter = &self.meter;
-        let splits: Vec<_> = self.coordinator.trackers().flat_map(|t| t.metrics()).collect();
-        let watermark = self.coordinator.trackers().map(|t| t.watermark().0).min().filter(|w| *w != i64::MIN);
+        let run = self.run();
+        let meter = &run.meter;
+        let splits: Vec<_> = run.trackers.iter().flat_map(|t| t.metrics()).collect();
+        let watermark = run.trackers.iter().map(|t| t.watermark().0).min().filter(|w| *w != i64::MIN);
         let records_in = meter.records_in.get();
         let per_subtask = |(index, times): (usize, &Arc<super::meter::Times>)| SubtaskMetrics {
             index: index as u32,
@@ -253,11 +474,10 @@ impl JobHandle {
         JobMetrics {
             records_in,
             bytes_in: meter.bytes_in.get(),
-            records_in_per_s: meter.rate.lock().read(&self.env, records_in),
+            records_in_per_s: meter.rate.lock().read(&self.options.env, records_in),
             records_out: meter.records_out.get(),
             early: meter.early.get(),
             late: meter.late.get(),
-            replayed: meter.replayed.get(),
             bad: meter.bad.get(),
             watermark,
             millis_behind_latest: splits.iter().filter_map(|s| s.millis_behind_latest).max(),
@@ -270,23 +490,20 @@ impl JobHandle {
 
     /// The newest records that could not be read, or had no time where a window needs one.
     pub fn bad_samples(&self) -> Vec<Rejection> {
-        self.meter.bad_samples.newest()
+        self.run().meter.bad_samples.newest()
     }
 
     /// The newest rows that came after their last window had closed.
     pub fn late_samples(&self) -> Vec<Rejection> {
-        self.meter.late_samples.newest()
+        self.run().meter.late_samples.newest()
     }
 }
 
 impl Drop for JobHandle {
     fn drop(&mut self) {
-        self.shared.cancel();
+        self.run().shared.cancel();
+        // Whoever waits for room among the collected rows is let go.
         self.collected = None;
-        for thread in self.threads.drain(..) {
-            // A thread ends by itself; a panic in it has been recorded as the job's failure.
-            let _ = thread.join();
-        }
     }
 }
 

@@ -80,7 +80,6 @@ pub(crate) struct Meter {
     pub(crate) records_out: Counter,
     pub(crate) early: Counter,
     pub(crate) late: Counter,
-    pub(crate) replayed: Counter,
     pub(crate) bad: Counter,
     pub(crate) bad_samples: Samples,
     pub(crate) late_samples: Samples,
@@ -94,7 +93,7 @@ pub(crate) struct Meter {
 }
 
 /// Records per second, measured between two readings at least a second apart.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Rate {
     at_ns: u64,
     records: u64,
@@ -118,9 +117,25 @@ impl Rate {
 }
 
 impl Meter {
-    pub(crate) fn new(env: &Env, parallelism: usize) -> Self {
+    /// The counters of a job, or those of a run that goes on from where an earlier one of the same job has ended.
+    pub(crate) fn new(env: &Env, parallelism: usize, before: Option<&Self>) -> Self {
         let times = (0..parallelism).map(|_| Arc::default()).collect();
-        Self { times, rate: Mutex::new(Rate::start(env)), ..Self::default() }
+        let meter = Self { times, rate: Mutex::new(Rate::start(env)), ..Self::default() };
+        if let Some(before) = before {
+            let pairs = [
+                (&meter.records_in, &before.records_in),
+                (&meter.bytes_in, &before.bytes_in),
+                (&meter.records_out, &before.records_out),
+                (&meter.early, &before.early),
+                (&meter.late, &before.late),
+                (&meter.bad, &before.bad),
+            ];
+            pairs.into_iter().for_each(|(now, then)| now.set(then.get()));
+            before.bad_samples.newest().into_iter().for_each(|s| meter.bad_samples.push(s));
+            before.late_samples.newest().into_iter().for_each(|s| meter.late_samples.push(s));
+            *meter.rate.lock() = before.rate.lock().clone();
+        }
+        meter
     }
 
     /// The counters of one more lookup of `table`.
@@ -153,8 +168,6 @@ pub struct JobMetrics {
     pub early: u64,
     /// Rows that came after their last window had closed.
     pub late: u64,
-    /// Rows read again after a resume whose windows were finished before it.
-    pub replayed: u64,
     /// Records that could not be read, and rows without the time that their window needs.
     pub bad: u64,
     /// The least watermark over the sources, in milliseconds since the epoch; `None` before the first one, `i64::MAX`

@@ -1,13 +1,15 @@
 //! Running a plan: subtasks, exchange, event time, windows, connectors of the engine itself.
 //!
 //! [`Job::start`] turns a plan into subtasks on worker threads and gives a [`JobHandle`]. Everything that travels
-//! between subtasks is one closed set of messages; `docs/decisions/0003-sql-engine.md` tells how watermarks, barriers
-//! and resume points work.
+//! between subtasks is one closed set of messages; `docs/decisions/0003-sql-engine.md` tells how watermarks and barriers
+//! work, `docs/decisions/0011-state-and-checkpoints.md` what is kept and how a job goes on from it.
 
 mod aggregate;
 mod analysis;
 mod channel;
+mod checkpoint;
 pub mod connectors;
+mod coordinator;
 pub mod decode;
 pub mod encode;
 mod error;
@@ -17,19 +19,21 @@ mod inputs;
 mod job;
 mod lookup;
 mod meter;
-mod resume;
 mod script;
 mod task;
 mod time;
 mod wake;
 mod worker;
 
+pub use checkpoint::{
+    CheckpointStats, CheckpointStorage, CheckpointSummary, Checkpointing, Fate, Folder, Restore, StateReport, compare,
+    remove_snapshot, snapshots,
+};
 pub use error::JobError;
 pub(crate) use job::duration_ms;
-pub use job::{Job, JobHandle, JobOptions, JobState};
+pub use job::{Job, JobHandle, JobOptions, JobState, Rescaled};
 pub use lookup::LookupMetrics;
 pub use meter::{JobMetrics, Rejection, SAMPLE_BYTES_MAX, SAMPLES_MAX, SplitMetrics, SubtaskMetrics};
-pub use resume::{ResumePoint, SourcePoint};
 pub use script::{JobReport, ScriptError, ScriptEvent, ScriptReport, run_script};
 
 use crate::types::Field;

@@ -11,7 +11,7 @@ use engine::port::{
 };
 use engine::run::decode::JsonOptions;
 use engine::run::encode::JsonEncoder;
-use engine::run::{Job, JobError, JobHandle, JobOptions};
+use engine::run::{CheckpointStorage, Checkpointing, Job, JobError, JobHandle, JobOptions};
 use engine::sql::{Planned, Script, Session};
 use model::{Env, Kind, Position};
 use std::collections::BTreeMap;
@@ -235,6 +235,55 @@ impl Sink for IndexWriter {
     }
 }
 
+/// Checkpoints in memory, which can be told to fail or be damaged.
+#[derive(Clone, Default)]
+pub(crate) struct Kept {
+    pub(crate) objects: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+    /// Writes fail.
+    pub(crate) broken: Arc<AtomicBool>,
+    pub(crate) bytes_written: Arc<AtomicU64>,
+}
+
+impl Kept {
+    /// Checkpoints here, as often as `interval_ms`.
+    pub(crate) fn every(&self, interval_ms: u64) -> Checkpointing {
+        Checkpointing { storage: Some(Arc::new(self.clone())), interval_ms, ..Checkpointing::default() }
+    }
+
+    pub(crate) fn names(&self, ending: &str) -> Vec<String> {
+        self.objects.lock().unwrap().keys().filter(|n| n.ends_with(ending)).cloned().collect()
+    }
+}
+
+impl CheckpointStorage for Kept {
+    fn write(&self, name: &str, parts: &[&[u8]]) -> Result<(), PortError> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(PortError::new(Kind::Unavailable, "the disk is full"));
+        }
+        let whole = parts.concat();
+        self.bytes_written.fetch_add(whole.len() as u64, Ordering::SeqCst);
+        self.objects.lock().unwrap().insert(name.to_owned(), whole);
+        Ok(())
+    }
+
+    fn read(&self, name: &str, offset: u64, length: Option<u64>) -> Result<Bytes, PortError> {
+        let objects = self.objects.lock().unwrap();
+        let object = objects.get(name).ok_or_else(|| PortError::new(Kind::NotFound, format!("no {name}")))?;
+        let end = length.map_or(object.len(), |l| (offset + l) as usize);
+        let bytes = object.get(offset as usize..end);
+        bytes.map(Bytes::copy_from_slice).ok_or_else(|| PortError::new(Kind::Corrupt, format!("{name} is cut off")))
+    }
+
+    fn list(&self) -> Result<Vec<String>, PortError> {
+        Ok(self.objects.lock().unwrap().keys().cloned().collect())
+    }
+
+    fn remove(&self, name: &str) -> Result<(), PortError> {
+        self.objects.lock().unwrap().remove(name);
+        Ok(())
+    }
+}
+
 /// Sources and indices by the name of their table.
 #[derive(Clone, Default)]
 pub(crate) struct Hands {
@@ -270,7 +319,10 @@ impl Hands {
     }
 
     pub(crate) fn options(&self) -> JobOptions {
-        JobOptions { resume_interval_ms: 20, ..JobOptions::new("app", Env::system(), Arc::new(self.clone())) }
+        JobOptions {
+            checkpointing: Checkpointing { interval_ms: 20, ..Checkpointing::default() },
+            ..JobOptions::new("app", Env::system(), Arc::new(self.clone()))
+        }
     }
 
     pub(crate) fn start(&self, script: &str, parallelism: u32) -> JobHandle {

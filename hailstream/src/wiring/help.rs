@@ -1,10 +1,14 @@
 //! What each reading on `/metrics` says, in one line.
 
 /// Readings and their words, in the order of their names.
-const HELP: [(&str, &str); 61] = [
+const HELP: [(&str, &str); 67] = [
     ("application_bad_records_total", "Records that could not be read."),
     ("application_behind_latest_ms", "Age of the next record to read, the largest over all shards, in milliseconds."),
+    ("application_checkpoints_completed_total", "Checkpoints that are durable, since the run began."),
+    ("application_checkpoints_failed_total", "Checkpoints that failed, since the run began."),
     ("application_kpus", "KPUs that the application runs on."),
+    ("application_last_checkpoint_duration_ms", "How long the last durable checkpoint took, in milliseconds."),
+    ("application_last_checkpoint_size_bytes", "State in the last durable checkpoint, in bytes."),
     ("application_late_records_total", "Records that came too late for their windows."),
     ("application_lookup_cache_hits_total", "Rows of a lookup answered from its cache."),
     ("application_lookup_dead_letters_total", "Rows given up because their lookup failed for good."),
@@ -15,7 +19,12 @@ const HELP: [(&str, &str); 61] = [
     ("application_parallelism", "Parallel subtasks of each operator."),
     ("application_records_in_total", "Records read."),
     ("application_records_out_total", "Results written."),
+    (
+        "application_rescale_pause_ms",
+        "How long no record was read during the last change of parallelism, in milliseconds.",
+    ),
     ("application_restarts_total", "Restarts after a failure."),
+    ("application_state_bytes", "State in memory, in bytes."),
     ("application_watermark_ms", "Smallest watermark over all sources, in milliseconds since the Unix epoch."),
     ("index_checkpoint_failures_total", "Checkpoints that failed."),
     ("index_checkpoints_total", "Checkpoints taken."),

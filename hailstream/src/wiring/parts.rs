@@ -5,7 +5,7 @@ use super::observe::{Rates, Reading};
 use crate::platform::PlatformError;
 use crate::replaying::{Replaying, ReplayingError};
 use control::metrics::{MetricStore, MetricsError};
-use control::{ApplicationView, Applications, LookupStats};
+use control::{ApplicationView, Applications, LookupStats, RunMetrics};
 use index::Index;
 use model::{Env, Sample};
 use parking_lot::Mutex;
@@ -114,6 +114,23 @@ impl Parts {
     }
 }
 
+/// State and checkpoints of an application.
+fn state_samples(view: &ApplicationView, metrics: &RunMetrics) -> Vec<Sample> {
+    let checkpoints = metrics.checkpoints;
+    let mut values = vec![
+        ("application_checkpoints_completed_total", checkpoints.completed as f64),
+        ("application_checkpoints_failed_total", checkpoints.failed as f64),
+        ("application_last_checkpoint_duration_ms", checkpoints.last_duration_ms as f64),
+        ("application_last_checkpoint_size_bytes", checkpoints.last_size_bytes as f64),
+        ("application_state_bytes", metrics.state_bytes as f64),
+    ];
+    values.extend(metrics.rescale_pause_ms.map(|ms| ("application_rescale_pause_ms", ms)));
+    values
+        .into_iter()
+        .map(|(name, value)| Sample::new(name, value).with("application", view.spec.name.as_str()))
+        .collect()
+}
+
 fn lookup_samples(view: &ApplicationView, lookup: &LookupStats) -> Vec<Sample> {
     let readings = [
         ("application_lookup_cache_hits_total", lookup.cache_hits as f64),
@@ -131,9 +148,10 @@ fn lookup_samples(view: &ApplicationView, lookup: &LookupStats) -> Vec<Sample> {
 
 fn application_samples(view: &ApplicationView) -> Vec<Sample> {
     let sample = |name, value: f64| Sample::new(name, value).with("application", view.spec.name.as_str());
+    let parallelism = view.metrics.as_ref().map_or(view.spec.parallelism, |m| m.parallelism);
     let mut samples = vec![
         sample("application_kpus", f64::from(view.spec.kpus())),
-        sample("application_parallelism", f64::from(view.spec.parallelism)),
+        sample("application_parallelism", f64::from(parallelism)),
         sample("application_restarts_total", view.restarts as f64),
     ];
     if let Some(metrics) = &view.metrics {
@@ -144,6 +162,7 @@ fn application_samples(view: &ApplicationView) -> Vec<Sample> {
             sample("application_bad_records_total", metrics.totals.bad as f64),
         ]);
         samples.extend(metrics.lookups.iter().flat_map(|lookup| lookup_samples(view, lookup)));
+        samples.extend(state_samples(view, metrics));
         samples.extend(metrics.watermark_ms.map(|ms| sample("application_watermark_ms", ms as f64)));
         samples.extend(metrics.millis_behind_latest.map(|ms| sample("application_behind_latest_ms", ms as f64)));
     }

@@ -1,25 +1,28 @@
 //! Control's runner over the embedded engine.
 
 use control::{
-    ApplicationSpec, BadRecord, LookupStats, Resume, RunMetrics, RunState, Runner, RunnerError, Running, RunningStats,
+    ApplicationSpec, BadRecord, CheckpointFigures, LookupStats, RunMetrics, RunState, Runner, RunnerError, Running,
+    RunningStats,
 };
 use engine::plan::JobPlan;
 use engine::port::Connectors;
-use engine::run::{Job, JobError, JobHandle, JobOptions, JobState, LookupMetrics, Rejection, ResumePoint};
+use engine::run::{Checkpointing, Folder, Job, JobError, JobHandle, JobOptions, JobState, LookupMetrics, Rejection};
 use engine::sql::{Planned, Script, Session, SqlError};
 use model::{Classified, Env, Kind};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Runs applications on the engine of this process.
 pub struct EmbeddedRunner {
     connectors: Arc<dyn Connectors>,
     env: Env,
+    state_dir: PathBuf,
 }
 
 impl EmbeddedRunner {
-    /// A runner whose applications read and write through `connectors`.
-    pub fn new(connectors: Arc<dyn Connectors>, env: Env) -> Self {
-        Self { connectors, env }
+    /// A runner whose applications read and write through `connectors` and keep their state in folders of `state_dir`.
+    pub fn new(connectors: Arc<dyn Connectors>, env: Env, state_dir: PathBuf) -> Self {
+        Self { connectors, env, state_dir }
     }
 
     fn plan(&self, spec: &ApplicationSpec) -> Result<JobPlan, RunnerError> {
@@ -50,19 +53,29 @@ impl Runner for EmbeddedRunner {
         self.plan(spec).map(|_| ())
     }
 
-    fn start(&self, spec: &ApplicationSpec, resume: Option<&Resume>) -> Result<Box<dyn Running>, RunnerError> {
-        let unreadable = |e: serde_json::Error| {
-            RunnerError::new(Kind::Corrupt, format!("application {}: its resume point cannot be read: {e}", spec.name))
-        };
-        let resume: Option<ResumePoint> = resume.map(|r| serde_json::from_slice(r)).transpose().map_err(unreadable)?;
+    fn start(&self, spec: &ApplicationSpec) -> Result<Arc<dyn Running>, RunnerError> {
+        let plan = self.plan(spec)?;
+        let folder = Folder::open(self.state_dir.join(&spec.name));
+        let folder = folder.map_err(|e| RunnerError::new(e.kind, format!("application {}: {e}", spec.name)))?;
         let options = JobOptions {
             parallelism: Some(spec.parallelism),
             parallelism_per_kpu: spec.parallelism_per_kpu,
-            resume,
+            checkpointing: Checkpointing { storage: Some(Arc::new(folder)), ..Checkpointing::default() },
             ..JobOptions::new(&*spec.name, self.env.clone(), self.connectors.clone())
         };
-        let job = Job::start(self.plan(spec)?, options).map_err(|e| job_error(&e))?;
-        Ok(Box::new(EmbeddedJob { job }))
+        let job = Job::start(plan, options).map_err(|e| job_error(&e))?;
+        Ok(Arc::new(EmbeddedJob { job }))
+    }
+
+    fn forget(&self, name: &str) -> Result<(), RunnerError> {
+        let path = self.state_dir.join(name);
+        match std::fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                let message = format!("application {name}: its state cannot be removed: {}: {error}", path.display());
+                Err(RunnerError::new(Kind::Unavailable, message))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -97,17 +110,34 @@ impl Running for EmbeddedJob {
             millis_behind_latest: metrics.millis_behind_latest,
             lookups: metrics.lookups.into_iter().map(lookup_stats).collect(),
             bad_samples: self.job.bad_samples().into_iter().map(bad).collect(),
+            parallelism: self.job.parallelism(),
+            state_bytes: metrics.state_bytes,
+            checkpoints: self.checkpoints(),
+            rescale_pause_ms: self.job.rescaled().map(|r| r.pause_us as f64 / 1e3),
         }
     }
 
-    fn resume(&self) -> Option<Resume> {
-        serialised(&self.job.resume_point())
+    fn rescale(&self, parallelism: u32) -> Result<(), RunnerError> {
+        let done = self.job.rescale(parallelism).map_err(|e| job_error(&e))?;
+        tracing::info!(from = done.from, to = done.to, pause_us = done.pause_us, "the application was rescaled");
+        Ok(())
     }
 
-    fn stop(self: Box<Self>) -> Result<Option<Resume>, RunnerError> {
+    fn stop(&self) -> Result<(), RunnerError> {
         self.job.stop();
-        self.job.wait().map_err(|e| job_error(&e))?;
-        Ok(serialised(&self.job.resume_point()))
+        self.job.wait().map(|_| ()).map_err(|e| job_error(&e))
+    }
+}
+
+impl EmbeddedJob {
+    fn checkpoints(&self) -> CheckpointFigures {
+        let stats = self.job.checkpoints();
+        CheckpointFigures {
+            completed: stats.completed,
+            failed: stats.failed,
+            last_duration_ms: stats.last.as_ref().map_or(0, |c| c.duration_ms),
+            last_size_bytes: stats.last.as_ref().map_or(0, |c| c.bytes),
+        }
     }
 }
 
@@ -120,16 +150,6 @@ fn lookup_stats(lookup: LookupMetrics) -> LookupStats {
         cache_hits: lookup.cache_hits,
         dead: lookup.dead,
         latency_ms: lookup.latency_ms,
-    }
-}
-
-fn serialised(point: &ResumePoint) -> Option<Resume> {
-    match serde_json::to_vec(point) {
-        Ok(bytes) => Some(bytes),
-        Err(error) => {
-            tracing::error!(%error, "a resume point cannot be written; the one before it still holds");
-            None
-        }
     }
 }
 

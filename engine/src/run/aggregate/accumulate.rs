@@ -13,6 +13,8 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef, BooleanArray, StringArray};
 use arrow_schema::{ArrowError, DataType as ArrowType, TimeUnit};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -340,6 +342,73 @@ impl Accumulator {
         }
     }
 
+    /// Writes the states of all groups down; [`Accumulator::load`] of an accumulator of the same type reads them.
+    pub(crate) fn save(&self) -> Result<Vec<u8>, String> {
+        match self {
+            Self::Count(count) => saved(count),
+            Self::Integer { sum, count } => saved(&(sum, count)),
+            Self::Single { sum, count } => saved(&(sum, count)),
+            Self::Double { sum, count } => saved(&(sum, count)),
+            Self::Decimal { sum, count } => saved(&(sum, count)),
+            Self::IntegerExtreme { value, .. } => saved(value),
+            Self::DoubleExtreme { value, .. } => saved(value),
+            Self::DecimalExtreme { value, .. } => saved(value),
+            Self::TextExtreme { value, .. } => saved(value),
+            Self::Distinct(distinct) => distinct.save(),
+            Self::Registered(states) => states.save(),
+        }
+    }
+
+    /// Reads the states of `groups` groups into an accumulator without groups.
+    ///
+    /// # Errors
+    /// Says what is wrong when they are not what was written for this type and so many groups.
+    pub(crate) fn load(&mut self, bytes: &[u8], groups: usize) -> Result<(), String> {
+        let wrong = |found: usize| format!("states of {found} groups where there are {groups}");
+        let same = |found: usize| if found == groups { Ok(()) } else { Err(wrong(found)) };
+        let both = |sums: usize, counts: usize| same(sums).and_then(|()| same(counts));
+        match self {
+            Self::Count(count) => {
+                *count = loaded(bytes)?;
+                same(count.len())
+            }
+            Self::Integer { sum, count } => {
+                (*sum, *count) = loaded(bytes)?;
+                both(sum.len(), count.len())
+            }
+            Self::Single { sum, count } => {
+                (*sum, *count) = loaded(bytes)?;
+                both(sum.len(), count.len())
+            }
+            Self::Double { sum, count } => {
+                (*sum, *count) = loaded(bytes)?;
+                both(sum.len(), count.len())
+            }
+            Self::Decimal { sum, count } => {
+                (*sum, *count) = loaded(bytes)?;
+                both(sum.len(), count.len())
+            }
+            Self::IntegerExtreme { value, .. } => {
+                *value = loaded(bytes)?;
+                same(value.len())
+            }
+            Self::DoubleExtreme { value, .. } => {
+                *value = loaded(bytes)?;
+                same(value.len())
+            }
+            Self::DecimalExtreme { value, .. } => {
+                *value = loaded(bytes)?;
+                same(value.len())
+            }
+            Self::TextExtreme { value, .. } => {
+                *value = loaded(bytes)?;
+                same(value.len())
+            }
+            Self::Distinct(distinct) => distinct.load(bytes, groups),
+            Self::Registered(states) => states.load(bytes, groups),
+        }
+    }
+
     /// Bytes of memory for each group, texts aside.
     pub(crate) fn bytes_per_group(&self) -> usize {
         match self {
@@ -398,6 +467,20 @@ impl Accumulator {
                 Ok(Arc::new(value[range].iter().map(|v| v.as_deref()).collect::<StringArray>()))
             }
         }
+    }
+}
+
+/// A value as the bytes that a checkpoint keeps.
+pub(super) fn saved(value: &impl Serialize) -> Result<Vec<u8>, String> {
+    postcard::to_allocvec(value).map_err(|e| format!("a state cannot be written: {e}"))
+}
+
+/// What [`saved`] gave, nothing else.
+pub(super) fn loaded<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Ok(value),
+        Ok((_, rest)) => Err(format!("{} bytes follow the states", rest.len())),
+        Err(error) => Err(format!("the states cannot be read: {error}")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Aggregates over different values: each value of a group is handed on once, wherever and how often it comes.
 
-use super::accumulate::{Accumulator, Rows};
+use super::accumulate::{Accumulator, Rows, loaded, saved};
 use super::keys::{KeyCodec, Keys};
 use crate::types::DataType;
 use arrow_array::{Array, UInt32Array};
@@ -92,6 +92,29 @@ impl Distinct {
             }
         }
         picked
+    }
+
+    /// Writes values and aggregate down.
+    pub(crate) fn save(&self) -> Result<Vec<u8>, String> {
+        let values: Vec<Vec<u8>> =
+            (0..self.groups.len()).map(|at| self.values.with_bytes(at, <[u8]>::to_vec)).collect();
+        saved(&(&self.groups, values, self.inner.save()?))
+    }
+
+    /// Reads what [`Distinct::save`] wrote of `groups` groups.
+    pub(crate) fn load(&mut self, bytes: &[u8], groups: usize) -> Result<(), String> {
+        let (owners, values, inner): (Vec<u32>, Vec<Vec<u8>>, Vec<u8>) = loaded(bytes)?;
+        if owners.len() != values.len() || owners.iter().any(|owner| *owner as usize >= groups) {
+            return Err(format!("different values of groups beyond the {groups} that there are"));
+        }
+        let mut keys = Keys::default();
+        values.iter().for_each(|value| keys.push_bytes(value));
+        for (at, owner) in owners.into_iter().enumerate() {
+            if !self.insert(owner, &keys, at) {
+                return Err("a value stands twice in its group".to_owned());
+            }
+        }
+        self.inner.load(&inner, groups)
     }
 
     /// Whether value `at` of `values` is new to the group.

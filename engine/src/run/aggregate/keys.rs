@@ -19,6 +19,13 @@ const LONG: u8 = 0xFF;
 /// The first byte of a null.
 const NULL: u8 = 0xFF;
 
+/// Which of `parallelism` subtasks owns the keys of a spread: subtasks own ranges of key groups, and the group of a key
+/// never changes.
+pub(crate) fn owner_of(spread: u32, key_groups: u32, parallelism: usize) -> usize {
+    let group = (u64::from(spread) * u64::from(key_groups)) >> 32;
+    (group * parallelism as u64 / u64::from(key_groups.max(1))) as usize
+}
+
 /// A key: up to 15 bytes with their number in the top byte, or where the bytes stand in an arena.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Key(u128);
@@ -74,6 +81,12 @@ impl Keys {
         product as u64 ^ (product >> 64) as u64
     }
 
+    /// The key's place among all 2³² of them, by which groups are shared out: other bits than those that a table uses.
+    #[inline]
+    pub(crate) fn spread(&self, index: usize) -> u32 {
+        (self.hash(index).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32
+    }
+
     /// Whether key `index` of these equals key `other_index` of `other`.
     #[inline]
     pub(crate) fn same(&self, index: usize, other: &Self, other_index: usize) -> bool {
@@ -101,8 +114,17 @@ impl Keys {
         self.keys.push(key);
     }
 
+    /// Appends a key of these bytes, as [`Keys::with_bytes`] gives them.
+    pub(crate) fn push_bytes(&mut self, bytes: &[u8]) {
+        if bytes.len() <= INLINE_MAX {
+            self.keys.push(Key::inline(load(bytes, 0, bytes.len()), bytes.len()));
+        } else {
+            self.push_long(bytes);
+        }
+    }
+
     /// Calls `read` with the bytes of key `index`.
-    fn with_bytes<R>(&self, index: usize, read: impl FnOnce(&[u8]) -> R) -> R {
+    pub(crate) fn with_bytes<R>(&self, index: usize, read: impl FnOnce(&[u8]) -> R) -> R {
         let key = self.keys[index];
         if key.is_long() {
             return read(key.long_bytes(&self.arena));

@@ -3,11 +3,12 @@
 mod accumulate;
 mod distinct;
 mod keys;
+mod parts;
 mod state;
 mod table;
 mod window;
 
-pub(crate) use keys::retype;
+pub(crate) use keys::{owner_of, retype};
 pub(crate) use state::{Aggregation, Emission, Partials, Rejected};
-pub(crate) use table::Shape;
+pub(crate) use table::{GroupTable, Groups, Shape};
 pub(crate) use window::{Slice, Windows, slice_of};

@@ -1,5 +1,6 @@
 //! The state of a windowed aggregation: rows go into slices, the watermark takes windows out.
 
+use super::parts::SliceTable;
 use super::table::{GroupTable, Groups, Shape};
 use super::window::{Slice, Sliced, Windows, slice_of};
 use crate::plan::WindowSource;
@@ -11,6 +12,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, SchemaRef};
 use model::Watermark;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// Most rows of one batch of results.
 const RESULT_ROWS_MAX: usize = 8_192;
@@ -20,8 +22,6 @@ const RESULT_ROWS_MAX: usize = 8_192;
 pub(crate) enum Rejected {
     /// The last window that they belong to has closed.
     Late,
-    /// That window had closed before the job was resumed: they were counted then.
-    Replayed,
     /// They have no time.
     Timeless,
 }
@@ -50,8 +50,6 @@ pub(crate) struct Aggregation {
     source: WindowSource,
     slices: BTreeMap<Slice, SliceState>,
     watermark: i64,
-    /// Windows that close at or before it were finished before the job was resumed.
-    floor: i64,
     output: SchemaRef,
     window_fields: Vec<Field>,
     /// Bytes of memory as of the last call that changed a slice.
@@ -59,7 +57,7 @@ pub(crate) struct Aggregation {
 }
 
 struct SliceState {
-    table: GroupTable,
+    table: SliceTable,
     /// Changed since its windows were last given out early.
     changed: bool,
 }
@@ -77,7 +75,9 @@ pub(crate) struct Emission {
 struct Current {
     window: Slice,
     /// `None`: the groups still stand in the slice that is the window.
-    table: Option<GroupTable>,
+    table: Option<SliceTable>,
+    /// Of the part that leaves now the groups up to here have left.
+    part: usize,
     next: usize,
 }
 
@@ -90,15 +90,14 @@ impl Emission {
 
 impl Aggregation {
     /// An aggregation without groups. `output` is the schema of the results, whose last three columns are the window's.
-    pub(crate) fn new(shape: Shape, windows: Windows, source: WindowSource, output: &Schema, floor: Watermark) -> Self {
+    pub(crate) fn new(shape: Shape, windows: Windows, source: WindowSource, output: &Schema) -> Self {
         let fields = &output.fields;
         Self {
             shape,
             windows,
             source,
             slices: BTreeMap::new(),
-            watermark: floor.0,
-            floor: floor.0,
+            watermark: i64::MIN,
             output: output.arrow(),
             window_fields: fields[fields.len().saturating_sub(3)..].to_vec(),
             bytes: 0,
@@ -112,6 +111,33 @@ impl Aggregation {
 
     fn measure(&mut self) {
         self.bytes = self.slices.values().map(|s| s.table.bytes()).sum();
+    }
+
+    /// Begins at `watermark` with these groups, which are of this aggregation's shape.
+    pub(crate) fn restore(
+        &mut self,
+        watermark: Watermark,
+        parts: Vec<(Slice, Arc<GroupTable>)>,
+    ) -> Result<(), ArrowError> {
+        self.watermark = watermark.0;
+        let mut slices: BTreeMap<Slice, Vec<Arc<GroupTable>>> = BTreeMap::new();
+        parts.into_iter().for_each(|(slice, part)| slices.entry(slice).or_default().push(part));
+        for (slice, parts) in slices {
+            let table = SliceTable::of(&self.shape, parts)?;
+            self.slices.insert(slice, SliceState { table, changed: true });
+        }
+        self.measure();
+        Ok(())
+    }
+
+    /// The watermark and all groups as they are now. What changes later changes a copy.
+    pub(crate) fn freeze(&self) -> (i64, Vec<(Slice, Arc<GroupTable>)>) {
+        let with_groups = |p: &&Arc<GroupTable>| p.groups().len() > 0;
+        let of = |(slice, state): (&Slice, &SliceState)| {
+            let parts = state.table.parts().iter().filter(with_groups);
+            parts.map(|part| (*slice, part.clone())).collect::<Vec<_>>()
+        };
+        (self.watermark, self.slices.iter().flat_map(of).collect())
     }
 
     /// Takes the rows of `batch` in; those that cannot be are handed to `reject`.
@@ -134,7 +160,7 @@ impl Aggregation {
             let Some(last) = self.windows.last_window_of(slice) else { continue };
             let closes = self.windows.closes_at(last.end);
             if closes <= self.watermark {
-                reject(if closes <= self.floor { Rejected::Replayed } else { Rejected::Late }, &rows);
+                reject(Rejected::Late, &rows);
                 continue;
             }
             let slice = self.open_part(slice);
@@ -199,7 +225,7 @@ impl Aggregation {
         for (slice, groups) in &partials.parts {
             let state = self.slices.entry(*slice).or_insert_with(|| SliceState::new(&self.shape));
             state.changed = true;
-            state.table.merge(groups)?;
+            state.table.merge(&self.shape, groups)?;
         }
         self.measure();
         Ok(())
@@ -214,7 +240,7 @@ impl Aggregation {
                 break;
             }
             let (slice, state) = entry.remove_entry();
-            parts.push((slice, state.table.into_groups()));
+            parts.extend(state.table.into_groups().map(|groups| (slice, groups)));
         }
         self.measure();
         Partials { parts }
@@ -224,7 +250,8 @@ impl Aggregation {
     pub(crate) fn take_all(&mut self) -> Partials {
         self.bytes = 0;
         let slices = std::mem::take(&mut self.slices);
-        Partials { parts: slices.into_iter().map(|(slice, state)| (slice, state.table.into_groups())).collect() }
+        let of = |(slice, state): (Slice, SliceState)| state.table.into_groups().map(move |groups| (slice, groups));
+        Partials { parts: slices.into_iter().flat_map(of).collect() }
     }
 
     /// Moves the watermark; gives the windows that close by it. All of them must be given out by
@@ -278,17 +305,19 @@ impl Aggregation {
                     return Ok(None);
                 };
                 let table = self.table_of(window, emission.early)?;
-                emission.current = Some(Current { window, table, next: 0 });
+                emission.current = Some(Current { window, table, part: 0, next: 0 });
             }
             let Some(current) = &mut emission.current else { continue };
             let standing = self.slices.get(&current.window).map(|s| &s.table);
-            let Some(groups) = current.table.as_ref().or(standing).map(GroupTable::groups) else {
+            let table = current.table.as_ref().or(standing);
+            let Some(part) = table.and_then(|t| t.parts().get(current.part)) else {
                 emission.current = None;
                 continue;
             };
+            let groups = part.groups();
             let range = current.next..groups.len().min(current.next + RESULT_ROWS_MAX);
             if range.is_empty() {
-                emission.current = None;
+                (current.part, current.next) = (current.part + 1, 0);
                 continue;
             }
             current.next = range.end;
@@ -301,18 +330,18 @@ impl Aggregation {
     }
 
     /// The groups of a window, taken out or put together; `None` when they stay where they are.
-    fn table_of(&mut self, window: Slice, early: bool) -> Result<Option<GroupTable>, ArrowError> {
+    fn table_of(&mut self, window: Slice, early: bool) -> Result<Option<SliceTable>, ArrowError> {
         if self.windows.is_slice_window() {
             return Ok(if early { None } else { self.slices.remove(&window).map(|s| s.table) });
         }
-        let mut table = GroupTable::new(&self.shape);
+        let mut table = SliceTable::new(&self.shape);
         let first = Slice { end: window.start, start: i64::MAX, from: i64::MAX };
         for (slice, state) in self.slices.range(first..) {
             if slice.end > window.end {
                 break;
             }
             if slice.start >= window.start && slice.from <= window.end {
-                table.merge(state.table.groups())?;
+                state.table.parts().iter().try_for_each(|part| table.merge(&self.shape, part.groups()))?;
             }
         }
         Ok(Some(table))
@@ -343,7 +372,7 @@ impl Aggregation {
 
 impl SliceState {
     fn new(shape: &Shape) -> Self {
-        Self { table: GroupTable::new(shape), changed: true }
+        Self { table: SliceTable::new(shape), changed: true }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Groups found by key: a hash table over compact keys, and the aggregates of each group beside it.
 
-use super::accumulate::{Accumulator, AggregateType, Rows};
+use super::accumulate::{Accumulator, AggregateType, Rows, loaded, saved};
 use super::keys::{KeyCodec, Keys};
 use crate::plan::Aggregate;
 use crate::types::{DataType, Field};
@@ -66,18 +66,57 @@ impl Groups {
         self.keys.bytes() + self.accumulators.iter().map(of).sum::<usize>()
     }
 
-    /// The same groups in `parts` parts by the hash of their keys; empty parts stay empty.
-    pub(crate) fn partition(self, parts: usize) -> Vec<Self> {
+    /// The groups by what `of` makes of the spread of their keys' hash, a number below `parts`; empty parts stay empty.
+    pub(crate) fn partition(self, parts: usize, of: impl Fn(u32) -> usize) -> Vec<Self> {
         if parts == 1 {
             return vec![self];
         }
         let mut indices: Vec<Vec<u32>> = vec![Vec::new(); parts];
         for group in 0..self.len() {
-            // Other bits of the hash than those that the table uses.
-            let spread = self.keys.hash(group).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-            indices[(spread as usize * parts) >> 32].push(group as u32);
+            indices[of(self.keys.spread(group))].push(group as u32);
         }
         indices.iter().map(|chosen| self.pick(chosen)).collect()
+    }
+
+    /// What `of` makes of the spread of every key where it is the same for all; `None` where it is not, and for none.
+    pub(crate) fn common<T: PartialEq>(&self, of: impl Fn(u32) -> T) -> Option<T> {
+        let first = (self.len() > 0).then(|| of(self.keys.spread(0)))?;
+        (1..self.len()).all(|group| of(self.keys.spread(group)) == first).then_some(first)
+    }
+
+    /// Writes the groups down.
+    pub(crate) fn save(&self) -> Result<Vec<u8>, String> {
+        let (mut lengths, mut bytes) = (Vec::with_capacity(self.len()), Vec::new());
+        for group in 0..self.len() {
+            self.keys.with_bytes(group, |key| {
+                lengths.push(key.len() as u32);
+                bytes.extend_from_slice(key);
+            });
+        }
+        let states = self.accumulators.iter().map(Accumulator::save).collect::<Result<Vec<_>, _>>()?;
+        saved(&(lengths, bytes, states))
+    }
+
+    /// Reads what [`Groups::save`] wrote of groups of this shape.
+    ///
+    /// # Errors
+    /// Says what is wrong when the bytes are anything else.
+    pub(crate) fn load(shape: &Shape, bytes: &[u8]) -> Result<Self, String> {
+        let (lengths, bytes, states): (Vec<u32>, Vec<u8>, Vec<Vec<u8>>) = loaded(bytes)?;
+        let mut groups = Self { keys: Keys::default(), accumulators: shape.accumulators() };
+        let mut rest = bytes.as_slice();
+        for length in &lengths {
+            let (key, behind) = rest.split_at_checked(*length as usize).ok_or("a key ends behind the keys' end")?;
+            groups.keys.push_bytes(key);
+            rest = behind;
+        }
+        if !rest.is_empty() || states.len() != groups.accumulators.len() {
+            return Err(format!("{} aggregates, and {} bytes behind the keys", states.len(), rest.len()));
+        }
+        for (accumulator, state) in groups.accumulators.iter_mut().zip(&states) {
+            accumulator.load(state, lengths.len())?;
+        }
+        Ok(groups)
     }
 
     fn pick(&self, indices: &[u32]) -> Self {
@@ -97,7 +136,7 @@ impl Groups {
 }
 
 /// Groups that can be found by their key.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct GroupTable {
     index: HashTable<u32>,
     groups: Groups,
@@ -108,6 +147,23 @@ impl GroupTable {
     pub(crate) fn new(shape: &Shape) -> Self {
         let groups = Groups { keys: Keys::default(), accumulators: shape.accumulators() };
         Self { index: HashTable::new(), groups, found: Vec::new() }
+    }
+
+    /// A table of `groups`, whose keys are all different.
+    ///
+    /// # Errors
+    /// When two are the same.
+    pub(crate) fn of(groups: Groups) -> Result<Self, String> {
+        let mut index = HashTable::with_capacity(groups.len());
+        let keys = &groups.keys;
+        for group in 0..groups.len() {
+            let hash = keys.hash(group);
+            if index.find(hash, |g: &u32| keys.same(*g as usize, keys, group)).is_some() {
+                return Err("a group stands twice in its slice".to_owned());
+            }
+            index.insert_unique(hash, group as u32, |g| keys.hash(*g as usize));
+        }
+        Ok(Self { index, groups, found: Vec::new() })
     }
 
     pub(crate) fn groups(&self) -> &Groups {

@@ -88,18 +88,6 @@ impl Windows {
     pub(crate) fn closes_at(&self, end: i64) -> i64 {
         self.zone().epoch_ms(end).saturating_sub(1)
     }
-
-    /// The watermark after which a row of this time changes no result any more; the time itself when it is in no
-    /// window.
-    pub(crate) fn done_at(spec: &WindowSpec, epoch_ms: i64) -> i64 {
-        let slice_ms = greatest_common_divisor(spec.size_ms, spec.slide_ms);
-        let windows = Self::Assigned { spec: spec.clone(), slice_ms };
-        let wall = spec.zone.wall_ms(epoch_ms);
-        windows.last_window_of(slice_of(spec, slice_ms, wall)).map_or(epoch_ms, |w| {
-            // Where clocks are set back, the same reading comes again: the later one counts.
-            windows.closes_at(w.end).max(epoch_ms)
-        })
-    }
 }
 
 /// The slice of `slice_ms` that a time on the wall clock belongs to.
@@ -182,7 +170,7 @@ mod tests {
             prop_assert_eq!(&windows.windows_of(slice), &expected);
             prop_assert_eq!(windows.last_window_of(slice), expected.last().copied());
             if let Some(last) = expected.last() {
-                prop_assert_eq!(Windows::done_at(&spec, at), last.end - 1);
+                prop_assert_eq!(windows.closes_at(last.end), last.end - 1);
             }
         }
 
@@ -204,7 +192,6 @@ mod tests {
                 .collect();
             prop_assert_eq!(&windows.windows_of(slice), &expected);
             prop_assert_eq!(windows.last_window_of(slice), expected.last().copied());
-            prop_assert_eq!(Windows::done_at(&spec, at), expected.last().unwrap().end - 1);
         }
     }
 
@@ -214,6 +201,8 @@ mod tests {
         let day = WindowSpec { zone, ..spec(86_400_000, 86_400_000, 0) };
         // 2016-03-13 has 23 hours there: it ends at 04:00 UTC of the 14th.
         let noon = 1_457_884_800_000;
-        assert_eq!(Windows::done_at(&day, noon), 1_457_928_000_000 - 1);
+        let windows = Windows::assigned(day.clone());
+        let last = windows.last_window_of(slice_of(&day, day.size_ms, zone.wall_ms(noon))).unwrap();
+        assert_eq!(windows.closes_at(last.end), 1_457_928_000_000 - 1);
     }
 }

@@ -3,7 +3,8 @@
 use super::pipeline::{Pipeline, Rejects};
 use super::{EVENTS_PER_STEP, Step, Task};
 use crate::run::aggregate::{Aggregation, Emission};
-use crate::run::channel::Batch;
+use crate::run::channel::{Batch, Epoch};
+use crate::run::coordinator::{Coordinator, Report};
 use crate::run::error::JobError;
 use crate::run::inputs::{Event, Inputs};
 use crate::run::meter::{Counter, Meter};
@@ -23,6 +24,9 @@ pub(crate) struct AggregateTask {
     pub(crate) early: Vec<bool>,
     /// Results on their way out, and what follows them.
     pub(crate) leaving: Option<(Emission, After)>,
+    pub(crate) coordinator: Arc<Coordinator>,
+    /// Where it reports from.
+    pub(crate) seat: usize,
 }
 
 /// What is sent when all results have left.
@@ -55,6 +59,12 @@ impl AggregateTask {
         Ok(true)
     }
 
+    fn report(&self, epoch: Option<Epoch>) {
+        let wanted = epoch.is_none() || self.coordinator.keeps_state();
+        let (watermark, parts) = if wanted { self.state.freeze() } else { (i64::MIN, Vec::new()) };
+        self.coordinator.report(self.seat, epoch, Report::Operator { watermark, parts });
+    }
+
     /// Takes one event; whether it was the last.
     fn take(&mut self, event: Event) -> Result<bool, JobError> {
         match event {
@@ -74,10 +84,14 @@ impl AggregateTask {
                     self.leaving = Some((emission, After::Watermark(watermark)));
                 }
             }
-            Event::Barrier(epoch) => self.pipeline.barrier(epoch),
+            Event::Barrier(epoch) => {
+                self.report(Some(epoch));
+                self.pipeline.barrier(epoch);
+            }
             Event::Idle if self.early.contains(&true) => self.leaving = Some((self.state.early(), After::Idle)),
             Event::Idle => self.pipeline.idle(),
             Event::End => {
+                self.report(None);
                 self.pipeline.end();
                 return Ok(true);
             }

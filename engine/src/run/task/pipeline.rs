@@ -3,7 +3,7 @@
 use super::expand::Expander;
 use crate::expr::Program;
 use crate::plan::WindowSpec;
-use crate::run::aggregate::{Aggregation, Partials, Rejected, Windows, retype, slice_of};
+use crate::run::aggregate::{Aggregation, Partials, Rejected, Windows, owner_of, retype, slice_of};
 use crate::run::channel::{Batch, Channel, Epoch, Message};
 use crate::run::decode::JsonOptions;
 use crate::run::encode::JsonEncoder;
@@ -61,14 +61,14 @@ pub(crate) struct PreAggregate {
 /// A channel to one subtask, or one to each subtask of the second half of an aggregation.
 pub(crate) enum Output {
     Forward(Arc<Channel>),
-    Exchange(Vec<Arc<Channel>>),
+    Exchange { channels: Vec<Arc<Channel>>, key_groups: u32 },
 }
 
 impl Output {
     fn channels(&self) -> &[Arc<Channel>] {
         match self {
             Self::Forward(channel) => std::slice::from_ref(channel),
-            Self::Exchange(channels) => channels,
+            Self::Exchange { channels, .. } => channels,
         }
     }
 
@@ -107,7 +107,6 @@ impl Rejects {
 
     fn count(&self, why: Rejected, batch: &RecordBatch, rows: &[u32]) {
         let (counter, samples, reason) = match why {
-            Rejected::Replayed => return self.meter.replayed.add(rows.len() as u64),
             Rejected::Late => (&self.meter.late, &self.meter.late_samples, "late: its last window has closed"),
             Rejected::Timeless => (&self.meter.bad, &self.meter.bad_samples, "its time is null"),
         };
@@ -287,10 +286,11 @@ impl Pipeline {
         };
         pre.gauge.set(pre.state.bytes() as u64);
         let Some(Target::Output(output)) = next.first() else { return };
-        let channels = self.outputs[*output].channels();
+        let Output::Exchange { channels, key_groups } = &self.outputs[*output] else { return };
+        let owner = |spread: u32| owner_of(spread, *key_groups, channels.len());
         let mut shares: Vec<Partials> = channels.iter().map(|_| Partials { parts: Vec::new() }).collect();
         for (slice, groups) in partials.parts {
-            for (share, part) in shares.iter_mut().zip(groups.partition(channels.len())) {
+            for (share, part) in shares.iter_mut().zip(groups.partition(channels.len(), owner)) {
                 if part.len() > 0 {
                     share.parts.push((slice, part));
                 }

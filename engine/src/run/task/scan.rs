@@ -42,16 +42,6 @@ pub(crate) struct Scanned {
     pub(crate) timing: Option<Timing>,
     /// The greatest watermark that a row implies; `i64::MIN` when none implies one.
     pub(crate) watermark: i64,
-    /// The latest time of a row; `i64::MIN` when none has one.
-    pub(crate) greatest: i64,
-}
-
-impl Scanned {
-    /// The latest time among the rows `range`; `i64::MIN` when none has one.
-    pub(crate) fn greatest_of(&self, range: Range<usize>) -> i64 {
-        let times = |t: &Timing| maximum(t.times.slice(range.start, range.len()).as_ref());
-        self.timing.as_ref().map_or(i64::MIN, times)
-    }
 }
 
 impl Scan {
@@ -133,10 +123,9 @@ impl Scan {
             return Err(JobError::Timeless { place: format!("table {}", self.table) });
         }
         let watermark = timing.as_ref().map_or(i64::MIN, |t| maximum(t.watermarks.as_ref()));
-        let greatest = timing.as_ref().map_or(i64::MIN, |t| maximum(t.times.as_ref()));
         let options = RecordBatchOptions::new().with_row_count(Some(physical.num_rows()));
         let rows = RecordBatch::try_new_with_options(self.output.clone(), columns, &options);
-        Ok(Scanned { rows: rows.map_err(JobError::arrow(&self.table))?, timing, watermark, greatest })
+        Ok(Scanned { rows: rows.map_err(JobError::arrow(&self.table))?, timing, watermark })
     }
 }
 

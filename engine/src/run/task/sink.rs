@@ -2,16 +2,17 @@
 
 use super::{EVENTS_PER_STEP, Step, Task};
 use crate::port::{PortError, Sink, SinkBatch};
-use crate::run::channel::Batch;
+use crate::run::channel::{Batch, Epoch};
+use crate::run::coordinator::{Coordinator, Report};
 use crate::run::error::JobError;
 use crate::run::ids::IdMaker;
 use crate::run::inputs::{Event, Inputs};
 use crate::run::meter::Meter;
-use crate::run::resume::Coordinator;
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use crossbeam_channel::{SendTimeoutError, Sender};
 use model::Kind;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -36,8 +37,8 @@ pub(crate) struct SinkTaskOptions {
     /// Names rows by columns of the input; `None` when nothing names them.
     pub(crate) ids: Option<IdMaker>,
     pub(crate) coordinator: Arc<Coordinator>,
-    /// This writer's place with the coordinator.
-    pub(crate) index: usize,
+    /// Where this writer reports from.
+    pub(crate) seat: usize,
     pub(crate) meter: Arc<Meter>,
     /// How long written rows may wait for a flush while nothing more comes, in nanoseconds.
     pub(crate) flush_interval_ns: u64,
@@ -50,11 +51,15 @@ pub(crate) struct SinkTask {
     writer: Writer,
     /// When the first row not yet flushed was written.
     unflushed_since_ns: Option<u64>,
+    /// What was prepared at which epochs (`None`: at the end) and is not committed yet. At most one checkpoint is under
+    /// way, and the end: two.
+    prepared: VecDeque<(Option<Epoch>, Vec<u8>)>,
+    ended: bool,
 }
 
 impl SinkTask {
     pub(crate) fn new(options: SinkTaskOptions, inputs: Inputs, writer: Writer) -> Self {
-        Self { options, inputs, writer, unflushed_since_ns: None }
+        Self { options, inputs, writer, unflushed_since_ns: None, prepared: VecDeque::new(), ended: false }
     }
 
     fn write(&mut self, input: &RecordBatch, now_ns: u64) -> Result<(), JobError> {
@@ -86,6 +91,45 @@ impl SinkTask {
         Ok(())
     }
 
+    /// Makes durable what was written, visible or ready to be made so, and says that it is.
+    fn prepare(&mut self, epoch: Option<Epoch>) -> Result<(), JobError> {
+        self.unflushed_since_ns = None;
+        let transaction = match &mut self.writer {
+            Writer::Sink(sink) => sink.prepare().map_err(JobError::port(&self.options.place))?,
+            Writer::Collect(_) => None,
+        };
+        self.prepared.extend(transaction.clone().map(|t| (epoch, t)));
+        self.options.coordinator.report(self.options.seat, epoch, Report::Sink { transaction });
+        Ok(())
+    }
+
+    /// Makes visible what was prepared at checkpoints that are durable.
+    fn commit(&mut self) -> Result<(), JobError> {
+        while let Some((epoch, transaction)) = self.prepared.front()
+            && self.options.coordinator.is_durable(*epoch)
+        {
+            if let Writer::Sink(sink) = &mut self.writer {
+                sink.commit(transaction).map_err(JobError::port(&self.options.place))?;
+            }
+            self.prepared.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Ends when all that was prepared is visible.
+    fn end(&mut self) -> Result<Step, JobError> {
+        let port = JobError::port(&self.options.place);
+        if !self.prepared.is_empty() {
+            let why = "what was written last is not visible: the checkpoint at the end could not be written";
+            let failed = self.options.coordinator.is_unwritten();
+            return if failed { Err(port(PortError::new(Kind::Unavailable, why))) } else { Ok(Step::Idle(None)) };
+        }
+        if let Writer::Sink(sink) = &mut self.writer {
+            sink.close().map_err(port)?;
+        }
+        Ok(Step::Done)
+    }
+
     fn take(&mut self, event: Event, now_ns: u64) -> Result<bool, JobError> {
         match event {
             Event::Batch(Batch::Rows(rows)) => self.write(&rows, now_ns)?,
@@ -93,17 +137,15 @@ impl SinkTask {
                 return Err(JobError::internal(&self.options.place, "groups came where rows go"));
             }
             Event::Watermark(_) => {}
+            Event::Barrier(epoch) if self.options.coordinator.keeps_state() => self.prepare(Some(epoch))?,
             Event::Barrier(epoch) => {
                 self.flush()?;
-                self.options.coordinator.sink_flushed(self.options.index, Some(epoch));
+                self.options.coordinator.report(self.options.seat, Some(epoch), Report::Sink { transaction: None });
             }
             Event::Idle => self.flush()?,
             Event::End => {
-                self.flush()?;
-                if let Writer::Sink(sink) = &mut self.writer {
-                    sink.close().map_err(JobError::port(&self.options.place))?;
-                }
-                self.options.coordinator.sink_flushed(self.options.index, None);
+                self.prepare(None)?;
+                self.ended = true;
                 return Ok(true);
             }
         }
@@ -126,11 +168,15 @@ fn collect(sender: &Sender<RecordBatch>, mut rows: RecordBatch, cancelled: &Atom
 
 impl Task for SinkTask {
     fn step(&mut self, now_ns: u64) -> Result<Step, JobError> {
+        self.commit()?;
+        if self.ended {
+            return self.end();
+        }
         for _ in 0..EVENTS_PER_STEP {
             match self.inputs.next() {
                 Some(event) => {
                     if self.take(event, now_ns)? {
-                        return Ok(Step::Done);
+                        return Ok(Step::Again);
                     }
                 }
                 None => {

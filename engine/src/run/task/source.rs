@@ -4,12 +4,13 @@ use super::order::Order;
 use super::pipeline::Pipeline;
 use super::scan::{Scan, Scanned};
 use super::{Step, Task};
+use crate::plan::WindowSpec;
 use crate::port::{PayloadBlock, Source, SplitId, SplitRead, SplitReader};
 use crate::run::channel::Epoch;
+use crate::run::coordinator::{Coordinator, Member, Report};
 use crate::run::decode::OnParseError;
 use crate::run::error::JobError;
 use crate::run::meter::{Meter, Rejection, SAMPLE_BYTES_MAX};
-use crate::run::resume::Coordinator;
 use crate::run::time::Tracker;
 use model::{Position, Watermark};
 use std::sync::Arc;
@@ -17,9 +18,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How often an unbounded source is asked for new splits, in nanoseconds.
 const DISCOVERY_NS: u64 = 10_000_000_000;
-
-/// Into how many parts the positions of one read are divided, so that a resume need not read all of it again.
-const MARKS_PER_READ: usize = 16;
 
 /// What a source's subtasks share.
 #[derive(Clone)]
@@ -29,8 +27,8 @@ pub(crate) struct SourceTaskOptions {
     pub(crate) tracker: Arc<Tracker>,
     pub(crate) coordinator: Arc<Coordinator>,
     pub(crate) meter: Arc<Meter>,
-    /// The source's place with the coordinator.
-    pub(crate) index: usize,
+    /// The windows that its rows go into first.
+    pub(crate) windows: Vec<WindowSpec>,
     /// Bytes of one read.
     pub(crate) read_bytes: usize,
     /// After how long at its tip a split is set aside, in nanoseconds; 0: never.
@@ -41,6 +39,8 @@ pub(crate) struct SourceTaskOptions {
 pub(crate) struct SourceTask {
     options: SourceTaskOptions,
     subtask: usize,
+    /// Where it reports from.
+    seat: usize,
     scan: Scan,
     order: Order,
     pipeline: Pipeline,
@@ -74,10 +74,12 @@ impl SourceTask {
         subscription: Box<dyn Send>,
     ) -> Self {
         let watermark = options.tracker.options().floor;
-        let order = Order::new(options.tracker.options().release.paths.iter().filter_map(|p| p.first().cloned()));
+        let order = Order::new(options.windows.iter().cloned());
+        let seat = options.coordinator.join(Member::Source(options.table.clone()));
         Self {
             options,
             subtask,
+            seat,
             scan,
             order,
             pipeline,
@@ -120,7 +122,7 @@ impl SourceTask {
         if epoch > self.epoch {
             self.epoch = epoch;
             self.pipeline.barrier(epoch);
-            self.options.coordinator.source_passed(self.options.index, self.subtask, Some(epoch), self.watermark);
+            self.report(Some(epoch));
         }
         false
     }
@@ -135,7 +137,12 @@ impl SourceTask {
     fn finish(&mut self) {
         self.pipeline.end();
         self.splits.clear();
-        self.options.coordinator.source_passed(self.options.index, self.subtask, None, self.watermark);
+        self.report(None);
+    }
+
+    fn report(&self, epoch: Option<Epoch>) {
+        let report = Report::Source { watermark: self.watermark, splits: self.options.tracker.cut(self.subtask) };
+        self.options.coordinator.report(self.seat, epoch, report);
     }
 
     fn open_assigned(&mut self) -> Result<(), JobError> {
@@ -174,14 +181,12 @@ impl SourceTask {
         match self.port(read)? {
             SplitRead::Payloads(block) => {
                 let scanned = self.decode(index, &block)?;
-                let marks = marks(&block, &scanned);
-                self.hand_on(index, scanned, &marks, now_ns)
+                self.hand_on(index, scanned, block.next, now_ns)
             }
             SplitRead::Rows { batch, next } => {
                 self.options.meter.bytes_in.add(batch.get_array_memory_size() as u64);
                 let scanned = self.scan.rows(&batch)?;
-                let mark = (next, scanned.greatest);
-                self.hand_on(index, vec![scanned], &[mark], now_ns)
+                self.hand_on(index, vec![scanned], next, now_ns)
             }
             SplitRead::Tip => {
                 let open = &mut self.splits[index];
@@ -223,14 +228,8 @@ impl SourceTask {
         }
     }
 
-    /// Hands the rows of one read on; `marks` are positions in it with the latest times before them.
-    fn hand_on(
-        &mut self,
-        index: usize,
-        all: Vec<Scanned>,
-        marks: &[(Position, i64)],
-        now_ns: u64,
-    ) -> Result<(), JobError> {
+    /// Hands the rows of one read on; `next` is where the next one begins.
+    fn hand_on(&mut self, index: usize, all: Vec<Scanned>, next: Position, now_ns: u64) -> Result<(), JobError> {
         let mut watermark = i64::MIN;
         for scanned in all {
             self.options.meter.records_in.add(scanned.rows.num_rows() as u64);
@@ -242,7 +241,7 @@ impl SourceTask {
         open.tip = None;
         open.watermark = open.watermark.max(Watermark(watermark));
         let behind = open.reader.millis_behind_latest();
-        let view = self.options.tracker.progress(open.id, marks, open.watermark, behind, now_ns);
+        let view = self.options.tracker.progress(open.id, Some(next), open.watermark, behind, now_ns);
         self.emit(view.watermark);
         Ok(())
     }
@@ -260,31 +259,11 @@ impl SourceTask {
             from = row;
             let open = &self.splits[index];
             let behind = open.reader.millis_behind_latest();
-            let view = self.options.tracker.progress(open.id, &[], Watermark(watermark), behind, now_ns);
+            let view = self.options.tracker.progress(open.id, None, Watermark(watermark), behind, now_ns);
             self.emit(view.watermark);
         }
         self.pipeline.push(scanned.rows.slice(from, scanned.rows.num_rows() - from))
     }
-}
-
-/// Positions in a block with the latest times before them. Between its ends there are some only where every payload
-/// became a row and has a position of its own.
-fn marks(block: &PayloadBlock, scanned: &[Scanned]) -> Vec<(Position, i64)> {
-    let rows: usize = scanned.iter().map(|s| s.rows.num_rows()).sum();
-    if rows != block.rows.len() || block.next.0.checked_sub(block.first.0) != Some(rows as u64) {
-        return vec![(block.next, scanned.iter().map(|s| s.greatest).max().unwrap_or(i64::MIN))];
-    }
-    let step = rows.div_ceil(MARKS_PER_READ).max(1);
-    let (mut marks, mut first) = (Vec::new(), block.first.0);
-    for part in scanned {
-        let count = part.rows.num_rows();
-        for from in (0..count).step_by(step) {
-            let to = count.min(from + step);
-            marks.push((Position(first + to as u64), part.greatest_of(from..to)));
-        }
-        first += count as u64;
-    }
-    marks
 }
 
 impl Task for SourceTask {

@@ -1,7 +1,5 @@
-//! Event time of a source: one watermark for each split, the minimum over them, and where reading may resume.
+//! Event time of a source: one watermark for each split, and the minimum over them.
 
-mod history;
 mod tracker;
 
-pub(crate) use history::Release;
 pub(crate) use tracker::{Tracker, TrackerOptions};

@@ -5,8 +5,8 @@
 //! split are registered under the same lock as its end, at its watermark, so that no moment exists in which neither
 //! holds it.
 
-use super::history::{History, Release};
 use crate::port::{SplitId, SplitInfo};
+use crate::run::checkpoint::SplitCut;
 use crate::run::meter::SplitMetrics;
 use crate::run::wake::Wake;
 use model::{Position, Watermark};
@@ -25,10 +25,8 @@ pub(crate) struct TrackerOptions {
     pub(crate) drift_ms: i64,
     /// Where the watermark begins.
     pub(crate) floor: Watermark,
-    /// Where splits are read from instead of their start.
-    pub(crate) positions: BTreeMap<SplitId, Position>,
-    /// When rows are done.
-    pub(crate) release: Release,
+    /// Where splits stood when the job was cut.
+    pub(crate) splits: BTreeMap<u32, SplitCut>,
 }
 
 /// A split to be read by the subtask that took it.
@@ -86,7 +84,6 @@ struct Split {
     owner: Option<usize>,
     watermark: i64,
     next: Position,
-    history: History,
     behind_ms: Option<u64>,
 }
 
@@ -148,12 +145,11 @@ impl Tracker {
         taken
     }
 
-    /// Rows of a split have been handed on. `read` says that all of one read have: positions in it, the last one where
-    /// the next read begins, each with the latest time between the one before it and itself.
+    /// Rows of a split have been handed on. `next` says that all of one read have: it is where the next one begins.
     pub(crate) fn progress(
         &self,
         id: SplitId,
-        read: &[(Position, i64)],
+        next: Option<Position>,
         watermark: Watermark,
         behind_ms: Option<u64>,
         now_ns: u64,
@@ -170,12 +166,7 @@ impl Tracker {
             split.phase = Phase::Reading;
             split.watermark = split.watermark.max(watermark.0);
             split.behind_ms = behind_ms;
-            for (next, greatest) in read {
-                split.next = *next;
-                if self.options.release.is_windowed() {
-                    split.history.push(*next, *greatest);
-                }
-            }
+            split.next = next.unwrap_or(split.next);
         }
         self.refresh(state);
         self.view_of(state)
@@ -227,18 +218,16 @@ impl Tracker {
         self.view_of(&state)
     }
 
-    /// Positions of the splits of `subtask`, as far as they have been handed on.
-    pub(crate) fn positions(&self, subtask: usize) -> Vec<(SplitId, Position)> {
+    /// Where the splits of `subtask` stand, as far as they have been handed on. The first subtask speaks for those that
+    /// nobody reads.
+    pub(crate) fn cut(&self, subtask: usize) -> Vec<(u32, SplitCut)> {
         let state = self.state.lock();
-        state.splits.iter().filter(|(_, s)| s.owner == Some(subtask)).map(|(id, s)| (*id, s.next)).collect()
-    }
-
-    /// For each split where reading may begin again once results are durable up to `watermark`, and where this run began.
-    pub(crate) fn safe_positions(&self, watermark: Watermark) -> BTreeMap<SplitId, (Position, Position)> {
-        let mut state = self.state.lock();
-        let release = &self.options.release;
-        let of = |(id, split): (&SplitId, &mut Split)| (*id, (split.history.safe(release, watermark.0), split.from));
-        state.splits.iter_mut().map(of).collect()
+        let speaks = |s: &Split| s.owner == Some(subtask) || (subtask == 0 && s.owner.is_none());
+        let of = |(id, s): (&SplitId, &Split)| {
+            let (name, position, watermark) = (s.name.clone(), s.next.0, s.watermark);
+            (id.0, SplitCut { name, position, watermark, ended: s.phase == Phase::Ended })
+        };
+        state.splits.iter().filter(|(_, s)| speaks(s)).map(of).collect()
     }
 
     pub(crate) fn watermark(&self) -> Watermark {
@@ -265,16 +254,17 @@ impl Tracker {
     fn register(&self, state: &mut State, known: Vec<SplitInfo>, watermark: i64) {
         for info in known {
             state.splits.entry(info.id).or_insert_with(|| {
-                let from = self.options.positions.get(&info.id).copied().unwrap_or(info.start);
+                let cut = self.options.splits.get(&info.id.0);
+                let from = cut.map_or(info.start, |c| Position(c.position));
+                let ended = cut.is_some_and(|c| c.ended);
                 Split {
                     name: info.name,
                     parents: info.parents,
                     from,
-                    phase: Phase::Waiting,
+                    phase: if ended { Phase::Ended } else { Phase::Waiting },
                     owner: None,
-                    watermark,
+                    watermark: cut.map_or(watermark, |c| c.watermark),
                     next: from,
-                    history: History::new(from),
                     behind_ms: None,
                 }
             });
@@ -295,8 +285,9 @@ impl Tracker {
             let Some(owner) = (0..loads.len()).min_by_key(|s| loads[*s]) else { return };
             loads[owner] += 1;
             let hold = state.splits.get(&id).and_then(|s| state.hold_of(s));
+            let restored = self.options.splits.get(&id.0).map(|c| c.watermark);
             if let Some(split) = state.splits.get_mut(&id) {
-                split.watermark = hold.unwrap_or(split.watermark);
+                split.watermark = restored.or(hold).unwrap_or(split.watermark);
                 (split.phase, split.owner) = (Phase::Assigned, Some(owner));
             }
             self.subtasks[owner].wake();
@@ -355,8 +346,7 @@ mod tests {
             bounded,
             drift_ms: 100,
             floor: Watermark::MIN,
-            positions: BTreeMap::new(),
-            release: Release::default(),
+            splits: BTreeMap::new(),
         };
         let wakes = (0..subtasks).map(|_| Wake::new(Arc::new(Parker::default()))).collect();
         let tracker = Tracker::new(options, splits, wakes);
@@ -365,7 +355,7 @@ mod tests {
     }
 
     fn progress(tracker: &Tracker, split: u32, watermark: i64) -> View {
-        tracker.progress(SplitId(split), &[(Position(1), watermark)], Watermark(watermark), None, 0)
+        tracker.progress(SplitId(split), Some(Position(1)), Watermark(watermark), None, 0)
     }
 
     #[test]

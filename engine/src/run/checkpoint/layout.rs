@@ -1,0 +1,170 @@
+//! What the state of an operator means: its place in the script, its keys, its aggregates and its windows. By it the state
+//! of one script is compared with what another one needs.
+
+use crate::plan::{Aggregate, AggregateFunction, JobPlan, NodeId, NodeKind, SinkTarget, WindowKind, WindowSource};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The meaning of an operator's state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StateLayout {
+    /// The first sink that it feeds, and its place among the aggregations above it.
+    pub(crate) name: String,
+    /// The grouping columns as expressions over tables, with their types.
+    pub(crate) keys: Vec<String>,
+    /// The aggregates likewise, with the types of argument and result.
+    pub(crate) aggregates: Vec<String>,
+    /// The windows.
+    pub(crate) windows: String,
+    /// Conditions between the tables and the operator, and what else changes which rows come.
+    pub(crate) input: Vec<String>,
+}
+
+impl StateLayout {
+    /// Why groups of this layout cannot be those of `wanted`; `None` when they can.
+    pub(crate) fn unlike(&self, wanted: &Self) -> Option<String> {
+        let list = |texts: &[String]| if texts.is_empty() { "none".to_owned() } else { texts.join(", ") };
+        let differ = |what: &str, old: &str, new: &str| Some(format!("its {what} were {old} and are now {new}"));
+        if self.keys != wanted.keys {
+            return differ("grouping columns", &list(&self.keys), &list(&wanted.keys));
+        }
+        if self.aggregates != wanted.aggregates {
+            return differ("aggregates", &list(&self.aggregates), &list(&wanted.aggregates));
+        }
+        (self.windows != wanted.windows).then(|| differ("windows", &self.windows, &wanted.windows)).flatten()
+    }
+
+    /// What is to be said of groups that go on although other rows come now; `None` when the same ones do.
+    pub(crate) fn other_input(&self, wanted: &Self) -> Option<String> {
+        let list = |texts: &[String]| if texts.is_empty() { "all rows".to_owned() } else { texts.join("; ") };
+        (self.input != wanted.input)
+            .then(|| format!("it took {} and takes {} now", list(&self.input), list(&wanted.input)))
+    }
+}
+
+/// The layouts of all aggregations of a plan.
+pub(crate) fn layouts(plan: &JobPlan) -> BTreeMap<NodeId, Arc<StateLayout>> {
+    let mut found: BTreeMap<NodeId, Arc<StateLayout>> = BTreeMap::new();
+    for (id, node) in plan.nodes.iter().enumerate() {
+        let NodeKind::Sink { target, .. } = &node.kind else { continue };
+        let sink = match target {
+            SinkTarget::Table(table) => table.name.as_str(),
+            SinkTarget::Collect => "the result",
+        };
+        let mut above = Vec::new();
+        aggregations(plan, id, &mut above);
+        for (place, aggregation) in above.into_iter().enumerate() {
+            if found.contains_key(&aggregation) {
+                continue;
+            }
+            let mut name = if place == 0 { sink.to_owned() } else { format!("{sink}#{place}") };
+            while found.values().any(|l| l.name == name) {
+                name.push('+');
+            }
+            if let Some(layout) = layout(plan, aggregation, name) {
+                found.insert(aggregation, Arc::new(layout));
+            }
+        }
+    }
+    found
+}
+
+/// The aggregations above `node`, the nearest ones first.
+fn aggregations(plan: &JobPlan, node: NodeId, found: &mut Vec<NodeId>) {
+    for input in &plan.nodes[node].inputs {
+        if matches!(plan.nodes[*input].kind, NodeKind::WindowAggregate { .. }) && !found.contains(input) {
+            found.push(*input);
+        }
+        aggregations(plan, *input, found);
+    }
+}
+
+fn layout(plan: &JobPlan, id: NodeId, name: String) -> Option<StateLayout> {
+    let node = &plan.nodes[id];
+    let NodeKind::WindowAggregate { window, keys, aggregates } = &node.kind else { return None };
+    let above = node.inputs[0];
+    let typed = |column: usize| {
+        format!("{} {}", origin(plan, above, column), plan.nodes[above].schema.fields[column].data_type)
+    };
+    let results = &node.schema.fields[keys.len()..];
+    let aggregate = |(a, f): (&Aggregate, &crate::types::Field)| format!("{} {}", call(a, &typed), f.data_type);
+    let windows = match window {
+        WindowSource::Assigned(spec) => {
+            let kind = match spec.kind {
+                WindowKind::Sliding => "sliding",
+                WindowKind::Cumulative => "cumulative",
+            };
+            let time = origin(plan, above, spec.time_column);
+            let (size, slide, offset, zone) = (spec.size_ms, spec.slide_ms, spec.offset_ms, spec.zone);
+            format!("{kind} over {time}: size {size} ms, slide {slide} ms, offset {offset} ms, zone {zone}")
+        }
+        WindowSource::Attached { start_column, end_column, zone } => {
+            format!("from {} to {}, zone {zone}", origin(plan, above, *start_column), origin(plan, above, *end_column))
+        }
+    };
+    let mut input = Vec::new();
+    conditions(plan, above, &mut input);
+    Some(StateLayout {
+        name,
+        keys: keys.iter().map(|k| typed(*k)).collect(),
+        aggregates: aggregates.iter().zip(results).map(aggregate).collect(),
+        windows,
+        input,
+    })
+}
+
+fn call(aggregate: &Aggregate, typed: &dyn Fn(usize) -> String) -> String {
+    let name = match aggregate.function {
+        AggregateFunction::Count => "COUNT",
+        AggregateFunction::Sum => "SUM",
+        AggregateFunction::Avg => "AVG",
+        AggregateFunction::Min => "MIN",
+        AggregateFunction::Max => "MAX",
+        AggregateFunction::Registered(function) => function.name(),
+    };
+    let distinct = if aggregate.distinct { "DISTINCT " } else { "" };
+    let argument = aggregate.argument.map_or_else(|| "*".to_owned(), typed);
+    let filter = aggregate.filter.map_or_else(String::new, |f| format!(" FILTER {}", typed(f)));
+    format!("{name}({distinct}{argument}){filter} ->")
+}
+
+/// A column of a node as an expression over tables.
+fn origin(plan: &JobPlan, id: NodeId, column: usize) -> String {
+    let node = &plan.nodes[id];
+    let named = || node.schema.fields.get(column).map_or_else(|| format!("${column}"), |f| f.name.clone());
+    let below = |c: usize| node.inputs.first().map_or_else(named, |input| origin(plan, *input, c));
+    let own = |columns_above: usize| if column < columns_above { below(column) } else { named() };
+    let above = || node.inputs.first().map_or(0, |input| plan.nodes[*input].schema.fields.len());
+    match &node.kind {
+        NodeKind::Scan { table, .. } => format!("{}.{}", table.name, named()),
+        NodeKind::Filter { .. } | NodeKind::Union => below(column),
+        NodeKind::Project { exprs } => exprs.get(column).map_or_else(named, |e| e.shown(&|c| below(c)).to_string()),
+        NodeKind::TableFunction { .. } | NodeKind::WindowAssign { .. } => own(above()),
+        NodeKind::Lookup { table, .. } if column >= above() => format!("{}.{}", table.name, named()),
+        NodeKind::Lookup { .. } => below(column),
+        NodeKind::WindowAggregate { keys, .. } => keys.get(column).map_or_else(named, |k| below(*k)),
+        NodeKind::Values { .. } | NodeKind::Sink { .. } => named(),
+    }
+}
+
+/// What decides which rows come to a node, from the tables down.
+fn conditions(plan: &JobPlan, id: NodeId, found: &mut Vec<String>) {
+    let node = &plan.nodes[id];
+    node.inputs.iter().for_each(|input| conditions(plan, *input, found));
+    let below = |c: usize| node.inputs.first().map_or_else(String::new, |input| origin(plan, *input, c));
+    match &node.kind {
+        NodeKind::Filter { predicate } => found.push(predicate.shown(&below).to_string()),
+        NodeKind::TableFunction { function, args, outer } => {
+            let args: Vec<String> = args.iter().map(|a| a.shown(&below).to_string()).collect();
+            found.push(format!("{}({}){}", function.name(), args.join(", "), if *outer { ", outer" } else { "" }));
+        }
+        NodeKind::Lookup { table, keys, outer, .. } => {
+            let keys: Vec<String> = keys.iter().map(|(_, e)| e.shown(&below).to_string()).collect();
+            let join = if *outer { "left joined" } else { "joined" };
+            found.push(format!("{join} to {} on {}", table.name, keys.join(", ")));
+        }
+        NodeKind::Scan { table, .. } => found.push(format!("rows of {}", table.name)),
+        _ => {}
+    }
+}
