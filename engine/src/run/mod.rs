@@ -20,6 +20,8 @@ mod job;
 mod lookup;
 mod meter;
 mod script;
+#[cfg(test)]
+mod simulation;
 mod task;
 mod time;
 mod wake;

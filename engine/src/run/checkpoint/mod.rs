@@ -14,6 +14,8 @@ mod writer;
 pub(crate) use cut::{Cut, Parts, SplitCut};
 pub(crate) use layout::{StateLayout, layouts};
 pub(crate) use restore::{restore, share_out};
+#[cfg(test)]
+pub(crate) use writer::WriterWork;
 pub(crate) use writer::{Task as WriterTask, Writer};
 
 pub use restore::{Fate, StateReport, compare, remove_snapshot, snapshots};

@@ -70,6 +70,20 @@ pub(crate) struct Writer {
 impl Writer {
     /// Starts the thread; `None` where checkpoints are kept nowhere. `anew` removes those that are there.
     pub(crate) fn start(options: &Checkpointing, anew: bool, env: &Env, job: &str) -> Result<Option<Self>, PortError> {
+        let Some((writer, work)) = Self::make(options, anew, env)? else { return Ok(None) };
+        let thread = std::thread::Builder::new().name(format!("{job}-checkpoints")).spawn(move || work.run());
+        let thread =
+            thread.map_err(|e| PortError::new(Kind::Unavailable, format!("a thread cannot be started: {e}")))?;
+        *writer.thread.lock() = Some(thread);
+        Ok(Some(writer))
+    }
+
+    /// A writer whose work is done by whoever has it.
+    pub(crate) fn make(
+        options: &Checkpointing,
+        anew: bool,
+        env: &Env,
+    ) -> Result<Option<(Self, WriterWork)>, PortError> {
         let Some(storage) = options.storage.clone() else { return Ok(None) };
         let stats = Arc::new(Mutex::new(CheckpointStats::default()));
         let known = storage.list()?;
@@ -93,10 +107,8 @@ impl Writer {
             sizes: BTreeMap::new(),
             stats: stats.clone(),
         };
-        let thread = std::thread::Builder::new().name(format!("{job}-checkpoints")).spawn(move || body.run(&tasks));
-        let thread =
-            thread.map_err(|e| PortError::new(Kind::Unavailable, format!("a thread cannot be started: {e}")))?;
-        Ok(Some(Self { tasks: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), stats }))
+        let writer = Self { tasks: Mutex::new(Some(sender)), thread: Mutex::new(None), stats };
+        Ok(Some((writer, WriterWork { tasks, body })))
     }
 
     /// Hands a task over; it comes back when the thread has ended.
@@ -152,27 +164,47 @@ struct Body {
     stats: Arc<Mutex<CheckpointStats>>,
 }
 
+/// The tasks of a writer, to be done one after the other.
+pub(crate) struct WriterWork {
+    tasks: Receiver<Task>,
+    body: Body,
+}
+
+impl WriterWork {
+    fn run(mut self) {
+        while let Ok(task) = self.tasks.recv() {
+            self.body.work_off(task);
+        }
+    }
+
+    /// Does the next task; whether there was one.
+    #[cfg(test)]
+    pub(crate) fn step(&mut self) -> bool {
+        let task = self.tasks.try_recv();
+        task.map(|task| self.body.work_off(task)).is_ok()
+    }
+}
+
 impl Body {
-    fn run(mut self, tasks: &Receiver<Task>) {
-        while let Ok(task) = tasks.recv() {
-            match task {
-                Task::Checkpoint { cut, started_ns, done } => {
-                    let written = self.checkpoint(&cut, started_ns);
-                    drop(cut);
-                    done(written.is_ok());
-                    match written {
-                        Ok(summary) => {
-                            let mut stats = self.stats.lock();
-                            stats.completed += 1;
-                            stats.last = Some(summary);
-                        }
-                        Err(error) => note_failure(&self.stats, error.message),
+    fn work_off(&mut self, task: Task) {
+        match task {
+            Task::Checkpoint { cut, started_ns, done } => {
+                let written = self.checkpoint(&cut, started_ns);
+                drop(cut);
+                let ok = written.is_ok();
+                match written {
+                    Ok(summary) => {
+                        let mut stats = self.stats.lock();
+                        stats.completed += 1;
+                        stats.last = Some(summary);
                     }
+                    Err(error) => note_failure(&self.stats, error.message),
                 }
-                Task::Snapshot { name, cut, done } => {
-                    // Who asked may have gone away; the snapshot stands all the same.
-                    let _ = done.send(self.snapshot(&name, &cut));
-                }
+                done(ok);
+            }
+            Task::Snapshot { name, cut, done } => {
+                // Who asked may have gone away; the snapshot stands all the same.
+                let _ = done.send(self.snapshot(&name, &cut));
             }
         }
     }
