@@ -52,6 +52,9 @@ pub trait Platform: Send + Sync + 'static {
     /// Begins to change the number of open shards of the stream; progress shows in its status.
     fn set_shard_count(&self, count: u32) -> Result<(), Failure>;
 
+    /// Gives the application that is shown another parallelism while it runs. Returns when it has it.
+    fn set_parallelism(&self, parallelism: u32) -> Result<(), Failure>;
+
     /// All streams by their names, with their rates.
     fn streams(&self) -> Vec<StreamLine> {
         Vec::new()

@@ -74,6 +74,12 @@ impl Platform for Recording {
         }
         self.order(format!("shards {count}"))
     }
+    fn set_parallelism(&self, parallelism: u32) -> Result<(), Failure> {
+        if parallelism > 100 {
+            return Err(Failure::new(Kind::Conflict, "the application is UPDATING"));
+        }
+        self.order(format!("parallelism {parallelism}"))
+    }
     fn streams(&self) -> Vec<StreamLine> {
         vec![line("trips")]
     }
@@ -271,11 +277,12 @@ async fn controls_reach_the_platform() {
         ("/api/replay/speed", r#"{"speedup":3600}"#),
         ("/api/replay/speed", r#"{"speedup":null}"#),
         ("/api/stream/shards", r#"{"count":16}"#),
+        ("/api/application/parallelism", r#"{"parallelism":8}"#),
     ] {
         let answer = served.post(path, body).await;
         assert_eq!((answer.status, answer.json()), (200, json!({"taken": true})), "{path} {body}");
     }
-    assert_eq!(served.orders(), ["start", "stop", "speed Some(3600.0)", "speed None", "shards 16"]);
+    assert_eq!(served.orders(), ["start", "stop", "speed Some(3600.0)", "speed None", "shards 16", "parallelism 8"]);
     let refused = served.post("/api/stream/shards", r#"{"count":101}"#).await;
     assert_eq!((refused.status, refused.json()["error"]["message"].clone()), (409, json!("the stream is UPDATING")));
 }
@@ -293,6 +300,8 @@ async fn wrong_controls_do_not_reach_the_platform() {
         ("/api/replay/speed", r#"{"speedup":1e300}"#, 400),
         ("/api/replay/speed", r#"{"speedup":"fast"}"#, 422),
         ("/api/stream/shards", r#"{"count":0}"#, 400),
+        ("/api/application/parallelism", r#"{"parallelism":0}"#, 400),
+        ("/api/application/parallelism", r#"{"parallelism":257}"#, 400),
         ("/api/stream/shards", r#"{"count":10001}"#, 400),
         ("/api/stream/shards", r#"{"count":-1}"#, 422),
         ("/api/stream/shards", &long, 413),

@@ -173,6 +173,11 @@ impl Replaying {
         if inner.stale {
             self.read_back(&inner.noted, &mut target)?;
             inner.stale = false;
+        } else if inner.handle.is_none() {
+            // Where the shards end is written down before anything is put: a kill within the first second must not let
+            // the next run begin at the beginning without looking.
+            inner.noted.ends = self.ends()?;
+            self.file.write(&serde_json::to_vec(&inner.noted)?)?;
         }
         let config = ReplayConfig { speed: inner.speed, skip_rows: inner.noted.position, ..ReplayConfig::default() };
         inner.handle = Some(Replay::start(config, self.history.open()?, Box::new(target), self.env.clone())?);
@@ -231,9 +236,8 @@ impl Replaying {
     fn note(&self, inner: &mut Inner) -> Result<(), ReplayingError> {
         let Some(handle) = &inner.handle else { return Ok(()) };
         // The ends first: what is acknowledged between the two is then read back in vain, but never missed.
-        let shards = self.store.shards(&self.stream)?;
+        let ends = self.ends()?;
         let stats = handle.stats();
-        let ends = shards.iter().map(|shard| (shard.index.0, shard.next.0)).collect();
         let noted = Noted {
             history: inner.noted.history.clone(),
             position: stats.position,
@@ -246,6 +250,11 @@ impl Replaying {
             inner.noted = noted;
         }
         Ok(())
+    }
+
+    /// For each shard the position that its next record gets.
+    fn ends(&self) -> Result<Vec<(u32, u64)>, ReplayingError> {
+        Ok(self.store.shards(&self.stream)?.iter().map(|shard| (shard.index.0, shard.next.0)).collect())
     }
 
     /// Reads what may have been acknowledged since `noted` was written, and lets `target` remember it.

@@ -52,6 +52,19 @@ test('the shard count is doubled, and the control waits until the stream is done
   await says(page, 'stream-shards', '4');
 });
 
+test('the parallelism is doubled, typed, and refused in the platform\'s words', async () => {
+  await byId(page, 'parallelism-double').click();
+  await page.waitForFunction(() => document.getElementById('parallelism').value === '8');
+  assert.equal((await platform(served.url)).application.parallelism, 8);
+  await byId(page, 'parallelism').fill('3');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => document.getElementById('parallelism').value === '3');
+  await byId(page, 'parallelism').fill('200');
+  await byId(page, 'parallelism-set').click();
+  await says(page, 'parallelism-error', '200 subtasks need more than 32 KPUs');
+  assert.equal((await platform(served.url)).application.parallelism, 3);
+});
+
 test('what the platform refuses is told in its words', async () => {
   await byId(page, 'shard-count').fill('9');
   await byId(page, 'shard-count-set').click();

@@ -227,6 +227,7 @@ export const orders = {
   stopReplay: () => order('replay/stop', {}),
   setSpeedup: (speedup: number | null) => order('replay/speed', { speedup }),
   setShardCount: (count: number) => order('stream/shards', { count }),
+  setParallelism: (parallelism: number) => order('application/parallelism', { parallelism }),
   setStreamCount: (stream: string, count: number) => order('streams/count', { stream, count }),
   splitShard: (stream: string, shard: number) => order('streams/split', { stream, shard }),
   mergeShard: (stream: string, shard: number) => order('streams/merge', { stream, shard }),

@@ -96,6 +96,7 @@ pub fn router(platform: Arc<dyn Platform>, options: Options) -> Router {
         .route("/replay/stop", post(controls::stop_replay))
         .route("/replay/speed", post(controls::set_speedup))
         .route("/stream/shards", post(controls::set_shard_count))
+        .route("/application/parallelism", post(controls::set_parallelism))
         .route("/{*rest}", any(unknown))
         .layer(DefaultBodyLimit::max(CONTROL_BYTES_MAX))
         .layer(from_fn(uncached));

@@ -187,7 +187,7 @@ impl Coordinator {
         self.wake();
     }
 
-    /// Asks all sources to end as they stand, so that [`Coordinator::last`] can be taken over by another run.
+    /// Asks all sources to end as they stand, so that [`Coordinator::take_last`] can be taken over by another run.
     pub(crate) fn hand_over(&self) {
         self.handing_over.store(true, Ordering::Release);
         self.stop();
@@ -197,9 +197,9 @@ impl Coordinator {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// What everything kept when it ended; `None` before.
-    pub(crate) fn last(&self) -> Option<Cut> {
-        self.state.lock().last.clone()
+    /// Takes out what everything kept when it ended, so that nothing else holds it; `None` before.
+    pub(crate) fn take_last(&self) -> Option<Cut> {
+        self.state.lock().last.take()
     }
 
     /// Has everything written under a name at the next cut, which begins at once.
@@ -228,12 +228,10 @@ impl Coordinator {
     /// What the subtask at `place` has at the barrier of `epoch`, or (`None`) at its end.
     pub(crate) fn report(self: &Arc<Self>, place: usize, epoch: Option<Epoch>, report: Report) {
         let mut state = self.state.lock();
+        debug_assert!(state.phase != Phase::Ended, "nobody reports after the last one has ended");
         match epoch {
             Some(_) => state.places[place].at = Some(report),
             None => state.places[place].end = Some(report),
-        }
-        if state.phase == Phase::Ended {
-            return;
         }
         if state.places.iter().all(|p| p.end.is_some()) {
             self.complete_end(&mut state);
@@ -255,16 +253,17 @@ impl Coordinator {
     }
 
     fn complete_end(self: &Arc<Self>, state: &mut State) {
-        let cut = gather(state.places.iter_mut().map(|p| (p.member.clone(), p.end.clone())));
+        let cut = gather(state.places.iter_mut().map(|p| (p.member.clone(), p.end.take())));
+        state.places.iter_mut().for_each(|p| (p.at, p.end) = (None, None));
         state.phase = Phase::Ended;
-        state.last = Some(cut.clone());
-        let unwritten = self.handing_over.load(Ordering::Acquire) && cut.sinks.is_empty();
-        if unwritten || !self.keeps_state() {
+        let handed_over = self.handing_over.load(Ordering::Acquire);
+        if (handed_over && cut.sinks.is_empty()) || !self.keeps_state() {
             self.durable.store(ENDED, Ordering::Release);
             self.wake();
         } else {
-            self.write(state, cut, ENDED);
+            self.write(state, cut.clone(), ENDED);
         }
+        state.last = handed_over.then_some(cut);
     }
 
     fn write(self: &Arc<Self>, state: &mut State, cut: Cut, epoch: u64) {

@@ -536,12 +536,9 @@ impl Builder<'_> {
     ) -> Result<Target, JobError> {
         let (state, place) = self.aggregation(aggregate)?;
         let input = &self.node(self.node(aggregate).inputs[0]).schema;
-        let pre = PreAggregate {
-            state,
-            gauge: self.meter.state_gauge(),
-            rejects: Rejects::new(&place, input, self.meter.clone(), self.options.strict),
-            bytes_max: self.options.pre_aggregate_bytes_max,
-        };
+        let rejects = Rejects::new(&place, input, self.meter.clone(), self.options.strict);
+        let bytes_max = self.options.pre_aggregate_bytes_max;
+        let pre = PreAggregate::new(state, self.meter.state_gauge(), rejects, bytes_max);
         let parallelism = self.layout.parallelism;
         let channels = (0..parallelism).map(|to| self.channel((head, subtask), (aggregate, to), parallelism)).collect();
         let key_groups = self.options.key_groups;

@@ -405,7 +405,7 @@ impl JobHandle {
         if let Some(error) = failure {
             return Err(error);
         }
-        let Some(cut) = run.coordinator.last() else {
+        let Some(cut) = run.coordinator.take_last() else {
             return Err(JobError::Plan("the job was cancelled while it was rescaled".into()));
         };
         let inherit = |cut: Cut| Inherited { cut, meter: Some(run.meter.clone()), writer: self.writer.clone() };

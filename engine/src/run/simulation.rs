@@ -338,7 +338,7 @@ impl Process {
         for _ in 0..STEPS_MAX {
             match self.turn(world, log) {
                 Turn::Over => {
-                    let cut = self.graph.coordinator.last().unwrap();
+                    let cut = self.graph.coordinator.take_last().unwrap();
                     return Self::of(plan, options, parallelism, cut, self.writer, self.work).map(Some);
                 }
                 Turn::Failed => return Ok(None),

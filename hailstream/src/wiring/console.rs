@@ -79,6 +79,10 @@ impl Platform for ConsolePlatform {
         self.parts.runtime().block_on(change).map(|_| ()).map_err(|e| Failure::new(e.kind(), e.to_string()))
     }
 
+    fn set_parallelism(&self, parallelism: u32) -> Result<(), Failure> {
+        self.parts.set_parallelism(parallelism).map_err(|e| Failure::new(e.kind(), e.to_string()))
+    }
+
     fn streams(&self) -> Vec<StreamLine> {
         self.parts.stream_lines()
     }

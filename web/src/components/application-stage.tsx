@@ -1,10 +1,15 @@
 // The application: how fast it reads, how far it is behind, what it could not use, and why it failed.
 import { useRef } from 'preact/hooks';
-import type { Application } from '../api';
+import { type Application, orders } from '../api';
+import { parallelismControl, run } from '../controls';
 import { count, day, duration, isTime, rate, time } from '../format';
-import { past, pipeline } from '../live';
+import { connection, past, pipeline } from '../live';
 import { Sparkline } from './sparkline';
 import { Facts, type Mood, Stage, moodOfLag } from './stage';
+import { Stepper } from './stepper';
+
+/** Most subtasks of one operator. */
+const PARALLELISM_MAX = 256;
 
 const MOODS: Record<Application['state'], Mood> = {
   ready: 'calm',
@@ -53,6 +58,8 @@ export function ApplicationStage({ application }: { application: Application }) 
   const behind = application.millis_behind_latest;
   const mood = application.state === 'running' ? (moodOfLag(behind) ?? 'good') : MOODS[application.state];
   const { bad, late, restarts, parallelism, kpus } = application;
+  const { pending, error } = parallelismControl.value;
+  const set = (wanted: number) => run(parallelismControl, `The application runs with parallelism ${wanted}.`, () => orders.setParallelism(wanted));
   return (
     <Stage
       id="application"
@@ -80,6 +87,23 @@ export function ApplicationStage({ application }: { application: Application }) 
           ...(restarts > 0 ? [{ id: 'application-restarts', label: 'Restarts', value: count(restarts), mood: 'warn' as const }] : []),
         ]}
       />
+      <div class="controls">
+        <Stepper
+          id="parallelism"
+          label="Parallelism"
+          value={parallelism}
+          min={1}
+          max={PARALLELISM_MAX}
+          pending={pending || application.state === 'updating'}
+          disabled={connection.value !== 'live' || !['running', 'updating'].includes(application.state)}
+          set={set}
+        />
+      </div>
+      {error && (
+        <p class="control-error" role="alert" data-testid="parallelism-error">
+          {error}
+        </p>
+      )}
       {application.last_error && (
         <p class="stage-message" data-mood="bad" data-testid="application-error" title={application.last_error}>
           {application.last_error}

@@ -46,7 +46,7 @@ impl SliceTable {
             table.parts = std::mem::take(&mut tables);
         }
         for from in tables {
-            let fits = (table.parts.len() > 1).then(|| from.groups().common(part_of)).flatten();
+            let fits = (table.parts.len() > 1).then(|| from.common(part_of)).flatten();
             match fits.filter(|part| table.parts[*part].groups().len() == 0) {
                 Some(part) => table.parts[part] = from,
                 None => table.merge(shape, from.groups())?,
@@ -107,10 +107,7 @@ impl SliceTable {
             self.bytes = part.bytes();
             return self.divide(shape);
         }
-        let shares = match other.common(part_of) {
-            Some(part) => return self.merge_part(part, other),
-            None => other.clone().partition(PARTS, part_of),
-        };
+        let shares = other.clone().partition(PARTS, part_of);
         let mut shares = shares.iter().enumerate().filter(|(_, share)| share.len() > 0);
         shares.try_for_each(|(part, share)| self.merge_part(part, share))
     }

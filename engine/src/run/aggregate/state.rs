@@ -109,6 +109,11 @@ impl Aggregation {
         self.bytes
     }
 
+    /// Groups of all slices.
+    pub(crate) fn groups(&self) -> usize {
+        self.slices.values().flat_map(|s| s.table.parts()).map(|p| p.groups().len()).sum()
+    }
+
     fn measure(&mut self) {
         self.bytes = self.slices.values().map(|s| s.table.bytes()).sum();
     }

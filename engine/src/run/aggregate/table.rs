@@ -78,12 +78,6 @@ impl Groups {
         indices.iter().map(|chosen| self.pick(chosen)).collect()
     }
 
-    /// What `of` makes of the spread of every key where it is the same for all; `None` where it is not, and for none.
-    pub(crate) fn common<T: PartialEq>(&self, of: impl Fn(u32) -> T) -> Option<T> {
-        let first = (self.len() > 0).then(|| of(self.keys.spread(0)))?;
-        (1..self.len()).all(|group| of(self.keys.spread(group)) == first).then_some(first)
-    }
-
     /// Writes the groups down.
     pub(crate) fn save(&self) -> Result<Vec<u8>, String> {
         let (mut lengths, mut bytes) = (Vec::with_capacity(self.len()), Vec::new());
@@ -141,12 +135,17 @@ pub(crate) struct GroupTable {
     index: HashTable<u32>,
     groups: Groups,
     found: Vec<u32>,
+    /// The least and the greatest spread of a key.
+    spreads: (u32, u32),
 }
+
+/// The bounds of the spreads of no key.
+const NO_SPREADS: (u32, u32) = (u32::MAX, 0);
 
 impl GroupTable {
     pub(crate) fn new(shape: &Shape) -> Self {
         let groups = Groups { keys: Keys::default(), accumulators: shape.accumulators() };
-        Self { index: HashTable::new(), groups, found: Vec::new() }
+        Self { index: HashTable::new(), groups, found: Vec::new(), spreads: NO_SPREADS }
     }
 
     /// A table of `groups`, whose keys are all different.
@@ -155,15 +154,23 @@ impl GroupTable {
     /// When two are the same.
     pub(crate) fn of(groups: Groups) -> Result<Self, String> {
         let mut index = HashTable::with_capacity(groups.len());
-        let keys = &groups.keys;
+        let (keys, mut spreads) = (&groups.keys, NO_SPREADS);
         for group in 0..groups.len() {
             let hash = keys.hash(group);
             if index.find(hash, |g: &u32| keys.same(*g as usize, keys, group)).is_some() {
                 return Err("a group stands twice in its slice".to_owned());
             }
             index.insert_unique(hash, group as u32, |g| keys.hash(*g as usize));
+            spreads = widened(spreads, keys.spread(group));
         }
-        Ok(Self { index, groups, found: Vec::new() })
+        Ok(Self { index, groups, found: Vec::new(), spreads })
+    }
+
+    /// What `of` makes of the spread of every key where it is the same for all; `None` where it is not, and for none.
+    /// `of` must not fall where the spread rises.
+    pub(crate) fn common<T: PartialEq>(&self, of: impl Fn(u32) -> T) -> Option<T> {
+        let (least, greatest) = self.spreads;
+        (least <= greatest && of(least) == of(greatest)).then(|| of(least))
     }
 
     pub(crate) fn groups(&self) -> &Groups {
@@ -223,6 +230,7 @@ impl GroupTable {
                     let group = own.len() as u32;
                     own.push_from(keys, at);
                     self.index.insert_unique(hash, group, |g| own.hash(*g as usize));
+                    self.spreads = widened(self.spreads, own.spread(group as usize));
                     group
                 }
             };
@@ -231,6 +239,10 @@ impl GroupTable {
         let groups = self.groups.len();
         self.groups.accumulators.iter_mut().for_each(|a| a.resize(groups));
     }
+}
+
+fn widened((least, greatest): (u32, u32), spread: u32) -> (u32, u32) {
+    (least.min(spread), greatest.max(spread))
 }
 
 /// The rows (and their groups) for which a `FILTER` holds; null does not.

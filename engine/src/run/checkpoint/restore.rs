@@ -267,7 +267,7 @@ pub(crate) fn share_out(
     let mut shares: Vec<Parts> = vec![Vec::new(); parallelism];
     let owner = |spread: u32| owner_of(spread, key_groups, parallelism);
     for (slice, part) in parts {
-        if let Some(owner) = part.groups().common(owner) {
+        if let Some(owner) = part.common(owner) {
             shares[owner].push((*slice, part.clone()));
             continue;
         }

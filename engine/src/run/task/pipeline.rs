@@ -54,8 +54,37 @@ pub(crate) struct PreAggregate {
     pub(crate) state: Aggregation,
     pub(crate) gauge: Arc<Counter>,
     pub(crate) rejects: Rejects,
-    /// Bytes of groups at which all are handed on.
-    pub(crate) bytes_max: usize,
+    /// Bytes of groups at which all are handed on, at most.
+    bytes_max: usize,
+    /// Bytes at which they are now: less where rows hardly share groups, so that little waits here that must be handed on
+    /// at a barrier.
+    bytes_now: usize,
+    /// Rows taken in since the last time.
+    rows: u64,
+}
+
+/// Bytes of groups below which it is not worth handing them on.
+const HAND_ON_BYTES_MIN: usize = 512 * 1024;
+/// Rows for each group from which on gathering more of them is worth it.
+const ROWS_PER_GROUP: u64 = 2;
+
+impl PreAggregate {
+    /// A first half that holds `bytes_max` bytes of groups at most.
+    pub(crate) fn new(state: Aggregation, gauge: Arc<Counter>, rejects: Rejects, bytes_max: usize) -> Self {
+        Self { state, gauge, rejects, bytes_max, bytes_now: HAND_ON_BYTES_MIN.min(bytes_max), rows: 0 }
+    }
+
+    /// Whether all groups are to be handed on now.
+    fn is_full(&mut self) -> bool {
+        if self.state.bytes() < self.bytes_now {
+            return false;
+        }
+        let shared = self.rows >= ROWS_PER_GROUP * self.state.groups() as u64;
+        let wanted = if shared { self.bytes_now.saturating_mul(2) } else { self.bytes_now / 2 };
+        self.bytes_now = wanted.max(HAND_ON_BYTES_MIN).min(self.bytes_max);
+        self.rows = 0;
+        true
+    }
 }
 
 /// A channel to one subtask, or one to each subtask of the second half of an aggregation.
@@ -268,8 +297,9 @@ impl Pipeline {
             }
             OpKind::PreAggregate(pre) => {
                 pre.rejects.update(&mut pre.state, &batch)?;
+                pre.rows += batch.num_rows() as u64;
                 pre.gauge.set(pre.state.bytes() as u64);
-                if pre.state.bytes() >= pre.bytes_max {
+                if pre.is_full() {
                     self.flush(index, None);
                 }
                 Ok(None)
