@@ -129,6 +129,14 @@ impl Applications {
         Ok(Self { shared, supervisor: Mutex::new(Some(thread)) })
     }
 
+    /// What is kept of applications in `dir`, whether a platform has them open or not.
+    ///
+    /// # Errors
+    /// When the catalog in `dir` cannot be read.
+    pub fn read(dir: &Path) -> Result<Vec<ApplicationSpec>, ControlError> {
+        Ok(Catalog::open(dir).read()?.into_iter().map(|entry| entry.spec).collect())
+    }
+
     /// Adds an application; it does not run yet.
     ///
     /// # Errors

@@ -8,7 +8,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 /// The data directory where nothing else is said.
-const DATA_DIR_DEFAULT: &str = "hailstream-data";
+/// The data directory where none is named.
+pub(crate) const DATA_DIR_DEFAULT: &str = "hailstream-data";
 
 /// The platform's settings, complete and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -28,8 +28,9 @@ mod wake;
 mod worker;
 
 pub use checkpoint::{
-    CheckpointStats, CheckpointStorage, CheckpointSummary, Checkpointing, Fate, Folder, Restore, StateReport, compare,
-    remove_snapshot, snapshots,
+    CheckpointStats, CheckpointStorage, CheckpointSummary, Checkpointing, Fate, Folder, GroupRows, OperatorState,
+    Restore, SliceState, SourceState, SplitState, StateReport, StateView, compare, groups, inspect, remove_snapshot,
+    snapshots,
 };
 pub use error::JobError;
 pub(crate) use job::duration_ms;

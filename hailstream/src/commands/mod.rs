@@ -1,5 +1,6 @@
 //! The commands, one file each, and what they share: the runtime, the log, and how an error reaches a person.
 
+mod app;
 mod client;
 mod credentials;
 mod demo;
@@ -49,6 +50,7 @@ fn exit_code(error: &(dyn std::error::Error + 'static)) -> ExitCode {
 
 fn dispatch(cli: Cli) -> Result<(), Failure> {
     match cli.command {
+        Command::App(args) => app::run(&args),
         Command::Credentials(args) => credentials::run(args, &model::Env::system()),
         Command::Sql(args) => sql::run(&args),
         Command::Demo(args) => platform_runtime()?.block_on(demo::run(args)),

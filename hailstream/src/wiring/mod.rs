@@ -25,3 +25,4 @@ pub(crate) use put_target::Remembering;
 pub use put_target::{HttpTarget, StoreTarget};
 pub(crate) use rest_lookup::{REST_LOOKUP, RestLookups};
 pub use runner::EmbeddedRunner;
+pub(crate) use runner::{DescribedTables, plan_of, state_folder};

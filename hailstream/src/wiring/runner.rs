@@ -4,12 +4,12 @@ use control::{
     ApplicationSpec, BadRecord, CheckpointFigures, LookupStats, RunMetrics, RunState, Runner, RunnerError, Running,
     RunningStats,
 };
-use engine::plan::JobPlan;
-use engine::port::Connectors;
+use engine::plan::{JobPlan, TableDef};
+use engine::port::{Connectors, PortError, Role, Sink, SinkSpec, Source};
 use engine::run::{Checkpointing, Folder, Job, JobError, JobHandle, JobOptions, JobState, LookupMetrics, Rejection};
 use engine::sql::{Planned, Script, Session, SqlError};
 use model::{Classified, Env, Kind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Runs applications on the engine of this process.
@@ -19,6 +19,12 @@ pub struct EmbeddedRunner {
     state_dir: PathBuf,
 }
 
+/// Where an application keeps its state below `state_dir`. Its name may consist of dots alone, and so must not be a folder's
+/// name by itself.
+pub(crate) fn state_folder(state_dir: &Path, name: &str) -> PathBuf {
+    state_dir.join(format!("application-{name}"))
+}
+
 impl EmbeddedRunner {
     /// A runner whose applications read and write through `connectors` and keep their state in folders of `state_dir`.
     pub fn new(connectors: Arc<dyn Connectors>, env: Env, state_dir: PathBuf) -> Self {
@@ -26,26 +32,52 @@ impl EmbeddedRunner {
     }
 
     fn plan(&self, spec: &ApplicationSpec) -> Result<JobPlan, RunnerError> {
-        let wrong = |e: SqlError| RunnerError::new(Kind::Invalid, format!("application {}: {e}", spec.name));
-        let script = Script::parse(&spec.script).map_err(wrong)?;
-        let planned = Session::new().plan(&script, self.connectors.as_ref()).map_err(wrong)?;
-        let mut jobs = planned.into_iter().filter_map(|step| match step {
-            Planned::Job { plan, .. } => Some(plan),
-            _ => None,
-        });
-        match (jobs.next(), jobs.next()) {
-            (Some(job), None) => Ok(job),
-            (found, _) => Err(RunnerError::new(
-                Kind::Invalid,
-                format!(
-                    "application {}: its script has {} jobs; an application runs one: put all INSERT statements into \
-                     EXECUTE STATEMENT SET BEGIN … END",
-                    spec.name,
-                    if found.is_some() { "several" } else { "no" },
-                ),
-            )),
-        }
+        plan_of(spec, self.connectors.as_ref())
     }
+}
+
+/// The one job of an application's script.
+pub(crate) fn plan_of(spec: &ApplicationSpec, connectors: &dyn Connectors) -> Result<JobPlan, RunnerError> {
+    let wrong = |e: SqlError| RunnerError::new(Kind::Invalid, format!("application {}: {e}", spec.name));
+    let script = Script::parse(&spec.script).map_err(wrong)?;
+    let planned = Session::new().plan(&script, connectors).map_err(wrong)?;
+    let mut jobs = planned.into_iter().filter_map(|step| match step {
+        Planned::Job { plan, .. } => Some(plan),
+        _ => None,
+    });
+    match (jobs.next(), jobs.next()) {
+        (Some(job), None) => Ok(job),
+        (found, _) => Err(RunnerError::new(
+            Kind::Invalid,
+            format!(
+                "application {}: its script has {} jobs; an application runs one: put all INSERT statements into \
+                 EXECUTE STATEMENT SET BEGIN … END",
+                spec.name,
+                if found.is_some() { "several" } else { "no" },
+            ),
+        )),
+    }
+}
+
+/// Tables as a script describes them, to plan it where nothing is read or written.
+pub(crate) struct DescribedTables;
+
+impl Connectors for DescribedTables {
+    fn check(&self, _table: &TableDef, _role: Role) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    fn source(&self, table: &TableDef) -> Result<Arc<dyn Source>, PortError> {
+        Err(only_described(table))
+    }
+
+    fn sink(&self, spec: &SinkSpec) -> Result<Box<dyn Sink>, PortError> {
+        Err(only_described(&spec.table))
+    }
+}
+
+fn only_described(table: &TableDef) -> PortError {
+    PortError::new(Kind::Internal, format!("table {} was described and is not to be opened", table.name))
 }
 
 impl Runner for EmbeddedRunner {
@@ -55,7 +87,7 @@ impl Runner for EmbeddedRunner {
 
     fn start(&self, spec: &ApplicationSpec) -> Result<Arc<dyn Running>, RunnerError> {
         let plan = self.plan(spec)?;
-        let folder = Folder::open(self.state_dir.join(&spec.name));
+        let folder = Folder::open(state_folder(&self.state_dir, &spec.name));
         let folder = folder.map_err(|e| RunnerError::new(e.kind, format!("application {}: {e}", spec.name)))?;
         let options = JobOptions {
             parallelism: Some(spec.parallelism),
@@ -68,7 +100,7 @@ impl Runner for EmbeddedRunner {
     }
 
     fn forget(&self, name: &str) -> Result<(), RunnerError> {
-        let path = self.state_dir.join(name);
+        let path = state_folder(&self.state_dir, name);
         match std::fs::remove_dir_all(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 let message = format!("application {name}: its state cannot be removed: {}: {error}", path.display());

@@ -107,8 +107,10 @@ impl Rounding {
                 (None, _) => Civil::from_ms(local).plus_months(12).to_ms(),
             },
         };
-        // A local time that is skipped begins where the gap ends; one before `key` would not be a step forward.
-        self.zone.first_instant(next_local).max(key.saturating_add(1))
+        // Where clocks were set back, what the local time shows the second time comes after `key`. A local time that is
+        // skipped begins where the gap ends; one before `key` would not be a step forward.
+        let later = self.zone.instants(next_local).iter().copied().find(|instant| *instant > key);
+        later.unwrap_or_else(|| self.zone.first_instant(next_local).max(key.saturating_add(1)))
     }
 }
 
@@ -171,6 +173,17 @@ mod tests {
         check(Hour, ny, "2016-11-06T05:30:00Z", "2016-11-06T05:00:00Z", "2016-11-06T06:00:00Z");
         check(Hour, ny, "2016-11-06T06:30:00Z", "2016-11-06T06:00:00Z", "2016-11-06T07:00:00Z");
         check(Hour, ny, "2016-03-13T07:30:00Z", "2016-03-13T07:00:00Z", "2016-03-13T08:00:00Z");
+    }
+
+    #[test]
+    fn intervals_go_on_in_the_hour_that_comes_twice() {
+        use CalendarUnit::{Minute, Second};
+        let zone = "Europe/Berlin";
+        // From 01:00 UTC on, clocks show 02:00 to 03:00 for the second time.
+        check(Second, zone, "2014-10-26T01:59:58.300Z", "2014-10-26T01:59:58Z", "2014-10-26T01:59:59Z");
+        check(Second, zone, "2014-10-26T00:59:58.300Z", "2014-10-26T00:59:58Z", "2014-10-26T00:59:59Z");
+        check(Minute, zone, "2014-10-26T00:59:58.300Z", "2014-10-26T00:59:00Z", "2014-10-26T01:00:00Z");
+        check(Minute, zone, "2014-10-26T01:30:58.300Z", "2014-10-26T01:30:00Z", "2014-10-26T01:31:00Z");
     }
 
     #[test]

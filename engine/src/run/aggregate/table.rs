@@ -251,3 +251,99 @@ fn filtered(filter: &ArrayRef, rows: &[u32], groups: &[u32]) -> (Vec<u32>, Vec<u
     let holds = |row: u32| filter.is_valid(row as usize) && filter.value(row as usize);
     rows.iter().zip(groups).filter(|(row, _)| holds(**row)).map(|(row, group)| (*row, *group)).unzip()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::AggregateFunction;
+    use arrow_array::{Float64Array, Int64Array, StringArray};
+    use proptest::prelude::*;
+    use std::sync::Arc;
+
+    /// All sorts of aggregates by a text, over a number, a fraction and a text.
+    fn shape() -> (Shape, Vec<Field>) {
+        use AggregateFunction::{Avg, Count, Max, Min, Sum};
+        let field = |name: &str, data_type| Field { name: name.into(), data_type, nullable: true };
+        let (text, big, double) = (DataType::STRING, DataType::BigInt, DataType::Double);
+        let input = vec![field("k", text), field("n", big), field("x", double), field("t", text)];
+        let wanted = [
+            (Count, None, false, big),
+            (Sum, Some(1), false, big),
+            (Avg, Some(2), false, double),
+            (Min, Some(1), false, big),
+            (Max, Some(2), false, double),
+            (Max, Some(3), false, text),
+            (Count, Some(1), true, big),
+            (Sum, Some(1), true, big),
+        ];
+        let aggregate = |(function, argument, distinct, _)| Aggregate { function, argument, distinct, filter: None };
+        let aggregates: Vec<Aggregate> = wanted.into_iter().map(aggregate).collect();
+        let mut output = vec![field("k", text)];
+        output.extend(wanted.map(|(.., result)| field("a", result)));
+        (Shape::new(&[0], &aggregates, &input, &output).unwrap(), input)
+    }
+
+    fn table(rows: &[(String, Option<i64>, Option<f64>)]) -> GroupTable {
+        let (shape, input) = shape();
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(rows.iter().map(|r| Some(r.0.as_str())).collect::<StringArray>()),
+            Arc::new(rows.iter().map(|r| r.1).collect::<Int64Array>()),
+            Arc::new(rows.iter().map(|r| r.2).collect::<Float64Array>()),
+            Arc::new(rows.iter().map(|r| Some(format!("{:?}", r.2))).collect::<StringArray>()),
+        ];
+        let batch = RecordBatch::try_new(crate::types::Schema { fields: input }.arrow(), columns).unwrap();
+        let (keys, all): (Keys, Vec<u32>) = (shape.keys.encode(&batch), (0..rows.len() as u32).collect());
+        let mut table = GroupTable::new(&shape);
+        table.update(&shape, &batch, &keys, &all).unwrap();
+        table
+    }
+
+    fn rows() -> impl Strategy<Value = Vec<(String, Option<i64>, Option<f64>)>> {
+        let number = prop::option::of(-5i64..5);
+        prop::collection::vec(("[a-c]{0,20}", number, prop::option::of(-9.0..9.0)), 0..40)
+    }
+
+    proptest! {
+        /// What is written down reads back as the same groups, which go on as if nothing had happened.
+        #[test]
+        fn groups_come_back_and_go_on(before in rows(), after in rows()) {
+            let (shape, _) = shape();
+            let mut kept = table(&before);
+            let bytes = kept.groups().save().unwrap();
+            let mut restored = GroupTable::of(Groups::load(&shape, &bytes).unwrap()).unwrap();
+            let more = table(&after);
+            kept.merge(more.groups()).unwrap();
+            restored.merge(more.groups()).unwrap();
+            let all = 0..kept.groups().len();
+            prop_assert_eq!(restored.groups().columns(&shape, all.clone()).unwrap(), kept.groups().columns(&shape, all).unwrap());
+        }
+
+        /// Whatever the bytes are, reading them ends with groups or with a reason.
+        #[test]
+        fn any_bytes_are_groups_or_are_refused(
+            rows in rows(), at in any::<prop::sample::Index>(), with in any::<u8>(), noise in prop::collection::vec(any::<u8>(), 0..80)
+        ) {
+            let (shape, _) = shape();
+            let mut bytes = table(&rows).groups().save().unwrap();
+            let at = at.index(bytes.len());
+            bytes[at] = with;
+            for bytes in [&bytes, &bytes[..at].to_vec(), &noise] {
+                if let Ok(groups) = Groups::load(&shape, bytes) {
+                    let all = 0..groups.len();
+                    let _results = groups.columns(&shape, all);
+                    let _table = GroupTable::of(groups);
+                }
+            }
+        }
+
+        /// Every key of a table lies between its bounds, so that a part that one subtask owns is seen to be.
+        #[test]
+        fn bounds_hold_all_keys(rows in rows(), subtasks in 1usize..9) {
+            let table = table(&rows);
+            let owner = |spread: u32| super::super::owner_of(spread, 1_024, subtasks);
+            let owners: std::collections::BTreeSet<usize> =
+                (0..table.groups().len()).map(|g| owner(table.groups().keys.spread(g))).collect();
+            prop_assert_eq!(table.common(owner), if owners.len() == 1 { owners.first().copied() } else { None });
+        }
+    }
+}

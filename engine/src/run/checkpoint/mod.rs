@@ -9,6 +9,7 @@ mod layout;
 mod manifest;
 mod restore;
 mod storage;
+mod view;
 mod writer;
 
 pub(crate) use cut::{Cut, Parts, SplitCut};
@@ -20,6 +21,7 @@ pub(crate) use writer::{Task as WriterTask, Writer};
 
 pub use restore::{Fate, StateReport, compare, remove_snapshot, snapshots};
 pub use storage::{CheckpointStorage, Folder};
+pub use view::{GroupRows, OperatorState, SliceState, SourceState, SplitState, StateView, groups, inspect};
 pub use writer::{CheckpointStats, CheckpointSummary};
 
 use std::sync::Arc;

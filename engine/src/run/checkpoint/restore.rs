@@ -161,7 +161,7 @@ fn candidates(storage: &dyn CheckpointStorage, restore: &Restore) -> Result<Vec<
     }
 }
 
-fn manifest(storage: &dyn CheckpointStorage, restore: &Restore) -> Result<Option<Manifest>, PortError> {
+pub(super) fn manifest(storage: &dyn CheckpointStorage, restore: &Restore) -> Result<Option<Manifest>, PortError> {
     let mut last = Ok(None);
     for name in candidates(storage, restore)? {
         match read_manifest(storage, &name) {
@@ -177,7 +177,7 @@ fn read_manifest(storage: &dyn CheckpointStorage, name: &str) -> Result<Manifest
     Manifest::read(&bytes).map_err(|e| PortError::new(Kind::Corrupt, format!("{name}: {e}")))
 }
 
-fn report(manifest: &Manifest, plan: &JobPlan) -> StateReport {
+pub(super) fn report(manifest: &Manifest, plan: &JobPlan) -> StateReport {
     let wanted: BTreeMap<String, Arc<StateLayout>> =
         layouts(plan).into_values().map(|layout| (layout.name.clone(), layout)).collect();
     let mut report = StateReport::default();
@@ -249,7 +249,11 @@ fn load(
     Ok(cut)
 }
 
-fn load_part(storage: &dyn CheckpointStorage, part: &SavedPart, shape: &Shape) -> Result<GroupTable, PortError> {
+pub(super) fn load_part(
+    storage: &dyn CheckpointStorage,
+    part: &SavedPart,
+    shape: &Shape,
+) -> Result<GroupTable, PortError> {
     let bytes = storage.read(&part.file, part.offset, Some(part.length))?;
     let groups = model::unseal(PART_MAGIC, VERSION, &bytes).and_then(|payload| Groups::load(shape, payload));
     groups
