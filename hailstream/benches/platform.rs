@@ -4,10 +4,11 @@
 
 use control::{ApplicationSpec, Runner};
 use hailstream::wiring::{EmbeddedRunner, PlatformConnectors, StoreTarget};
-use index::{Index, IndexConfig};
+use index::{Index, IndexConfig, Query};
 use model::{Env, PutRecord};
 use replay::{Generator, PutTarget, PutVerdict, Source};
 use std::fs;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -31,6 +32,8 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(taxi(folder.path(), trips, runs));
+    runtime.block_on(visible(&folder.path().join("visible"), if quick { 5 } else { 300 }));
+    recovers(folder.path(), if quick { 1 } else { 5 }, if quick { 200 } else { 3_000 });
     starts(folder.path(), runs);
 }
 
@@ -94,6 +97,111 @@ fn run_taxi(store: Store, dir: &Path, env: &Env, handle: Handle, parallelism: u3
     assert!(index.info("pickup_count").unwrap().documents > 0, "results must be in the index");
     index.shutdown().unwrap();
     spent
+}
+
+const WINDOWS: &str = "
+CREATE TABLE events (ts TIMESTAMP_LTZ(3), k STRING, WATERMARK FOR ts AS ts) WITH ('connector' = 'kinesis',
+  'stream' = 'events', 'aws.region' = 'us-east-1', 'scan.stream.initpos' = 'TRIM_HORIZON', 'format' = 'json',
+  'json.timestamp-format.standard' = 'ISO-8601');
+CREATE TABLE seen (k STRING, n BIGINT, we TIMESTAMP_LTZ(3)) WITH ('connector' = 'elasticsearch-7',
+  'hosts' = 'http://127.0.0.1:9200', 'index' = 'seen', 'format' = 'json');
+INSERT INTO seen SELECT k, COUNT(*), window_end FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '1' SECOND))
+  GROUP BY window_start, window_end, k;";
+
+/// P8: from the put of the event that closes a window until the window's result is found by a search, with checkpoints
+/// each second.
+async fn visible(dir: &Path, windows: i64) {
+    let env = Env::system();
+    let config = StoreConfig { limits: Limits::Unlimited, ..StoreConfig::new(dir.join("stream"), env.clone()) };
+    let store = Store::open(StoreConfig { status_delay_ms: 0, ..config }).unwrap();
+    store.create_stream("events", 1, CapacityMode::Provisioned).await.unwrap();
+    store.settled("events").await.unwrap();
+    let (dir, handle) = (dir.to_path_buf(), Handle::current());
+    let watched = move || {
+        let index = Index::open(IndexConfig::new(dir.join("index"), env.clone())).unwrap();
+        let connectors =
+            PlatformConnectors::new(store.clone(), index.clone(), handle.clone(), Path::new("."), env.clone());
+        let runner = EmbeddedRunner::new(Arc::new(connectors), env.clone(), dir.join("state"));
+        let (name, script) = ("windows".to_owned(), WINDOWS.to_owned());
+        let running = runner.start(&ApplicationSpec { name, script, parallelism: 1, parallelism_per_kpu: 1 }).unwrap();
+        let mut target = StoreTarget::new(store.clone(), "events", handle);
+        let (_keep, pause) = std::sync::mpsc::channel::<()>();
+        let mut took_ms = Vec::new();
+        for window in 0..=windows {
+            // Results come at any phase of the clocks of flushes and refreshes.
+            let _elapsed = pause.recv_timeout(Duration::from_millis(env.random_u64() % 40));
+            let ts = chrono::DateTime::from_timestamp_millis(DAY_MS + window * 1_000).unwrap();
+            let data = format!(r#"{{"ts":"{}","k":"a"}}"#, ts.format("%Y-%m-%dT%H:%M:%S%.3fZ"));
+            let record = PutRecord { partition_key: "a".into(), explicit_hash_key: None, data: data.into() };
+            let started_ns = env.monotonic_ns();
+            assert_eq!(target.put(&[record]).unwrap(), [PutVerdict::Accepted]);
+            while index.count(&["seen"], &Query::All { boost: 1.0 }).unwrap_or(0) < window as u64 {
+                let _elapsed = pause.recv_timeout(Duration::from_micros(100));
+            }
+            if window > 0 {
+                took_ms.push((env.monotonic_ns() - started_ns) as f64 / 1e6);
+            }
+        }
+        running.stop().unwrap();
+        took_ms.sort_unstable_by(f64::total_cmp);
+        figure("p8_closing_event_to_searchable_p50", "ms", "lower", &[took_ms[took_ms.len() / 2]]);
+        figure("p8_closing_event_to_searchable_p99", "ms", "lower", &[took_ms[took_ms.len() * 99 / 100]]);
+    };
+    tokio::task::spawn_blocking(watched).await.unwrap();
+}
+
+/// P10: from a kill at full load until the started platform shows its first new result.
+fn recovers(folder: &Path, runs: usize, load_ms: u64) {
+    let env = Env::system();
+    let (_keep, pause) = std::sync::mpsc::channel::<()>();
+    let dir = folder.join("recovers");
+    let mut took = Vec::new();
+    let mut running = demo(&dir);
+    for _ in 0..runs {
+        let _elapsed = pause.recv_timeout(Duration::from_millis(load_ms));
+        while documents(&dir) == 0 {
+            let _elapsed = pause.recv_timeout(Duration::from_millis(5));
+        }
+        let before = documents(&dir);
+        let killed_ns = env.monotonic_ns();
+        drop(running);
+        running = demo(&dir);
+        while documents(&dir) <= before {
+            let _elapsed = pause.recv_timeout(Duration::from_millis(1));
+        }
+        took.push((env.monotonic_ns() - killed_ns) as f64 / 1e6);
+    }
+    figure("p10_kill_to_first_new_result", "ms", "lower", &took);
+}
+
+/// The demo at full speed on a directory that it may have been killed on.
+fn demo(dir: &Path) -> Killed {
+    fs::create_dir_all(dir).unwrap();
+    let addresses = dir.join("addresses.json");
+    let _none_yet = fs::remove_file(&addresses);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hailstream"));
+    command.args(["demo", "--headless", "--unlimited", "--speedup", "max", "--count", "200000000"]);
+    command.arg("--data-dir").arg(dir.join("data")).arg("--addresses-file").arg(&addresses);
+    command.args(["--aws-port", "0", "--search-port", "0", "--console-port", "0"]);
+    let child = Killed(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    while !addresses.exists() {
+        std::hint::spin_loop();
+    }
+    child
+}
+
+/// How many documents a search finds.
+fn documents(dir: &Path) -> u64 {
+    let text = fs::read_to_string(dir.join("addresses.json")).unwrap();
+    let found: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let address = found["search"].as_str().unwrap().trim_start_matches("http://").to_owned();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET /pickup_count/_count HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let body = answer.rsplit("\r\n\r\n").next().unwrap_or_default();
+    let value: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    value["count"].as_u64().unwrap_or(0)
 }
 
 /// CPU time of this process, all threads, user and system.

@@ -91,7 +91,7 @@ impl JobOptions {
             allow_dropped_state: false,
             key_groups: KEY_GROUPS,
             strict: false,
-            sink_flush_interval_ms: 100,
+            sink_flush_interval_ms: 10,
             alignment_ms: 3_600_000,
             read_bytes: 512 * 1024,
             channel_bytes: 4 * 1024 * 1024,
