@@ -2,11 +2,13 @@
 //! checks a law of what it got. libFuzzer drives them for as long as one likes (`README.md`), `tests/quick.rs` for seconds.
 #![allow(clippy::unwrap_used, reason = "what must not happen ends the process, which is what is looked for")]
 
+mod checkpoint;
 mod disk;
 mod door;
 mod search;
 mod sql;
 
+pub use checkpoint::{checkpoint, checkpoint_seeds};
 pub use disk::disk;
 pub use door::{requests, signatures};
 pub use search::search;

@@ -115,6 +115,11 @@ fn disk() {
 }
 
 #[test]
+fn checkpoint() {
+    drive(fuzz::checkpoint, &fuzz::checkpoint_seeds(), 3_000);
+}
+
+#[test]
 fn sql() {
     let window =
         b"INSERT INTO sums SELECT city, SUM(CAST(fare AS DOUBLE)) FROM TABLE(TUMBLE(TABLE rides, DESCRIPTOR(ts), \
