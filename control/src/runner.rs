@@ -64,6 +64,8 @@ pub struct RunMetrics {
     pub totals: RunningStats,
     /// The watermark in milliseconds since the Unix epoch; `None` before the first.
     pub watermark_ms: Option<i64>,
+    /// Which split this watermark waits for, and why, in words; `None` when it waits for none for long.
+    pub watermark_hold: Option<String>,
     /// How far the slowest split is behind the newest record, in milliseconds; `None` where no source can tell.
     pub millis_behind_latest: Option<u64>,
     /// What the lookups of each table have done.

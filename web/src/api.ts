@@ -44,6 +44,7 @@ export interface Application {
   kpus: number;
   records_per_s: number;
   watermark_ms: number | null;
+  watermark_hold: string | null;
   millis_behind_latest: number | null;
   late: number;
   bad: number;

@@ -140,6 +140,8 @@ pub struct Application {
     pub records_per_s: f64,
     /// Smallest watermark over its sources, in milliseconds since the Unix epoch; `None` before the first one.
     pub watermark_ms: Option<i64>,
+    /// Which part of its sources the watermark waits for, and why, in words; `None` when it waits for none for long.
+    pub watermark_hold: Option<String>,
     /// How far its reading is behind the end of the stream, the maximum over shards; `None` when not reported.
     pub millis_behind_latest: Option<u64>,
     /// Records that came too late for their windows.
@@ -289,6 +291,7 @@ mod tests {
                 kpus: 1,
                 records_per_s: 0.0,
                 watermark_ms: None,
+                watermark_hold: None,
                 millis_behind_latest: None,
                 late: 0,
                 bad: 1,

@@ -22,8 +22,8 @@ pub(crate) enum Report {
     Source { watermark: Watermark, splits: Vec<(u32, SplitCut)> },
     /// What the subtask of an aggregation keeps.
     Operator { watermark: i64, parts: Vec<(Slice, Arc<GroupTable>)> },
-    /// What a writer has prepared; all else that it was given is durable.
-    Sink { transaction: Option<Vec<u8>> },
+    /// What a writer has prepared, now or before, and not committed yet; all else that it was given is durable.
+    Sink { prepared: Vec<Vec<u8>> },
 }
 
 /// Who reports.
@@ -324,9 +324,7 @@ fn gather(reports: impl Iterator<Item = (Member, Option<Report>)>) -> Cut {
             (Member::Operator(layout), Some(Report::Operator { watermark, parts })) => {
                 cut.add_operator(&layout, watermark, &parts);
             }
-            (Member::Sink(table), Some(Report::Sink { transaction: Some(transaction) })) => {
-                cut.add_sink(&table, &transaction);
-            }
+            (Member::Sink(table), Some(Report::Sink { prepared })) => cut.add_sink(&table, prepared),
             _ => {}
         }
     }

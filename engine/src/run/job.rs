@@ -464,7 +464,7 @@ impl JobHandle {
         let meter = &run.meter;
         let splits: Vec<_> = run.trackers.iter().flat_map(|t| t.metrics()).collect();
         let watermark = run.trackers.iter().map(|t| t.watermark().0).min().filter(|w| *w != i64::MIN);
-        let records_in = meter.records_in.get();
+        let (records_in, now_ns) = (meter.records_in.get(), self.options.env.monotonic_ns());
         let per_subtask = |(index, times): (usize, &Arc<super::meter::Times>)| SubtaskMetrics {
             index: index as u32,
             busy_ms: times.busy.get() / 1_000_000,
@@ -480,6 +480,7 @@ impl JobHandle {
             late: meter.late.get(),
             bad: meter.bad.get(),
             watermark,
+            watermark_hold: run.trackers.iter().min_by_key(|t| t.watermark()).and_then(|t| t.hold(now_ns)),
             millis_behind_latest: splits.iter().filter_map(|s| s.millis_behind_latest).max(),
             state_bytes: meter.state.lock().iter().map(|g| g.get()).sum(),
             lookups: super::lookup::by_table(&meter.lookups.lock()),
@@ -501,9 +502,15 @@ impl JobHandle {
 
 impl Drop for JobHandle {
     fn drop(&mut self) {
-        self.run().shared.cancel();
+        let run = self.run();
+        run.shared.cancel();
         // Whoever waits for room among the collected rows is let go.
         self.collected = None;
+        run.shared.wait(None);
+        // Whoever goes on from the state that is kept must find nobody writing there.
+        if let Some(writer) = &self.writer {
+            writer.finish();
+        }
     }
 }
 

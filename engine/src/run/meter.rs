@@ -1,6 +1,7 @@
 //! Counting: what a job did, as read by metrics, decisions and people while it runs.
 
 use super::lookup::{LookupMeter, LookupMetrics};
+use super::time::WatermarkHold;
 use crate::port::SplitId;
 use model::Env;
 use parking_lot::Mutex;
@@ -173,6 +174,8 @@ pub struct JobMetrics {
     /// The least watermark over the sources, in milliseconds since the epoch; `None` before the first one, `i64::MAX`
     /// at the end.
     pub watermark: Option<i64>,
+    /// The split that this watermark waits for; `None` when all have ended or are set aside.
+    pub watermark_hold: Option<WatermarkHold>,
     /// The most that a split is behind its newest record, in milliseconds; `None` where no source can tell.
     pub millis_behind_latest: Option<u64>,
     /// Bytes of state of all aggregations, about.

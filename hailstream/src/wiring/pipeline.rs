@@ -101,6 +101,7 @@ fn application(view: ApplicationView, rates: &Rates) -> views::Application {
         name: view.spec.name,
         records_per_s: rates.records_in,
         watermark_ms: metrics.watermark_ms,
+        watermark_hold: metrics.watermark_hold,
         millis_behind_latest: metrics.millis_behind_latest,
         late: metrics.totals.late,
         bad: metrics.totals.bad,

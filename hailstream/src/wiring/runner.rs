@@ -139,6 +139,7 @@ impl Running for EmbeddedJob {
                 bad: metrics.bad,
             },
             watermark_ms: metrics.watermark.filter(|ms| *ms != i64::MAX),
+            watermark_hold: metrics.watermark_hold.filter(|h| h.is_worth_telling()).map(|hold| hold.to_string()),
             millis_behind_latest: metrics.millis_behind_latest,
             lookups: metrics.lookups.into_iter().map(lookup_stats).collect(),
             bad_samples: self.job.bad_samples().into_iter().map(bad).collect(),

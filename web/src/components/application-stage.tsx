@@ -87,6 +87,11 @@ export function ApplicationStage({ application }: { application: Application }) 
           ...(restarts > 0 ? [{ id: 'application-restarts', label: 'Restarts', value: count(restarts), mood: 'warn' as const }] : []),
         ]}
       />
+      {application.watermark_hold !== null && application.state === 'running' && (
+        <p class="hint" data-testid="watermark-hold">
+          The watermark waits for {application.watermark_hold}.
+        </p>
+      )}
       <div class="controls">
         <Stepper
           id="parallelism"

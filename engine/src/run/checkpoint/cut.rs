@@ -79,7 +79,9 @@ impl Cut {
     }
 
     /// Takes in what one writer of a table has prepared.
-    pub(crate) fn add_sink(&mut self, table: &str, transaction: &[u8]) {
-        self.sinks.entry(table.to_owned()).or_default().push(transaction.to_vec());
+    pub(crate) fn add_sink(&mut self, table: &str, prepared: Vec<Vec<u8>>) {
+        if !prepared.is_empty() {
+            self.sinks.entry(table.to_owned()).or_default().extend(prepared);
+        }
     }
 }

@@ -132,7 +132,8 @@ impl Writer {
     /// Ends the thread when it has done what it was asked.
     pub(crate) fn finish(&self) {
         self.tasks.lock().take();
-        if let Some(thread) = self.thread.lock().take()
+        // The last one to let go of the writer may be its own thread, which then ends by itself.
+        if let Some(thread) = self.thread.lock().take().filter(|t| t.thread().id() != std::thread::current().id())
             && thread.join().is_err()
         {
             tracing::error!("the thread that writes checkpoints had panicked");
@@ -238,7 +239,9 @@ impl Body {
         }
         self.saved = saved;
         self.kept.insert(number, Some(manifest.files().map(str::to_owned).collect()));
-        self.retire()?;
+        if let Err(error) = self.retire() {
+            tracing::warn!(%error, "an old checkpoint could not be removed; the new one stands");
+        }
         Ok(self.summary(&manifest, written, started_ns))
     }
 

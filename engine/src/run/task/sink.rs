@@ -98,8 +98,11 @@ impl SinkTask {
             Writer::Sink(sink) => sink.prepare().map_err(JobError::port(&self.options.place))?,
             Writer::Collect(_) => None,
         };
-        self.prepared.extend(transaction.clone().map(|t| (epoch, t)));
-        self.options.coordinator.report(self.options.seat, epoch, Report::Sink { transaction });
+        self.prepared.extend(transaction.map(|t| (epoch, t)));
+        // What was prepared for an earlier checkpoint and is not visible yet must stand in this one too: the earlier one
+        // may be gone when somebody goes on from here.
+        let prepared = self.prepared.iter().map(|(_, t)| t.clone()).collect();
+        self.options.coordinator.report(self.options.seat, epoch, Report::Sink { prepared });
         Ok(())
     }
 
@@ -140,7 +143,7 @@ impl SinkTask {
             Event::Barrier(epoch) if self.options.coordinator.keeps_state() => self.prepare(Some(epoch))?,
             Event::Barrier(epoch) => {
                 self.flush()?;
-                self.options.coordinator.report(self.options.seat, Some(epoch), Report::Sink { transaction: None });
+                self.options.coordinator.report(self.options.seat, Some(epoch), Report::Sink { prepared: Vec::new() });
             }
             Event::Idle => self.flush()?,
             Event::End => {

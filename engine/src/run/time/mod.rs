@@ -2,4 +2,5 @@
 
 mod tracker;
 
+pub use tracker::{HoldReason, WatermarkHold};
 pub(crate) use tracker::{Tracker, TrackerOptions};

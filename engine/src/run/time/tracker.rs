@@ -12,6 +12,7 @@ use crate::run::wake::Wake;
 use model::{Position, Watermark};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 /// How a source is tracked.
@@ -51,6 +52,73 @@ pub(crate) struct View {
     pub(crate) limit: i64,
 }
 
+/// The split that a watermark waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatermarkHold {
+    /// The table.
+    pub table: String,
+    /// The split's name.
+    pub split: String,
+    /// The split's own watermark in milliseconds since the epoch; `None` before the first one.
+    pub watermark: Option<i64>,
+    /// Why it is where it is.
+    pub reason: HoldReason,
+}
+
+/// Why a split is behind all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldReason {
+    /// It is being read; so far is it behind its newest record, in milliseconds, where the source can tell.
+    Reading {
+        /// In milliseconds of arrival.
+        behind_ms: Option<u64>,
+    },
+    /// It is to be read and has not been yet.
+    NotRead,
+    /// The splits that it came from have not been read to their ends.
+    WaitsForParents,
+    /// Nothing has come in it.
+    AtTip {
+        /// For so long, in milliseconds.
+        for_ms: u64,
+        /// After so long it holds the watermark no more, in milliseconds; `None`: never.
+        set_aside_after_ms: Option<u64>,
+    },
+}
+
+impl WatermarkHold {
+    /// Whether it has lasted, or will not pass by itself: some split is always the earliest.
+    pub fn is_worth_telling(&self) -> bool {
+        const TELLING_MS: u64 = 1_000;
+        match self.reason {
+            HoldReason::Reading { behind_ms } => behind_ms.is_some_and(|ms| ms >= TELLING_MS),
+            HoldReason::AtTip { for_ms, .. } => for_ms >= TELLING_MS,
+            HoldReason::NotRead | HoldReason::WaitsForParents => true,
+        }
+    }
+}
+
+impl fmt::Display for WatermarkHold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}: ", self.table, self.split)?;
+        let s = |ms: u64| ms as f64 / 1e3;
+        match self.reason {
+            HoldReason::Reading { behind_ms: Some(ms) } if ms > 0 => {
+                write!(f, "it is read, {:.1} s behind its end", s(ms))
+            }
+            HoldReason::Reading { .. } => f.write_str("it is read, and its events are the earliest"),
+            HoldReason::NotRead => f.write_str("it has not been read yet"),
+            HoldReason::WaitsForParents => f.write_str("what it was split or merged from is not read to its end"),
+            HoldReason::AtTip { for_ms, set_aside_after_ms: None } => {
+                write!(f, "nothing has come for {:.1} s, and idle splits are never set aside", s(for_ms))
+            }
+            HoldReason::AtTip { for_ms, set_aside_after_ms: Some(after) } => {
+                write!(f, "nothing has come for {:.1} s; it is set aside after {:.1} s", s(for_ms), s(after))
+            }
+        }
+    }
+}
+
 pub(crate) struct Tracker {
     options: TrackerOptions,
     state: Mutex<State>,
@@ -62,6 +130,8 @@ struct State {
     splits: BTreeMap<SplitId, Split>,
     watermark: i64,
     idle: bool,
+    /// After how long at its tip a split is set aside, in nanoseconds; 0: never.
+    timeout_ns: u64,
     /// Subtasks that wait for slower splits.
     aligning: BTreeSet<usize>,
     base: Option<i64>,
@@ -176,6 +246,7 @@ impl Tracker {
     pub(crate) fn tip(&self, id: SplitId, now_ns: u64, timeout_ns: u64) -> Option<u64> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
+        state.timeout_ns = timeout_ns;
         let split = state.splits.get_mut(&id)?;
         split.behind_ms = split.behind_ms.map(|_| 0);
         let since = match split.phase {
@@ -228,6 +299,31 @@ impl Tracker {
             (id.0, SplitCut { name, position, watermark, ended: s.phase == Phase::Ended })
         };
         state.splits.iter().filter(|(_, s)| speaks(s)).map(of).collect()
+    }
+
+    /// The split that the watermark waits for, and why it does; `None` when all have ended or are set aside.
+    pub(crate) fn hold(&self, now_ns: u64) -> Option<WatermarkHold> {
+        let state = self.state.lock();
+        let counts = |s: &&Split| match s.phase {
+            Phase::Ended | Phase::Idle => false,
+            Phase::Waiting => state.hold_of(s).is_some(),
+            Phase::Assigned | Phase::Reading | Phase::Tip(_) => true,
+        };
+        let at = |s: &Split| state.hold_of(s).filter(|_| s.phase == Phase::Waiting).unwrap_or(s.watermark);
+        let split = state.splits.values().filter(counts).min_by_key(|s| at(s))?;
+        let ms = |ns: u64| ns / 1_000_000;
+        let reason = match split.phase {
+            Phase::Waiting => HoldReason::WaitsForParents,
+            Phase::Assigned => HoldReason::NotRead,
+            Phase::Tip(since) => HoldReason::AtTip {
+                for_ms: ms(now_ns.saturating_sub(since)),
+                set_aside_after_ms: (state.timeout_ns > 0).then(|| ms(state.timeout_ns)),
+            },
+            Phase::Reading | Phase::Idle | Phase::Ended => HoldReason::Reading { behind_ms: split.behind_ms },
+        };
+        let (table, name) = (self.options.table.clone(), split.name.clone());
+        let watermark = Some(at(split)).filter(|w| *w != i64::MIN);
+        Some(WatermarkHold { table, split: name, watermark, reason })
     }
 
     pub(crate) fn watermark(&self) -> Watermark {
@@ -426,6 +522,26 @@ mod tests {
         assert!(tracker.view().ended);
         assert!(super::tests::tracker(true, Vec::new(), 1).view().ended);
         assert!(super::tests::tracker(false, Vec::new(), 1).view().idle);
+    }
+
+    #[test]
+    fn what_holds_the_watermark_is_named() {
+        let tracker = tracker(false, vec![info(0, &[]), info(1, &[]), info(2, &[0])], 1);
+        let told = |now_ns: u64| tracker.hold(now_ns).map(|h| h.to_string()).unwrap_or_default();
+        let options = tracker.options().table.clone();
+        assert_eq!(told(0), format!("{options}, s0: it is read, and its events are the earliest"));
+        progress(&tracker, 0, 50);
+        tracker.progress(SplitId(1), None, Watermark(20), Some(2_500), 0);
+        assert_eq!(told(0), "t, s1: it is read, 2.5 s behind its end");
+        tracker.tip(SplitId(1), 0, 5_000_000_000);
+        assert_eq!(told(3_100_000_000), "t, s1: nothing has come for 3.1 s; it is set aside after 5.0 s");
+        tracker.tip(SplitId(1), 5_000_000_000, 5_000_000_000);
+        assert_eq!(told(0), "t, s0: it is read, and its events are the earliest");
+        tracker.end(SplitId(0), vec![info(0, &[]), info(1, &[]), info(2, &[0])]);
+        assert_eq!(told(0), "t, s2: it has not been read yet");
+        tracker.take_assigned(0);
+        tracker.end(SplitId(2), Vec::new());
+        assert_eq!(tracker.hold(0), None, "all others are set aside");
     }
 
     #[test]
