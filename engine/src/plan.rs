@@ -57,6 +57,9 @@ pub struct Node {
     pub inputs: Vec<NodeId>,
     /// The rows that it gives; of a sink, the columns that it writes, with the names that they are written under.
     pub schema: Schema,
+    /// The column of `schema` that says what happens to a row (a `TINYINT`, the number of a
+    /// [`RowKind`](crate::port::RowKind)); `None` where rows are only added. Of a sink: that of its input.
+    pub change: Option<usize>,
 }
 
 /// What an operator does.
@@ -124,6 +127,13 @@ pub enum NodeKind {
         /// The aggregates, in order.
         aggregates: Vec<Aggregate>,
     },
+    /// Keeps rows by key. Rows of one key meet in one subtask.
+    Keyed {
+        /// For each input the columns that make up the key, of the same types.
+        keys: Vec<Vec<usize>>,
+        /// What is done with them.
+        operator: KeyedOperator,
+    },
     /// Hands the rows to a table's connector.
     Sink {
         /// Where the rows go.
@@ -133,6 +143,128 @@ pub enum NodeKind {
         /// The columns of the input whose values name a row, so that writing it again replaces it: the declared
         /// primary key, else window and grouping key where the query has them. Empty when nothing names a row.
         key: Vec<usize>,
+    },
+}
+
+/// What is done with the rows of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyedOperator {
+    /// Gives the first rows in some order.
+    Rank(Ranking),
+    /// Gives the row that came last.
+    Latest,
+    /// Gives, at the end of all inputs, each row as often as it is there then.
+    Final,
+    /// Gives each row with the session that it is in, as `window_start`, `window_end` and `window_time` at the end, when
+    /// the watermark passes the session's end. Late rows are left out.
+    Session {
+        /// The rowtime column.
+        time_column: usize,
+        /// Rows that are not further apart share a session, in milliseconds, > 0.
+        gap_ms: i64,
+        /// On whose clock start and end are told, as in [`WindowSpec::zone`].
+        zone: Zone,
+    },
+    /// Gives the rows of the left input beside those of the right one that have their key.
+    Join(Joining),
+    /// Gives one row for each key: its columns, then the aggregates; again whenever it changes.
+    Group {
+        /// The aggregates, in order.
+        aggregates: Vec<Aggregate>,
+    },
+    /// Gives each row and aggregates over the rows around it, when the watermark passes its time.
+    Over {
+        /// The rowtime column.
+        time_column: usize,
+        /// Which rows.
+        frame: OverFrame,
+        /// The aggregates, in order.
+        aggregates: Vec<Aggregate>,
+    },
+}
+
+/// Which rows of a key come first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ranking {
+    /// The columns that rows are ordered by; none where they are ordered as they come.
+    pub order: Vec<OrderBy>,
+    /// The first rank that is given, ≥ 1.
+    pub from: u64,
+    /// The last one; `None` where no limit was found, which cannot be run.
+    pub to: Option<u64>,
+    /// Whether the rank stands behind the columns of the input, as a `BIGINT`.
+    pub numbered: bool,
+    /// Of rows that are equal in the order the one that came last goes first.
+    pub newest_first: bool,
+    /// The key holds a window: ranks are given once, when it ends. The column of its end, and on whose clock that is.
+    pub window: Option<(usize, Zone)>,
+}
+
+/// One column of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrderBy {
+    /// The column.
+    pub column: usize,
+    /// Greater values first.
+    pub descending: bool,
+    /// Nulls before all values.
+    pub nulls_first: bool,
+}
+
+/// How two inputs are joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joining {
+    /// A `BOOLEAN` over the columns of the left input and then the right one (their columns of changes left out), beside
+    /// the equality of the keys.
+    pub condition: Option<Expr>,
+    /// Rows of the left input without a partner are kept, with nulls.
+    pub keeps_left: bool,
+    /// Likewise of the right one.
+    pub keeps_right: bool,
+    /// How long a partner may take.
+    pub time: JoinTime,
+}
+
+/// How long rows of a join wait for a partner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JoinTime {
+    /// For ever.
+    Unbounded,
+    /// As long as a partner's time may be within the bounds.
+    Interval {
+        /// The rowtime column of each input.
+        times: [usize; 2],
+        /// Least difference of the left time and the right one, in milliseconds.
+        lower_ms: i64,
+        /// Greatest one.
+        upper_ms: i64,
+    },
+    /// Until their window ends, which is a part of the key.
+    Window {
+        /// The column of each input that says when.
+        ends: [usize; 2],
+        /// On whose clock.
+        zone: Zone,
+    },
+}
+
+/// Which rows an `OVER` window has beside the current one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OverFrame {
+    /// All before it.
+    Unbounded {
+        /// Rows of the same time too (`RANGE`), and not only those that came before it (`ROWS`).
+        peers: bool,
+    },
+    /// So many before it.
+    Rows {
+        /// How many.
+        preceding: u64,
+    },
+    /// Those of its time, and of so much time before it.
+    Range {
+        /// In milliseconds, ≥ 0.
+        preceding_ms: i64,
     },
 }
 
@@ -254,7 +386,7 @@ pub enum WindowSource {
 }
 
 /// One aggregate of a window.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Aggregate {
     /// What is computed.
     pub function: AggregateFunction,

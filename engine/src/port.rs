@@ -117,6 +117,58 @@ pub struct SinkSpec {
     pub prepared: Option<Vec<Vec<u8>>>,
 }
 
+/// What happens to a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i8)]
+pub enum RowKind {
+    /// It is added.
+    Insert = 0,
+    /// It is taken back; what takes its place follows.
+    UpdateBefore = 1,
+    /// It takes the place of another one.
+    UpdateAfter = 2,
+    /// It is taken back.
+    Delete = 3,
+}
+
+impl RowKind {
+    /// What a column of changes says by a number; whatever is not known adds.
+    pub(crate) fn of(number: i8) -> Self {
+        match number {
+            1 => Self::UpdateBefore,
+            2 => Self::UpdateAfter,
+            3 => Self::Delete,
+            _ => Self::Insert,
+        }
+    }
+
+    /// Whether the row is there afterwards.
+    pub fn adds(self) -> bool {
+        matches!(self, Self::Insert | Self::UpdateAfter)
+    }
+
+    /// Flink's sign for it.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::Insert => "+I",
+            Self::UpdateBefore => "-U",
+            Self::UpdateAfter => "+U",
+            Self::Delete => "-D",
+        }
+    }
+}
+
+/// What a table can take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changelog {
+    /// New rows only.
+    Append,
+    /// New rows, rows that replace others of the same id, and ids whose rows go away.
+    Upsert,
+    /// Every change, in its order.
+    All,
+}
+
 /// Rows for a sink.
 #[derive(Debug, Clone)]
 pub struct SinkBatch {
@@ -125,6 +177,16 @@ pub struct SinkBatch {
     /// For each row the id under which it is written, a function of application, window and key; `None` where nothing
     /// names a row, so that each write adds one.
     pub ids: Option<StringArray>,
+    /// What happens to each row; `None` where all are added. A sink that takes [`Changelog::Upsert`] gets no
+    /// [`RowKind::UpdateBefore`], and no id twice in one batch.
+    pub kinds: Option<Vec<RowKind>>,
+}
+
+impl SinkBatch {
+    /// What happens to a row.
+    pub fn kind(&self, row: usize) -> RowKind {
+        self.kinds.as_ref().and_then(|k| k.get(row)).copied().unwrap_or(RowKind::Insert)
+    }
 }
 
 /// Where rows go. One writer per subtask; used by one thread at a time.
@@ -198,6 +260,11 @@ pub trait Connectors: Send + Sync {
     /// Checks the table's options for `role` without opening anything. Unknown connectors and options are refused by
     /// name.
     fn check(&self, table: &TableDef, role: Role) -> Result<(), PortError>;
+
+    /// What the table can take when it is written to. Where nothing else is said, new rows only.
+    fn changelog(&self, _table: &TableDef) -> Changelog {
+        Changelog::Append
+    }
 
     /// Opens the table for reading.
     fn source(&self, table: &TableDef) -> Result<Arc<dyn Source>, PortError>;

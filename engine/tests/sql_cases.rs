@@ -19,7 +19,7 @@ fn cases() -> Vec<PathBuf> {
 }
 
 /// Cases of features that are refused by name for now.
-const LATER: [&str; 3] = ["script/rows-and-fields", "text/parse-url-json", "window/session"];
+const LATER: [&str; 2] = ["script/rows-and-fields", "text/parse-url-json"];
 
 #[test]
 fn cases_are_planned_or_refused_as_recorded() {

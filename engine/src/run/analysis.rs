@@ -2,7 +2,7 @@
 //! be shown before they are final.
 
 use crate::expr::{Comparison, Expr, ExprKind};
-use crate::plan::{AggregateFunction, JobPlan, NodeId, NodeKind, WindowSource, WindowSpec};
+use crate::plan::{AggregateFunction, JobPlan, KeyedOperator, NodeId, NodeKind, WindowSource, WindowSpec};
 use std::collections::BTreeSet;
 
 /// The edges of a plan from inputs to readers.
@@ -54,6 +54,25 @@ pub(crate) fn sources_of(plan: &JobPlan, sources: &[NodeId], node: NodeId) -> BT
     let mut of: BTreeSet<usize> = sources.iter().position(|s| *s == node).into_iter().collect();
     plan.nodes[node].inputs.iter().for_each(|input| of.extend(sources_of(plan, sources, *input)));
     of
+}
+
+/// Whether rows of a sink may go away again, so that which of them are shown for a moment depends on how its input is cut
+/// into batches. Groups and ranks of rows that only come are replaced and never go away.
+pub(crate) fn takes_back(plan: &JobPlan, sink: NodeId) -> bool {
+    let node = &plan.nodes[sink];
+    if node.change.is_none() {
+        return false;
+    }
+    let mut at = node.inputs[0];
+    while matches!(plan.nodes[at].kind, NodeKind::Project { .. }) {
+        at = plan.nodes[at].inputs[0];
+    }
+    let grows = match &plan.nodes[at].kind {
+        NodeKind::Keyed { operator: KeyedOperator::Group { .. }, .. } => true,
+        NodeKind::Keyed { operator: KeyedOperator::Rank(rank), .. } => rank.numbered || rank.to == Some(1),
+        _ => false,
+    };
+    !grows || plan.nodes[at].inputs.iter().any(|input| plan.nodes[*input].change.is_some())
 }
 
 /// How a column of a window's result changes while the window is open.

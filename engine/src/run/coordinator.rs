@@ -4,9 +4,8 @@
 //! it, and once more when it ends. A cut is complete when all have reported for its epoch; those that have ended before
 //! the barrier came stand in it as of their end.
 
-use super::aggregate::{GroupTable, Slice};
 use super::channel::Epoch;
-use super::checkpoint::{CheckpointSummary, Checkpointing, Cut, SplitCut, StateLayout, Writer, WriterTask};
+use super::checkpoint::{CheckpointSummary, Checkpointing, Cut, Parts, SplitCut, StateLayout, Writer, WriterTask};
 use super::wake::Wake;
 use crate::port::PortError;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -20,8 +19,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub(crate) enum Report {
     /// Where the subtask of a source stands.
     Source { watermark: Watermark, splits: Vec<(u32, SplitCut)> },
-    /// What the subtask of an aggregation keeps.
-    Operator { watermark: i64, parts: Vec<(Slice, Arc<GroupTable>)> },
+    /// What the subtask of an operator keeps.
+    Operator { watermark: i64, parts: Parts },
     /// What a writer has prepared, now or before, and not committed yet; all else that it was given is durable.
     Sink { prepared: Vec<Vec<u8>> },
 }
@@ -31,7 +30,7 @@ pub(crate) enum Report {
 pub(crate) enum Member {
     /// A subtask of the source of this name.
     Source(String),
-    /// A subtask of an aggregation.
+    /// A subtask of an operator with state.
     Operator(Arc<StateLayout>),
     /// A writer of this table.
     Sink(String),

@@ -1,10 +1,12 @@
 //! From a plan to subtasks: which operators share one, where channels run, and which thread steps whom.
 
 use super::aggregate::{Aggregation, Shape, Windows};
-use super::analysis::{Readers, first_windows, may_be_early, sources_of};
+use super::analysis::{Readers, first_windows, may_be_early, sources_of, takes_back};
 use super::channel::Channel;
-use super::checkpoint::{Cut, Parts, SplitCut, StateLayout, Writer as CheckpointWriter, layouts, share_out};
-use super::connectors::ValuesSource;
+use super::checkpoint::{
+    Cut, Part, PartShape, Parts, SplitCut, StateLayout, Writer as CheckpointWriter, layouts, share_out,
+};
+use super::connectors::{HeldSink, ValuesSource};
 use super::coordinator::{Coordinator, Member};
 use super::decode::{JsonOptions, OnParseError};
 use super::encode::JsonEncoder;
@@ -12,19 +14,22 @@ use super::error::JobError;
 use super::ids::{IdMaker, IdRule};
 use super::inputs::Inputs;
 use super::job::JobOptions;
+use super::keyed::KeyedState;
+use super::keyed_parts::{KeyedParts, codec_of};
 use super::lookup::Flight;
 use super::meter::{Meter, Times};
 use super::task::{
-    AggregateTask, Expander, LookupTask, LookupTaskOptions, Op, OpKind, Output, Pipeline, PreAggregate, Rejects, Scan,
-    SinkTask, SinkTaskOptions, SourceTask, SourceTaskOptions, Target, Task, UnionTask, WindowAssigner, Writer,
+    AggregateTask, Expander, KeyedTask, LookupTask, LookupTaskOptions, Op, OpKind, Output, Pipeline, PreAggregate,
+    Rejects, Scan, SinkTask, SinkTaskOptions, SourceTask, SourceTaskOptions, Target, Task, UnionTask, WindowAssigner,
+    Writer,
 };
 use super::time::{Tracker, TrackerOptions};
 use super::wake::{Parker, Wake};
 use super::worker::{Seat, Shared};
 use crate::expr::{Expr, Program};
 use crate::plan::{JobPlan, Node, NodeId, NodeKind, SinkTarget, TableDef, WindowSource, WindowSpec};
-use crate::port::{Lookup, LookupSpec, SinkSpec, Source, SplitInfo};
-use crate::types::Schema;
+use crate::port::{Changelog, Lookup, LookupSpec, SinkSpec, Source, SplitInfo};
+use crate::types::{DataType, Field, Schema};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -35,6 +40,11 @@ use std::sync::atomic::AtomicBool;
 
 /// Most batches of a collected result that wait to be taken.
 const COLLECTED_BATCHES_MAX: usize = 16;
+
+/// The column of a collected result that says what happens to a row.
+fn op_field() -> Field {
+    Field { name: "op".to_owned(), data_type: DataType::Char(2), nullable: false }
+}
 
 /// A job ready to run.
 pub(crate) struct Graph {
@@ -78,6 +88,7 @@ pub(crate) fn build(
         coordinator,
         meter,
         incoming: BTreeMap::new(),
+        sides: BTreeMap::new(),
         collected: None,
         lookups: BTreeMap::new(),
         layouts: layouts(plan),
@@ -156,6 +167,7 @@ fn is_head(kind: &NodeKind) -> bool {
             | NodeKind::Union
             | NodeKind::Lookup { .. }
             | NodeKind::WindowAggregate { .. }
+            | NodeKind::Keyed { .. }
     )
 }
 
@@ -185,6 +197,13 @@ fn open_sources(plan: &JobPlan, options: &JobOptions, layout: &Layout, cut: &Cut
             }
             _ => continue,
         };
+        let batch = plan.settings.get("execution.runtime-mode").is_some_and(|m| m.eq_ignore_ascii_case("batch"));
+        if batch && !source.is_bounded() {
+            return Err(JobError::Plan(format!(
+                "table {table} never ends, and 'execution.runtime-mode' is 'batch': nothing would ever come of it; SET it \
+                 to 'streaming'"
+            )));
+        }
         let twins = opened.iter().filter(|o| o.name.split('#').next() == Some(&table)).count();
         let name = if twins == 0 { table.clone() } else { format!("{table}#{twins}") };
         let stood = cut.sources.get(&name);
@@ -243,6 +262,8 @@ struct Builder<'a> {
     meter: Arc<Meter>,
     /// Channels into each subtask or writer, as far as they have been made.
     incoming: BTreeMap<(NodeId, usize), Vec<Arc<Channel>>>,
+    /// For each channel into a subtask of a join which side it belongs to.
+    sides: BTreeMap<(NodeId, usize), Vec<usize>>,
     collected: Option<(Schema, Sender<RecordBatch>, Receiver<RecordBatch>)>,
     /// Tables that are looked up, opened, by node.
     lookups: BTreeMap<NodeId, Arc<dyn Lookup>>,
@@ -299,6 +320,7 @@ impl Builder<'_> {
                 schema: nullable(&self.node(head).schema),
             })),
             NodeKind::Lookup { .. } => self.lookup(head, subtask, pipeline),
+            NodeKind::Keyed { .. } => self.keyed(head, subtask, pipeline),
             _ => self.aggregate(head, subtask, pipeline),
         }
     }
@@ -385,7 +407,11 @@ impl Builder<'_> {
         let input = self.node(self.node(head).inputs[0]).schema.clone();
         let layout =
             self.layouts.get(&head).ok_or_else(|| JobError::internal(&place, "its state has no layout"))?.clone();
-        let restored = self.share(head, subtask)?;
+        let groups = |part| match part {
+            Part::Groups(slice, table) => Some((slice, table)),
+            Part::Rows(_) => None,
+        };
+        let restored = self.share(head, subtask)?.into_iter().filter_map(groups).collect();
         state.restore(self.watermark(head), restored).map_err(JobError::arrow(&place))?;
         let input = &input;
         Ok(Box::new(AggregateTask {
@@ -401,6 +427,62 @@ impl Builder<'_> {
             early: may_be_early(self.plan, &self.layout.readers, head),
             leaving: None,
         }))
+    }
+
+    fn keyed(&mut self, head: NodeId, subtask: usize, pipeline: Pipeline) -> Result<Box<dyn Task>, JobError> {
+        let parts = KeyedParts::of(self.plan, head).map_err(JobError::arrow(&format!("operator {head}")))?;
+        let KeyedParts { place, operator, changes, sides } = parts;
+        let rejects = |id: NodeId| Rejects::new(&place, &self.node(id).schema, self.meter.clone(), self.options.strict);
+        let inputs = &self.node(head).inputs;
+        let sides = sides.into_iter().zip(inputs).map(|(side, input)| side.side(rejects(*input))).collect();
+        let layout =
+            self.layouts.get(&head).ok_or_else(|| JobError::internal(&place, "its state has no layout"))?.clone();
+        let rows = |part| match part {
+            Part::Rows(part) => Some(part),
+            Part::Groups(..) => None,
+        };
+        let state = KeyedState::of(self.share(head, subtask)?.into_iter().filter_map(rows).collect());
+        let watermark = self.watermark(head);
+        Ok(Box::new(KeyedTask {
+            seat: self.coordinator.join(Member::Operator(layout)),
+            coordinator: self.coordinator.clone(),
+            place,
+            side_of: self.sides.remove(&(head, subtask)).unwrap_or_default(),
+            inputs: self.inputs(head, subtask, watermark),
+            sides,
+            operator,
+            state,
+            changes,
+            pipeline,
+            gauge: self.meter.state_gauge(),
+            watermark,
+            rising: None,
+        }))
+    }
+
+    /// Channels from one subtask to those that own the keys of its rows; `side` is that of `node` among the inputs.
+    fn keyed_output(
+        &mut self,
+        (head, node): (NodeId, NodeId),
+        (reader, side): (NodeId, usize),
+        subtask: usize,
+    ) -> Result<Output, JobError> {
+        let parallelism = self.layout.parallelism;
+        let channels: Vec<Arc<Channel>> = (0..parallelism)
+            .map(|to| {
+                self.sides.entry((reader, to)).or_default().push(side);
+                self.channel((head, subtask), (reader, to), parallelism)
+            })
+            .collect();
+        let NodeKind::Keyed { keys, .. } = &self.plan.nodes[reader].kind else {
+            return Err(JobError::internal("the graph", "no keyed operator stands where one was expected"));
+        };
+        let schema = &self.plan.nodes[node].schema;
+        let codec = codec_of(schema, &keys[side]).map_err(JobError::arrow("the exchange"))?;
+        if let ([channel], 1) = (channels.as_slice(), parallelism) {
+            return Ok(Output::Forward(channel.clone()));
+        }
+        Ok(Output::Keyed { channels, key_groups: self.options.key_groups, keys: keys[side].clone(), codec })
     }
 
     /// Either half of an aggregation, and what to call it.
@@ -468,28 +550,14 @@ impl Builder<'_> {
         pipeline: &mut Pipeline,
     ) -> Result<Vec<Target>, JobError> {
         let mut targets = Vec::new();
-        for reader in self.layout.readers.of_node(node).to_vec() {
+        let readers = self.layout.readers.of_node(node).to_vec();
+        for (at, reader) in readers.iter().copied().enumerate() {
+            if let Some(target) = self.leaving((head, node), reader, &readers[..at], subtask, pipeline)? {
+                targets.push(target);
+                continue;
+            }
             let label = || format!("operator {reader}");
             let kind = match &self.plan.nodes[reader].kind {
-                NodeKind::Sink { .. } => {
-                    let channel = self.channel((head, subtask), (reader, subtask / self.layout.per_thread), 1);
-                    targets.push(output(pipeline, Output::Forward(channel)));
-                    continue;
-                }
-                NodeKind::Union | NodeKind::Lookup { .. } => {
-                    let channel = self.channel((head, subtask), (reader, subtask), 1);
-                    targets.push(output(pipeline, Output::Forward(channel)));
-                    continue;
-                }
-                NodeKind::WindowAggregate { .. } if self.layout.parallelism == 1 => {
-                    let channel = self.channel((head, subtask), (reader, subtask), 1);
-                    targets.push(output(pipeline, Output::Forward(channel)));
-                    continue;
-                }
-                NodeKind::WindowAggregate { .. } => {
-                    targets.push(self.first_half(head, reader, subtask, pipeline)?);
-                    continue;
-                }
                 NodeKind::Filter { predicate } => {
                     let one = std::slice::from_ref(predicate);
                     OpKind::Filter(Program::compile(one).map_err(JobError::evaluate(&label()))?)
@@ -514,9 +582,7 @@ impl Builder<'_> {
                     let fields = self.plan.nodes[reader].schema.fields.iter().map(super::nullable_field).collect();
                     OpKind::Assign(WindowAssigner::new(window.clone(), &Schema { fields }))
                 }
-                NodeKind::Scan { .. } | NodeKind::Values { .. } => {
-                    return Err(JobError::internal("the graph", "a source reads another node"));
-                }
+                _ => return Err(JobError::internal("the graph", "a source reads another node")),
             };
             let index = pipeline.ops.len();
             pipeline.ops.push(Op { kind, next: Vec::new(), label: label() });
@@ -524,6 +590,36 @@ impl Builder<'_> {
             targets.push(Target::Op(index));
         }
         Ok(targets)
+    }
+
+    /// Where rows of `node` leave the subtask for one that reads them: a sink, a union, a lookup, whatever keeps state.
+    /// `before` are the readers of the node that come before this one.
+    fn leaving(
+        &mut self,
+        (head, node): (NodeId, NodeId),
+        reader: NodeId,
+        before: &[NodeId],
+        subtask: usize,
+        pipeline: &mut Pipeline,
+    ) -> Result<Option<Target>, JobError> {
+        let one = self.layout.parallelism == 1;
+        let to = match &self.plan.nodes[reader].kind {
+            NodeKind::Sink { .. } => (reader, subtask / self.layout.per_thread),
+            NodeKind::Union | NodeKind::Lookup { .. } => (reader, subtask),
+            NodeKind::WindowAggregate { .. } if one => (reader, subtask),
+            NodeKind::WindowAggregate { .. } => return self.first_half(head, reader, subtask, pipeline).map(Some),
+            NodeKind::Keyed { .. } => {
+                // Who reads a node twice has it on both sides, the first time on the left.
+                let times = before.iter().filter(|r| **r == reader).count();
+                let inputs = self.plan.nodes[reader].inputs.iter().enumerate();
+                let side = inputs.filter(|(_, i)| **i == node).nth(times).map_or(0, |(side, _)| side);
+                let keyed = self.keyed_output((head, node), (reader, side), subtask)?;
+                return Ok(Some(output(pipeline, keyed)));
+            }
+            _ => return Ok(None),
+        };
+        let channel = self.channel((head, subtask), to, 1);
+        Ok(Some(output(pipeline, Output::Forward(channel))))
     }
 
     /// The first half of an aggregation, and the exchange to the second one.
@@ -563,6 +659,7 @@ impl Builder<'_> {
         };
         let input = &plan.nodes[node.inputs[0]].schema;
         let chosen = |c: &usize| super::nullable_field(&input.fields[*c]);
+        let mut changelog = Changelog::All;
         let (place, schema, rows) = match target {
             SinkTarget::Table(table) => {
                 let named = table.schema.fields.iter().map(super::nullable_field);
@@ -576,11 +673,21 @@ impl Builder<'_> {
                     prepared: (worker == 0 && self.coordinator.keeps_state())
                         .then(|| self.cut.sinks.get(&table.name).cloned().unwrap_or_default()),
                 };
+                changelog = self.options.connectors.changelog(table);
                 let sink = self.options.connectors.sink(&spec).map_err(JobError::port(&table.name))?;
+                let held = changelog == Changelog::Upsert && self.coordinator.keeps_state() && takes_back(plan, id);
+                let sink = if held {
+                    let prepared = spec.prepared.unwrap_or_default();
+                    let held = HeldSink::new(sink, &table.name, &schema, &prepared);
+                    Box::new(held.map_err(JobError::port(&table.name))?)
+                } else {
+                    sink
+                };
                 (table.name.clone(), schema, Writer::Sink(sink))
             }
             SinkTarget::Collect => {
-                let schema = Schema { fields: columns.iter().map(chosen).collect() };
+                let op = node.change.map(|_| op_field());
+                let schema = Schema { fields: op.into_iter().chain(columns.iter().map(chosen)).collect() };
                 ("the result".to_owned(), schema.clone(), Writer::Collect(self.collector(schema)))
             }
         };
@@ -589,6 +696,8 @@ impl Builder<'_> {
             seat: self.coordinator.join(Member::Sink(place.clone())),
             place,
             columns: columns.clone(),
+            change: node.change,
+            collapses: changelog == Changelog::Upsert,
             schema: schema.arrow(),
             ids: ids.map(|rule| IdMaker::new(rule, key.clone(), input.clone())),
             coordinator: self.coordinator.clone(),
@@ -626,14 +735,17 @@ fn nullable(schema: &Schema) -> SchemaRef {
     Schema { fields: schema.fields.iter().map(super::nullable_field).collect() }.arrow()
 }
 
-/// The shapes of all aggregations of a plan, by the name of their state.
-pub(crate) fn shapes(plan: &JobPlan) -> Result<BTreeMap<String, Shape>, JobError> {
+/// The shapes of the state of all operators of a plan, by its name.
+pub(crate) fn shapes(plan: &JobPlan) -> Result<BTreeMap<String, PartShape>, JobError> {
     let shape = |(id, layout): (NodeId, Arc<StateLayout>)| {
         let node = &plan.nodes[id];
+        if let NodeKind::Keyed { .. } = &node.kind {
+            return Ok(Some((layout.name.clone(), PartShape::Rows)));
+        }
         let NodeKind::WindowAggregate { keys, aggregates, .. } = &node.kind else { return Ok(None) };
         let input = &plan.nodes[node.inputs[0]].schema.fields;
         let shape = Shape::new(keys, aggregates, input, &node.schema.fields).map_err(JobError::Plan)?;
-        Ok(Some((layout.name.clone(), shape)))
+        Ok(Some((layout.name.clone(), PartShape::Groups(Box::new(shape)))))
     };
     layouts(plan).into_iter().filter_map(|entry| shape(entry).transpose()).collect()
 }

@@ -24,6 +24,8 @@ pub(crate) enum Event {
 pub(crate) struct Inputs {
     inputs: Vec<Input>,
     next: usize,
+    /// Which input the last batch came from.
+    from: usize,
     watermark: Watermark,
     idle: bool,
     pending: VecDeque<Event>,
@@ -43,7 +45,7 @@ impl Inputs {
     pub(crate) fn new(channels: Vec<Arc<Channel>>, floor: Watermark) -> Self {
         let input = |channel| Input { channel, watermark: floor, idle: false, ended: false, barrier: None };
         let inputs = channels.into_iter().map(input).collect();
-        Self { inputs, next: 0, watermark: floor, idle: false, pending: VecDeque::new() }
+        Self { inputs, next: 0, from: 0, watermark: floor, idle: false, pending: VecDeque::new() }
     }
 
     /// What came next; `None` when nothing has come.
@@ -58,6 +60,7 @@ impl Inputs {
                 Message::Batch(batch) => {
                     input.idle = false;
                     self.idle = false;
+                    self.from = index;
                     return Some(Event::Batch(batch));
                 }
                 Message::Watermark(watermark) => {
@@ -86,6 +89,11 @@ impl Inputs {
                 }
             }
         }
+    }
+
+    /// Which input the batch came from that was given last.
+    pub(crate) fn from(&self) -> usize {
+        self.from
     }
 
     /// The next message of any input that is not held back; inputs take turns.

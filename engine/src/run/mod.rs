@@ -17,6 +17,8 @@ mod graph;
 mod ids;
 mod inputs;
 mod job;
+mod keyed;
+mod keyed_parts;
 mod lookup;
 mod meter;
 mod script;

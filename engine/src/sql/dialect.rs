@@ -66,12 +66,14 @@ impl Dialect for FlinkDialect {
         parser.advance_token();
         let prefix = Ident::with_span(token.span, TABLE_ARGUMENT);
         let name = parser.parse_object_name(false).map(|name| Box::new(name_as_expr(name)));
-        let next = parser.peek_token();
-        if parser.parse_keyword(Keyword::PARTITION) {
-            let what = format!("PARTITION BY in a window function is not supported yet{}", next.span.start);
-            return Some(Err(ParserError::ParserError(what)));
-        }
-        Some(name.map(|value| Expr::Prefixed { prefix, value }))
+        let argument = name.and_then(|value| {
+            if !parser.parse_keywords(&[Keyword::PARTITION, Keyword::BY]) {
+                return Ok(value);
+            }
+            let columns = partition_columns(parser)?.into_iter().map(Expr::Identifier);
+            Ok(Box::new(Expr::Tuple(std::iter::once(*value).chain(columns).collect())))
+        });
+        Some(argument.map(|value| Expr::Prefixed { prefix, value }))
     }
 
     fn parse_infix(&self, parser: &mut Parser<'_>, expr: &Expr, _: u8) -> Option<Result<Expr, ParserError>> {
@@ -131,6 +133,25 @@ impl FlinkDialect {
         }
         Ok(if negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(found) } } else { found })
     }
+}
+
+/// The columns of PARTITION BY among the arguments of a function: in parentheses, or up to the next argument.
+fn partition_columns(parser: &mut Parser<'_>) -> Result<Vec<Ident>, ParserError> {
+    if parser.consume_token(&Token::LParen) {
+        let columns = parser.parse_comma_separated(|p| p.parse_identifier())?;
+        parser.expect_token(&Token::RParen)?;
+        return Ok(columns);
+    }
+    let mut columns = vec![parser.parse_identifier()?];
+    let is_column = |p: &Parser<'_>| {
+        let behind = p.peek_nth_token(2).token;
+        matches!(p.peek_nth_token(1).token, Token::Word(_)) && !matches!(behind, Token::LParen | Token::RArrow)
+    };
+    while parser.peek_token().token == Token::Comma && is_column(parser) {
+        parser.advance_token();
+        columns.push(parser.parse_identifier()?);
+    }
+    Ok(columns)
 }
 
 /// Functions whose arguments have a grammar of their own.

@@ -2,8 +2,8 @@
 
 use crate::expr::Expr;
 use crate::plan::{
-    Aggregate, AggregateFunction, JobPlan, Node, NodeId, NodeKind, SinkTarget, TableDef, WindowKind, WindowSource,
-    WindowSpec,
+    Aggregate, AggregateFunction, JobPlan, JoinTime, Joining, KeyedOperator, Node, NodeId, NodeKind, OrderBy,
+    OverFrame, SinkTarget, TableDef, WindowKind, WindowSource, WindowSpec,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -42,7 +42,7 @@ impl Writer<'_> {
     }
 
     fn title(&self, node: &Node) -> &'static str {
-        match node.kind {
+        match &node.kind {
             NodeKind::Scan { .. } => "Scan",
             NodeKind::Values { .. } => "Values",
             NodeKind::Filter { .. } => "Filter",
@@ -52,6 +52,7 @@ impl Writer<'_> {
             NodeKind::Union => "Union",
             NodeKind::WindowAssign { .. } => "WindowAssign",
             NodeKind::WindowAggregate { .. } => "WindowAggregate",
+            NodeKind::Keyed { operator, .. } => keyed_title(operator),
             NodeKind::Sink { .. } => "Sink",
         }
     }
@@ -99,6 +100,7 @@ impl Writer<'_> {
             NodeKind::Union => String::new(),
             NodeKind::WindowAssign { window } => format!("(window=[{}])", self.window(node, window)),
             NodeKind::WindowAggregate { window, keys, aggregates } => self.aggregate(node, window, keys, aggregates),
+            NodeKind::Keyed { keys, operator } => self.keyed(node, keys, operator),
             NodeKind::Sink { target, columns, key } => {
                 let name = match target {
                     SinkTarget::Table(table) => &table.name,
@@ -142,6 +144,75 @@ impl Writer<'_> {
         )
     }
 
+    fn keyed(&self, node: &Node, keys: &[Vec<usize>], operator: &KeyedOperator) -> String {
+        let calls = |all: &[Aggregate]| all.iter().map(|a| self.call(node, a)).collect::<Vec<_>>().join(", ");
+        let what = match operator {
+            KeyedOperator::Rank(rank) => {
+                let one = |o: &OrderBy| {
+                    format!("{}{}", self.input_name(node, o.column), if o.descending { " DESC" } else { "" })
+                };
+                let order = if rank.order.is_empty() {
+                    format!("arrival{}", if rank.newest_first { " DESC" } else { "" })
+                } else {
+                    rank.order.iter().map(one).collect::<Vec<_>>().join(", ")
+                };
+                let to = rank.to.map_or_else(|| "…".to_owned(), |to| to.to_string());
+                let window = rank
+                    .window
+                    .map_or_else(String::new, |(end, _)| format!(", window=[to {}]", self.input_name(node, end)));
+                format!(", order=[{order}], ranks=[{} to {to}]{window}", rank.from)
+            }
+            KeyedOperator::Latest | KeyedOperator::Final => String::new(),
+            KeyedOperator::Session { time_column, gap_ms, .. } => {
+                format!(", time=[{}], gap=[{}]", self.input_name(node, *time_column), span(*gap_ms))
+            }
+            KeyedOperator::Group { aggregates } => format!(", aggregates=[{}]", calls(aggregates)),
+            KeyedOperator::Over { time_column, frame, aggregates } => {
+                let frame = match frame {
+                    OverFrame::Unbounded { peers: true } => "all before it and those of its time".to_owned(),
+                    OverFrame::Unbounded { peers: false } => "all before it".to_owned(),
+                    OverFrame::Rows { preceding } => format!("{preceding} rows before it"),
+                    OverFrame::Range { preceding_ms } => format!("{} before it", span(*preceding_ms)),
+                };
+                let time = self.input_name(node, *time_column);
+                format!(", time=[{time}], frame=[{frame}], aggregates=[{}]", calls(aggregates))
+            }
+            KeyedOperator::Join(join) => self.join(node, join),
+        };
+        let all: Vec<String> = keys.iter().enumerate().map(|(side, k)| self.names_of(node, side, k)).collect();
+        let change = if node.change.is_some() { ", changelog=[all]" } else { "" };
+        format!("(keys=[{}]{what}, exchange=[hash]{change})", all.join(" = "))
+    }
+
+    fn names_of(&self, node: &Node, side: usize, columns: &[usize]) -> String {
+        let fields = &self.plan.nodes[node.inputs[side]].schema.fields;
+        columns.iter().map(|&c| fields[c].name.clone()).collect::<Vec<_>>().join(", ")
+    }
+
+    fn join(&self, node: &Node, join: &Joining) -> String {
+        let kind = match (join.keeps_left, join.keeps_right) {
+            (false, false) => "inner",
+            (true, false) => "left",
+            (false, true) => "right",
+            (true, true) => "full",
+        };
+        let time = match join.time {
+            JoinTime::Unbounded => String::new(),
+            JoinTime::Interval { times, lower_ms, upper_ms } => format!(
+                ", time=[{} - {}: {lower_ms} ms to {upper_ms} ms]",
+                self.names_of(node, 0, &times[..1]),
+                self.names_of(node, 1, &times[1..])
+            ),
+            JoinTime::Window { ends, .. } => format!(", window=[to {}]", self.names_of(node, 0, &ends[..1])),
+        };
+        let condition = join.condition.as_ref().map_or_else(String::new, |c| {
+            let name =
+                |column: usize| node.schema.fields.get(column).map_or_else(|| format!("${column}"), |f| f.name.clone());
+            format!(", condition=[{}]", c.shown(&name))
+        });
+        format!(", join=[{kind}]{time}{condition}")
+    }
+
     fn call(&self, node: &Node, aggregate: &Aggregate) -> String {
         let name = match aggregate.function {
             AggregateFunction::Count => "COUNT",
@@ -155,6 +226,22 @@ impl Writer<'_> {
         let filter = aggregate.filter.map_or_else(String::new, |f| format!(" FILTER ({})", self.input_name(node, f)));
         let distinct = if aggregate.distinct { "DISTINCT " } else { "" };
         format!("{name}({distinct}{argument}){filter}")
+    }
+}
+
+fn keyed_title(operator: &KeyedOperator) -> &'static str {
+    match operator {
+        KeyedOperator::Rank(_) => "Rank",
+        KeyedOperator::Latest => "Latest",
+        KeyedOperator::Final => "Final",
+        KeyedOperator::Session { .. } => "Session",
+        KeyedOperator::Group { .. } => "GroupAggregate",
+        KeyedOperator::Over { .. } => "OverAggregate",
+        KeyedOperator::Join(join) => match join.time {
+            JoinTime::Unbounded => "Join",
+            JoinTime::Interval { .. } => "IntervalJoin",
+            JoinTime::Window { .. } => "WindowJoin",
+        },
     }
 }
 

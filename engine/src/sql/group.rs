@@ -1,11 +1,11 @@
-//! GROUP BY over windows: which columns are keys, what is computed before and after the aggregate.
+//! GROUP BY: which columns are keys, what is computed before and after the aggregate.
 
 use super::bind::{AGGREGATE_BASE, Binder, place_of};
 use super::error::{Place, SqlError};
 use super::query::Grouped;
 use super::rel::{Grouping, Part, Rel, RelRef, Role, Shape};
 use crate::expr::{Expr, Zone};
-use crate::plan::Aggregate;
+use crate::plan::{Aggregate, KeyedOperator};
 use crate::types::Field;
 use sqlparser::ast;
 
@@ -17,9 +17,8 @@ struct Keys {
     output: Vec<usize>,
     /// Those that are no part of the window.
     keys: Vec<Expr>,
-    start: usize,
-    end: usize,
-    shape: Shape,
+    /// Start, end and shape of the window that rows are grouped by, if they are.
+    window: Option<(usize, usize, Shape)>,
 }
 
 /// A SELECT with aggregates or GROUP BY.
@@ -62,12 +61,7 @@ pub(super) fn group_by(
         aggregates.push(Aggregate { function: call.function, argument, distinct: call.distinct, filter });
         results.push(Field { name: format!("$agg{i}"), data_type: call.data_type, nullable: call.nullable });
     }
-    let (start, end) = (before.len(), before.len() + 1);
-    before.push((input.column(keys.start), "window_start".to_owned()));
-    before.push((input.column(keys.end), "window_end".to_owned()));
-    let before = Rel::project(input, before);
-    let window = Grouping::Attached { start, end, shape: keys.shape };
-    let mut rel = Rel::aggregate(before, window, (0..output_keys).collect(), aggregates, results);
+    let mut rel = aggregated(&input, before, &keys, aggregates, results);
 
     // After it: columns and conditions over its output.
     let after = |e: &Expr| regrouped(e, &keys, output_keys, &rel, &places, scope);
@@ -79,22 +73,34 @@ pub(super) fn group_by(
     Ok(Rel::project(rel, columns))
 }
 
-/// SELECT DISTINCT: grouping by all columns, which must hold the window.
+/// The aggregates over `before`, which begins with the keys: of each window, or of all rows until now.
+fn aggregated(
+    input: &RelRef,
+    mut before: Vec<(Expr, String)>,
+    keys: &Keys,
+    aggregates: Vec<Aggregate>,
+    results: Vec<Field>,
+) -> RelRef {
+    let by: Vec<usize> = (0..keys.keys.len()).collect();
+    let Some((start, end, shape)) = keys.window else {
+        let added = results.into_iter().map(|field| (field, Role::Plain)).collect();
+        let rows = Rel::project(input.clone(), before);
+        return Rel::keyed_by(vec![rows], vec![by], KeyedOperator::Group { aggregates }, added);
+    };
+    let window = Grouping::Attached { start: before.len(), end: before.len() + 1, shape };
+    before.push((input.column(start), "window_start".to_owned()));
+    before.push((input.column(end), "window_end".to_owned()));
+    Rel::aggregate(Rel::project(input.clone(), before), window, by, aggregates, results)
+}
+
+/// SELECT DISTINCT: grouping by all columns, the window's among them where there is one.
 pub(super) fn distinct(input: RelRef, place: Place) -> Result<RelRef, SqlError> {
     let count = input.schema.fields.len();
     let group: Vec<Expr> = (0..count).map(|i| input.column(i)).collect();
     let names: Vec<String> = input.schema.fields.iter().map(|f| f.name.clone()).collect();
-    if input.window_part(Part::Start).is_none() || input.window_part(Part::End).is_none() {
-        return Err(SqlError::unsupported(place, "SELECT DISTINCT without window_start and window_end"));
-    }
     let keys = sort_out(&input, group, 0, place)?;
-    let mut before: Vec<(Expr, String)> = keys.keys.iter().map(|e| (e.clone(), key_name(e, &input))).collect();
-    let (start, end) = (before.len(), before.len() + 1);
-    before.push((input.column(keys.start), "window_start".to_owned()));
-    before.push((input.column(keys.end), "window_end".to_owned()));
-    let window = Grouping::Attached { start, end, shape: keys.shape };
-    let before = Rel::project(input, before);
-    let rel = Rel::aggregate(before, window, (0..keys.keys.len()).collect(), Vec::new(), Vec::new());
+    let before = keys.keys.iter().map(|e| (e.clone(), key_name(e, &input))).collect();
+    let rel = aggregated(&input, before, &keys, Vec::new(), Vec::new());
     let columns = keys.output.iter().zip(names).map(|(&o, name)| (rel.column(o), name)).collect();
     Ok(Rel::project(rel, columns))
 }
@@ -122,17 +128,16 @@ fn sort_out(input: &RelRef, group: Vec<Expr>, aggregates: usize, place: Place) -
             _ => None,
         })
     };
-    let (Some((start, shape)), Some((end, _))) = (part(Part::Start), part(Part::End)) else {
-        let what = if group.is_empty() { "an aggregate without GROUP BY" } else { "GROUP BY without a whole window" };
-        return Err(SqlError::unsupported(place, what)
-            .hint("group by window_start and window_end of TABLE(TUMBLE(…)), TABLE(HOP(…)) or TABLE(CUMULATE(…))"));
-    };
-    if shape.size_ms % shape.slide_ms != 0 {
+    let window = part(Part::Start).zip(part(Part::End)).map(|((start, shape), (end, _))| (start, end, shape));
+    if let Some((.., shape)) = window
+        && shape.size_ms % shape.slide_ms != 0
+    {
         let what =
             format!("the size of a HOP ({} ms) must be a multiple of its slide ({} ms)", shape.size_ms, shape.slide_ms);
         return Err(SqlError::at(place, what));
     }
-    let is_window = |e: &Expr| matches!(role(e), Role::Window(_, s) if s == shape);
+    let own = |s: Shape| window.is_some_and(|(.., shape)| s == shape);
+    let is_window = |e: &Expr| matches!(role(e), Role::Window(_, s) if own(s));
     let mut keys: Vec<Expr> = Vec::new();
     for e in group.iter().filter(|e| !is_window(e)) {
         if !keys.contains(e) {
@@ -140,13 +145,13 @@ fn sort_out(input: &RelRef, group: Vec<Expr>, aggregates: usize, place: Place) -
         }
     }
     let place_in_output = |e: &Expr| match role(e) {
-        Role::Window(Part::Start, s) if s == shape => keys.len() + aggregates,
-        Role::Window(Part::End, s) if s == shape => keys.len() + aggregates + 1,
-        Role::Window(Part::Time, s) if s == shape => keys.len() + aggregates + 2,
+        Role::Window(Part::Start, s) if own(s) => keys.len() + aggregates,
+        Role::Window(Part::End, s) if own(s) => keys.len() + aggregates + 1,
+        Role::Window(Part::Time, s) if own(s) => keys.len() + aggregates + 2,
         _ => keys.iter().position(|k| k == e).unwrap_or_default(),
     };
     let output = group.iter().map(place_in_output).collect();
-    Ok(Keys { output, group, keys, start, end, shape })
+    Ok(Keys { output, group, keys, window })
 }
 
 /// The name of a key's column.

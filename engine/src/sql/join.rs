@@ -6,6 +6,7 @@ use super::hints::LookupHint;
 use super::lookup::{self, Looked};
 use super::query::Planner;
 use super::rel::{Rel, RelRef, TableCall, Widening};
+use super::relation;
 use super::reserved;
 use super::scope::Scope;
 use crate::types::{Field, Schema};
@@ -22,6 +23,10 @@ pub(super) enum Kind<'a> {
     Inner(&'a ast::Expr),
     /// `LEFT JOIN … ON`.
     Left(&'a ast::Expr),
+    /// `RIGHT JOIN … ON`.
+    Right(&'a ast::Expr),
+    /// `FULL OUTER JOIN … ON`.
+    Full(&'a ast::Expr),
 }
 
 /// The relation that a FROM clause names, and its columns.
@@ -29,8 +34,9 @@ pub(super) fn from(
     planner: &Planner<'_>,
     first: &TableWithJoins,
     others: &[TableWithJoins],
+    condition: Option<&ast::Expr>,
     hints: &[LookupHint],
-) -> Result<(RelRef, Scope), SqlError> {
+) -> Result<(RelRef, Scope, bool), SqlError> {
     check_hints(first, others, hints)?;
     let (rel, alias) = planner.factor(&first.relation)?;
     let scope = Scope::of(alias, rel.schema.clone());
@@ -38,13 +44,26 @@ pub(super) fn from(
     for join in &first.joins {
         found = joined(planner, found, &join.relation, kind(&join.join_operator, &join.relation)?, hints)?;
     }
+    // `FROM a, b WHERE …` is the join of both on that condition.
+    if let ([other], [], Some(condition)) = (others, first.joins.as_slice(), condition)
+        && other.joins.is_empty()
+        && is_relation(&other.relation)
+    {
+        let (rel, scope) = joined(planner, found, &other.relation, Kind::Inner(condition), hints)?;
+        return Ok((rel, scope, true));
+    }
     for other in others {
         found = joined(planner, found, &other.relation, Kind::Cross, hints)?;
         for join in &other.joins {
             found = joined(planner, found, &join.relation, kind(&join.join_operator, &join.relation)?, hints)?;
         }
     }
-    Ok(found)
+    Ok((found.0, found.1, false))
+}
+
+/// Whether this is a relation by itself, rather than something that is asked for each row.
+fn is_relation(factor: &TableFactor) -> bool {
+    !matches!(factor, TableFactor::Table { version: Some(_), .. } | TableFactor::Function { .. })
 }
 
 /// Every hint names a table that is looked up.
@@ -80,8 +99,10 @@ fn kind<'a>(operator: &'a JoinOperator, relation: &TableFactor) -> Result<Kind<'
         J::CrossJoin(JoinConstraint::None) => Ok(Kind::Cross),
         J::Join(JoinConstraint::On(on)) | J::Inner(JoinConstraint::On(on)) => Ok(Kind::Inner(on)),
         J::Left(JoinConstraint::On(on)) | J::LeftOuter(JoinConstraint::On(on)) => Ok(Kind::Left(on)),
+        J::Right(JoinConstraint::On(on)) | J::RightOuter(JoinConstraint::On(on)) => Ok(Kind::Right(on)),
+        J::FullOuter(JoinConstraint::On(on)) => Ok(Kind::Full(on)),
         _ => Err(SqlError::unsupported(relation.span(), "this kind of join")
-            .hint("JOIN … ON, LEFT JOIN … ON and CROSS JOIN are")),
+            .hint("JOIN … ON, LEFT, RIGHT and FULL JOIN … ON and CROSS JOIN are")),
     }
 }
 
@@ -109,8 +130,10 @@ fn joined(
             };
             table_function(planner, (input, scope), call, alias.as_ref(), kind)
         }
-        other => Err(SqlError::unsupported(other.span(), "a join")
-            .hint("one table, view or subquery can be read at a time, joined to LATERAL TABLE(f(x)) or to a table FOR SYSTEM_TIME AS OF")),
+        other => {
+            let (right, alias) = planner.factor(other)?;
+            relation::join(planner, (input, scope), (right, alias), &kind)
+        }
     }
 }
 
@@ -138,6 +161,9 @@ fn table_function(
     let signature = function.signature(&types).map_err(|e| SqlError::at(place, e.message))?;
     let converted = args.into_iter().zip(&signature.args);
     let args = converted.map(|(a, to)| binder.implicit(a, *to, &name, place)).collect::<Result<_, _>>()?;
+    if let Kind::Right(on) | Kind::Full(on) = kind {
+        return Err(SqlError::unsupported(place_of(on), "RIGHT or FULL JOIN with a table function"));
+    }
     let outer = matches!(kind, Kind::Left(_));
     let fields = fields(signature.columns, alias, outer)?;
     let rel = Rel::widen(input, Widening::Function(TableCall { function, args, outer }), fields.clone());
@@ -145,7 +171,7 @@ fn table_function(
     match kind {
         Kind::Cross => Ok((rel, scope)),
         Kind::Left(on) | Kind::Inner(on) if is_true(on) => Ok((rel, scope)),
-        Kind::Left(on) => {
+        Kind::Left(on) | Kind::Right(on) | Kind::Full(on) => {
             Err(SqlError::unsupported(place_of(on), "a condition of LEFT JOIN LATERAL").hint("write ON TRUE"))
         }
         Kind::Inner(on) => {

@@ -1,6 +1,7 @@
 //! The older form of windows: `GROUP BY TUMBLE(time, size)` with `TUMBLE_START`, `TUMBLE_END` and `TUMBLE_ROWTIME`.
 
-use super::bind::place_of;
+use super::bind::{Binder, place_of};
+use super::catalog::Catalog;
 use super::error::{Place, SqlError};
 use super::rel::{Rel, RelRef};
 use super::scope::Scope;
@@ -25,8 +26,9 @@ pub(super) struct LegacyWindow {
 /// The rows of `input` put into the window that `group` names, if it names one.
 pub(super) fn assign(
     input: &RelRef,
+    scope: &Scope,
     group: &[ast::Expr],
-    zone: Zone,
+    catalog: &Catalog,
 ) -> Result<Option<(RelRef, LegacyWindow)>, SqlError> {
     let mut calls = group.iter().filter_map(|e| match e {
         ast::Expr::Function(f) if window_name(f).is_some() => Some((f, place_of(e))),
@@ -36,9 +38,6 @@ pub(super) fn assign(
     let name = window_name(call).unwrap_or_default();
     if calls.next().is_some() {
         return Err(SqlError::at(place, "GROUP BY names one window at most"));
-    }
-    if name == "SESSION" {
-        return Err(SqlError::unsupported(place, name).hint("TUMBLE and HOP are"));
     }
     let args = arguments(call, place)?;
     let wanted = if name == "HOP" { 3 } else { 2 };
@@ -56,12 +55,34 @@ pub(super) fn assign(
     if size_ms <= 0 || slide_ms <= 0 {
         return Err(SqlError::at(place, format!("the size and the slide of {name} must be greater than zero")));
     }
-    let zone = if matches!(column.data_type, DataType::TimestampLtz(_)) { zone } else { Zone::UTC };
+    let zone = if matches!(column.data_type, DataType::TimestampLtz(_)) { catalog.zone() } else { Zone::UTC };
+    let named = |rel: RelRef| {
+        let first = rel.schema.fields.len() - 3;
+        let fields = rel.schema.fields[first..].to_vec();
+        Some((rel, LegacyWindow { args: call.args.to_string(), name: name.clone(), first, fields }))
+    };
+    if name == "SESSION" {
+        let others = group.iter().filter(|e| !matches!(e, ast::Expr::Function(f) if window_name(f).is_some()));
+        let mut binder = Binder::new(scope, catalog.zone(), "GROUP BY").with_functions(&catalog.functions);
+        let keys = others.map(|e| binder.bind(e)).collect::<Result<Vec<_>, _>>()?;
+        return Ok(named(sessions(input, &keys, time_column, size_ms, zone)));
+    }
     let spec = WindowSpec { time_column, kind: WindowKind::Sliding, size_ms, slide_ms, offset_ms: 0, zone };
-    let rel = Rel::assign(input.clone(), spec);
-    let first = input.schema.fields.len();
-    let fields = rel.schema.fields[first..].to_vec();
-    Ok(Some((rel, LegacyWindow { args: call.args.to_string(), name, first, fields })))
+    Ok(named(Rel::assign(input.clone(), spec)))
+}
+
+/// The rows with the session that each is in, by keys that may have to be computed.
+fn sessions(input: &RelRef, keys: &[Expr], time_column: usize, gap_ms: i64, zone: Zone) -> RelRef {
+    let mut columns: Vec<(Expr, String)> =
+        input.schema.fields.iter().enumerate().map(|(i, f)| (input.column(i), f.name.clone())).collect();
+    let mut place = |key: &Expr| {
+        columns.iter().position(|(known, _)| known == key).unwrap_or_else(|| {
+            columns.push((key.clone(), "$key".to_owned()));
+            columns.len() - 1
+        })
+    };
+    let keys = keys.iter().map(&mut place).collect();
+    Rel::session(Rel::project(input.clone(), columns), keys, time_column, gap_ms, zone)
 }
 
 fn wrong(name: &str, place: Place) -> SqlError {

@@ -73,6 +73,9 @@ pub(super) fn join(
     let (on, outer) = match kind {
         Kind::Inner(on) => (*on, false),
         Kind::Left(on) => (*on, true),
+        Kind::Right(on) | Kind::Full(on) => {
+            return Err(SqlError::at(place_of(on), "a lookup joins by JOIN or LEFT JOIN"));
+        }
         Kind::Cross => return Err(SqlError::at(place, "a lookup needs a key").hint("write JOIN … ON t.k = o.k")),
     };
     let own = input.schema.fields.len();

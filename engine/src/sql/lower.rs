@@ -1,10 +1,11 @@
 //! From relations to a plan: what several outputs share is one chain of operators, and every operator gives only the
 //! columns that someone reads.
 
+use super::keyed;
 use super::rel::{Grouping, Rel, RelKind, RelRef, Widening};
-use crate::expr::{Expr, ExprKind};
-use crate::plan::{Aggregate, JobPlan, Node, NodeKind, SinkTarget, TableDef, WindowSource, WindowSpec};
-use crate::types::Schema;
+use crate::expr::{Expr, ExprKind, Scalar};
+use crate::plan::{Aggregate, JobPlan, KeyedOperator, Node, NodeKind, SinkTarget, TableDef, WindowSource, WindowSpec};
+use crate::types::{DataType, Field, Schema};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ enum Op {
     Union,
     Assign(WindowSpec),
     Aggregate { window: WindowSource, keys: Vec<usize>, aggregates: Vec<Aggregate> },
+    Keyed { keys: Vec<Vec<usize>>, operator: KeyedOperator },
 }
 
 impl PartialEq for Op {
@@ -43,6 +45,7 @@ impl PartialEq for Op {
                 Self::Aggregate { window: a, keys: b, aggregates: c },
                 Self::Aggregate { window: x, keys: y, aggregates: z },
             ) => a == x && b == y && c == z,
+            (Self::Keyed { keys: a, operator: b }, Self::Keyed { keys: x, operator: y }) => a == x && b == y,
             _ => false,
         }
     }
@@ -110,6 +113,7 @@ impl Graph {
                 };
                 Op::Aggregate { window, keys: keys.clone(), aggregates: aggregates.clone() }
             }
+            RelKind::Keyed { keys, operator, .. } => Op::Keyed { keys: keys.clone(), operator: operator.clone() },
         };
         let known = self.drafts.iter().position(|d| d.inputs == inputs && d.op == op);
         known.unwrap_or_else(|| {
@@ -123,8 +127,16 @@ impl Graph {
         let draft = &self.drafts[id];
         let (inputs, wanted) = (draft.inputs.clone(), draft.wanted.clone());
         let mut asked = BTreeSet::new();
+        if let Op::Keyed { keys, operator } = draft.op.clone() {
+            let widths: Vec<usize> = inputs.iter().map(|i| self.drafts[*i].schema.fields.len()).collect();
+            for (side, input) in inputs.iter().enumerate() {
+                let asked = keyed::asked(&operator, &keys[side], &wanted, side, &widths);
+                self.drafts[*input].wanted.extend(asked);
+            }
+            return;
+        }
         match &draft.op {
-            Op::Scan(_) | Op::Values(_) => {}
+            Op::Scan(_) | Op::Values(_) | Op::Keyed { .. } => {}
             Op::Filter(predicate) => {
                 asked = wanted;
                 predicate.each_column(&mut |c| asked.extend([c]));
@@ -165,6 +177,8 @@ impl Graph {
 struct Built {
     id: usize,
     columns: BTreeMap<usize, usize>,
+    /// The column that says what happens to a row.
+    change: Option<usize>,
 }
 
 struct Build<'a> {
@@ -196,8 +210,8 @@ fn moved(expr: &Expr, columns: &BTreeMap<usize, usize>) -> Expr {
 }
 
 impl Build<'_> {
-    fn push(&mut self, kind: NodeKind, inputs: Vec<usize>, schema: Schema) -> usize {
-        self.nodes.push(Node { kind, inputs, schema });
+    fn push(&mut self, kind: NodeKind, inputs: Vec<usize>, schema: Schema, change: Option<usize>) -> usize {
+        self.nodes.push(Node { kind, inputs, schema, change });
         self.nodes.len() - 1
     }
 
@@ -217,27 +231,27 @@ impl Build<'_> {
                     columns.push(table.watermark.as_ref().map_or(0, |w| w.column));
                 }
                 let kind = NodeKind::Scan { table: Arc::clone(table), columns: columns.clone() };
-                let id = self.push(kind, Vec::new(), pick(&columns));
-                Built { id, columns: places(&columns) }
+                let id = self.push(kind, Vec::new(), pick(&columns), None);
+                Built { id, columns: places(&columns), change: None }
             }
             Op::Values(rows) => {
                 let columns: Vec<usize> = draft.wanted.iter().copied().collect();
                 let pruned = rows.iter().map(|row| columns.iter().map(|&c| row[c].clone()).collect()).collect();
-                let id = self.push(NodeKind::Values { rows: pruned }, Vec::new(), pick(&columns));
-                Built { id, columns: places(&columns) }
+                let id = self.push(NodeKind::Values { rows: pruned }, Vec::new(), pick(&columns), None);
+                Built { id, columns: places(&columns), change: None }
             }
             Op::Filter(predicate) => {
                 let input = self.input(id, 0);
                 let predicate = moved(predicate, &input.columns);
                 let schema = self.nodes[input.id].schema.clone();
-                let id = self.push(NodeKind::Filter { predicate }, vec![input.id], schema);
-                Built { id, columns: input.columns }
+                let id = self.push(NodeKind::Filter { predicate }, vec![input.id], schema, input.change);
+                Built { id, ..input }
             }
             Op::Project(exprs) => {
                 let input = self.input(id, 0);
                 let columns: Vec<usize> = draft.wanted.iter().copied().collect();
                 let exprs: Vec<Expr> = columns.iter().map(|&c| moved(&exprs[c], &input.columns)).collect();
-                self.project(input.id, exprs, pick(&columns), &columns)
+                self.project(&input, exprs, pick(&columns), &columns)
             }
             Op::Union => self.union(id),
             Op::Widen(by) => {
@@ -251,6 +265,7 @@ impl Build<'_> {
                 self.widen(id, input, NodeKind::WindowAssign { window })
             }
             Op::Aggregate { window, keys, aggregates } => self.aggregate(id, window, keys, aggregates),
+            Op::Keyed { keys, operator } => self.keyed(id, keys, operator),
         }
     }
 
@@ -264,18 +279,60 @@ impl Build<'_> {
         columns.extend((0..added.len()).map(|i| (own + i, width + i)));
         let mut schema = self.nodes[input.id].schema.clone();
         schema.fields.extend(added);
-        Built { id: self.push(kind, vec![input.id], schema), columns }
+        let change = input.change;
+        Built { id: self.push(kind, vec![input.id], schema, change), columns, change }
     }
 
-    /// A projection, unless it hands on all columns as they are.
-    fn project(&mut self, input: usize, exprs: Vec<Expr>, schema: Schema, columns: &[usize]) -> Built {
+    /// A projection, unless it hands on all columns as they are. What says what happens to a row stands behind the others.
+    fn project(&mut self, input: &Built, mut exprs: Vec<Expr>, mut schema: Schema, columns: &[usize]) -> Built {
+        let change = input.change.map(|_| exprs.len());
+        if let Some(at) = input.change {
+            exprs.push(Expr::column(at, &self.nodes[input.id].schema.fields[at]));
+            schema.fields.push(change_field());
+        }
         let same = exprs.iter().enumerate().all(|(i, e)| e.as_column() == Some(i));
-        let id = if same && exprs.len() == self.nodes[input].schema.fields.len() {
-            input
+        let id = if same && exprs.len() == self.nodes[input.id].schema.fields.len() {
+            input.id
         } else {
-            self.push(NodeKind::Project { exprs }, vec![input], schema)
+            self.push(NodeKind::Project { exprs }, vec![input.id], schema, change)
         };
-        Built { id, columns: places(columns) }
+        Built { id, columns: places(columns), change }
+    }
+
+    /// The same rows with these columns of the draft alone.
+    fn narrowed(&mut self, draft: usize, columns: &[usize]) -> Built {
+        let built = self.done[draft].clone();
+        let fields = &self.graph.drafts[draft].schema.fields;
+        let schema = Schema { fields: columns.iter().map(|&c| fields[c].clone()).collect() };
+        let exprs = columns.iter().map(|&c| Expr::column(built.columns[&c], &fields[c])).collect();
+        self.project(&built, exprs, schema, columns)
+    }
+
+    /// Its inputs are brought to the columns that it reads or hands on, since it keeps them.
+    fn keyed(&mut self, id: usize, keys: &[Vec<usize>], operator: &KeyedOperator) -> Built {
+        let draft = &self.graph.drafts[id];
+        let widths: Vec<usize> = draft.inputs.iter().map(|i| self.graph.drafts[*i].schema.fields.len()).collect();
+        let mut inputs = Vec::with_capacity(draft.inputs.len());
+        for (side, input) in draft.inputs.iter().enumerate() {
+            let asked = keyed::asked(operator, &keys[side], &draft.wanted, side, &widths);
+            let asked: Vec<usize> = asked.into_iter().collect();
+            inputs.push(self.narrowed(*input, &asked));
+        }
+        let at = |side: usize, column: usize| inputs[side].columns[&column];
+        let moved_keys =
+            keys.iter().enumerate().map(|(side, keys)| keys.iter().map(|&k| at(side, k)).collect()).collect();
+        let asked: Vec<Vec<usize>> = inputs.iter().map(|i| i.columns.keys().copied().collect()).collect();
+        let output = keyed::output(operator, &keys[0], &asked, &widths, draft.schema.fields.len());
+        let mut schema = Schema { fields: output.iter().map(|&c| draft.schema.fields[c].clone()).collect() };
+        let changing = operator.is_changing() || inputs.iter().any(|i| i.change.is_some());
+        let change = (changing && *operator != KeyedOperator::Final).then_some(output.len());
+        if change.is_some() {
+            schema.fields.push(change_field());
+        }
+        let operator = keyed::moved(operator, &inputs.iter().map(|i| &i.columns).collect::<Vec<_>>(), &widths);
+        let ids = inputs.iter().map(|i| i.id).collect();
+        let id = self.push(NodeKind::Keyed { keys: moved_keys, operator }, ids, schema, change);
+        Built { id, columns: places(&output), change }
     }
 
     /// All inputs are brought to the same columns.
@@ -284,15 +341,34 @@ impl Build<'_> {
         let columns: Vec<usize> = draft.wanted.iter().copied().collect();
         let fields = columns.iter().map(|&c| draft.schema.fields[c].clone()).collect();
         let schema = Schema { fields };
-        let mut inputs = Vec::with_capacity(draft.inputs.len());
+        let changing = draft.inputs.iter().any(|i| self.done[*i].change.is_some());
+        let (mut inputs, mut change) = (Vec::with_capacity(draft.inputs.len()), None);
         for &input in &draft.inputs {
-            let built = self.done[input].clone();
-            let of = |c: &usize| Expr::column(built.columns[c], &self.graph.drafts[input].schema.fields[*c]);
-            let exprs = columns.iter().map(of).collect();
-            inputs.push(self.project(built.id, exprs, schema.clone(), &columns).id);
+            let built = self.narrowed(input, &columns);
+            let built = if changing { self.with_change(built) } else { built };
+            change = built.change;
+            inputs.push(built.id);
         }
-        let id = self.push(NodeKind::Union, inputs, schema);
-        Built { id, columns: places(&columns) }
+        let mut schema = schema;
+        if change.is_some() {
+            schema.fields.push(change_field());
+        }
+        let id = self.push(NodeKind::Union, inputs, schema, change);
+        Built { id, columns: places(&columns), change }
+    }
+
+    /// The same rows with a column that says what happens to each.
+    fn with_change(&mut self, input: Built) -> Built {
+        if input.change.is_some() {
+            return input;
+        }
+        let fields = self.nodes[input.id].schema.fields.clone();
+        let mut exprs: Vec<Expr> = fields.iter().enumerate().map(|(i, f)| Expr::column(i, f)).collect();
+        let change = exprs.len();
+        exprs.push(Expr::literal(Scalar::Integer(0), DataType::TinyInt));
+        let schema = Schema { fields: fields.into_iter().chain([change_field()]).collect() };
+        let id = self.push(NodeKind::Project { exprs }, vec![input.id], schema, Some(change));
+        Built { id, change: Some(change), ..input }
     }
 
     fn aggregate(&mut self, id: usize, window: &WindowSource, keys: &[usize], aggregates: &[Aggregate]) -> Built {
@@ -314,8 +390,8 @@ impl Build<'_> {
         };
         let schema = self.graph.drafts[id].schema.clone();
         let all: Vec<usize> = (0..schema.fields.len()).collect();
-        let id = self.push(kind, vec![input.id], schema);
-        Built { id, columns: places(&all) }
+        let id = self.push(kind, vec![input.id], schema, None);
+        Built { id, columns: places(&all), change: None }
     }
 
     fn sink(&mut self, root: &Root, top: usize) {
@@ -325,8 +401,13 @@ impl Build<'_> {
         let kind = NodeKind::Sink { target: root.target.clone(), columns, key };
         // The names are those of the root: operators in between may have merged others.
         let fields = root.columns.iter().map(|&c| root.rel.schema.fields[c].clone()).collect();
-        self.push(kind, vec![built.id], Schema { fields });
+        self.push(kind, vec![built.id], Schema { fields }, built.change);
     }
+}
+
+/// The column that says what happens to a row.
+fn change_field() -> Field {
+    Field { name: "$change".to_owned(), data_type: DataType::TinyInt, nullable: false }
 }
 
 /// Where each of these columns stands, when they stand one after the other.

@@ -9,6 +9,7 @@
 
 mod bind;
 mod catalog;
+mod changelog;
 mod coerce;
 mod create;
 mod dialect;
@@ -18,13 +19,17 @@ mod fold;
 mod group;
 mod hints;
 mod join;
+mod keyed;
 mod legacy;
 mod lookup;
 mod lower;
 mod names;
+mod over;
 mod query;
+mod rank;
 mod reader;
 mod rel;
+mod relation;
 mod reserved;
 mod rewrite;
 mod scope;

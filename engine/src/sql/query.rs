@@ -10,6 +10,7 @@ use super::hints::Hints;
 use super::join;
 use super::legacy;
 use super::names;
+use super::over;
 use super::rel::{Rel, RelRef};
 use super::reserved;
 use super::scope::Scope;
@@ -66,8 +67,18 @@ impl<'a> Planner<'a> {
                 let inputs = vec![self.set_expr(left)?, self.set_expr(right)?];
                 self.union(inputs, right.span().into())
             }
+            SetExpr::SetOperation {
+                left,
+                op: SetOperator::Union,
+                set_quantifier: SetQuantifier::None | SetQuantifier::Distinct,
+                right,
+            } => {
+                let place = Place::from(right.span());
+                let all = self.union(vec![self.set_expr(left)?, self.set_expr(right)?], place)?;
+                group::distinct(all, place)
+            }
             SetExpr::SetOperation { op, set_quantifier, right, .. } => {
-                let hint = if *op == SetOperator::Union { "UNION ALL is" } else { "only UNION ALL is" };
+                let hint = "UNION and UNION ALL are";
                 let all = if matches!(set_quantifier, SetQuantifier::All) { " ALL" } else { "" };
                 Err(SqlError::unsupported(right.span(), format!("{op}{all}")).hint(hint))
             }
@@ -138,9 +149,9 @@ impl<'a> Planner<'a> {
 
     fn select(&self, select: &Select) -> Result<RelRef, SqlError> {
         refuse_select_clauses(select)?;
-        let (mut input, scope) = self.from(select)?;
+        let (mut input, scope, joined_where) = self.from(select)?;
         let (zone, functions) = (self.catalog.zone(), &self.catalog.functions);
-        if let Some(condition) = &select.selection {
+        if let Some(condition) = select.selection.as_ref().filter(|_| !joined_where) {
             let predicate = Binder::new(&scope, zone, "WHERE").with_functions(functions).condition(condition)?;
             input = Rel::filter(input, predicate);
         }
@@ -150,15 +161,26 @@ impl<'a> Planner<'a> {
         if !modifiers.is_empty() {
             return Err(SqlError::unsupported(select.span(), "GROUP BY … WITH"));
         }
-        let legacy = legacy::assign(&input, group, zone)?;
+        let legacy = legacy::assign(&input, &scope, group, self.catalog)?;
         let (input, legacy) = legacy.map_or((input, None), |(input, window)| (input, Some(window)));
-        let mut calls = Vec::new();
+        let (mut calls, mut overs) = (Vec::new(), Vec::new());
         let mut binder = Binder::collecting(&scope, zone, &mut calls).with_window(legacy.as_ref());
-        binder = binder.with_functions(functions);
+        binder = binder.with_functions(functions).with_overs(&mut overs, &select.named_window);
         let columns = select_list(&mut binder, &select.projection, &scope)?;
         let having = select.having.as_ref().map(|h| binder.condition(h)).transpose()?;
         let places = std::mem::take(&mut binder.places);
         let distinct = matches!(select.distinct, Some(Distinct::Distinct));
+        let place = select.span().into();
+        let (input, columns) = match overs.as_slice() {
+            [] => (input, columns),
+            _ if group.is_empty() && calls.is_empty() && having.is_none() => {
+                over::apply(&input, columns, &overs, place)?
+            }
+            _ => {
+                return Err(SqlError::unsupported(place, "OVER in a query that aggregates")
+                    .hint("aggregate in a subquery, and write OVER in the query around it"));
+            }
+        };
         let grouped =
             Grouped { functions, select, columns, having, calls, places, scope: &scope, legacy: legacy.as_ref() };
         if group.is_empty() && !distinct && grouped.calls.is_empty() && grouped.having.is_none() {
@@ -172,12 +194,14 @@ impl<'a> Planner<'a> {
     }
 
     /// The relation that a SELECT reads, and its names.
-    fn from(&self, select: &Select) -> Result<(RelRef, Scope), SqlError> {
+    ///
+    /// The last one says whether the condition of WHERE has become that of a join.
+    fn from(&self, select: &Select) -> Result<(RelRef, Scope, bool), SqlError> {
         match select.from.as_slice() {
-            [] => Ok((Rel::values(vec![Vec::new()], Schema::default()), Scope::empty())),
+            [] => Ok((Rel::values(vec![Vec::new()], Schema::default()), Scope::empty(), false)),
             [first, others @ ..] => {
                 let hints = self.hints.lookups(select.select_token.0.span);
-                join::from(self, first, others, hints)
+                join::from(self, first, others, select.selection.as_ref(), hints)
             }
         }
     }
@@ -334,9 +358,6 @@ fn refuse_select_clauses(select: &Select) -> Result<(), SqlError> {
         || matches!(select.distinct, Some(Distinct::On(_)));
     if foreign {
         return Err(SqlError::at(place, "Flink has no such clause of SELECT"));
-    }
-    if !select.named_window.is_empty() {
-        return Err(SqlError::unsupported(place, "WINDOW"));
     }
     if let Some(condition) = &select.qualify {
         return Err(SqlError::unsupported(condition.span(), "QUALIFY"));

@@ -2,7 +2,7 @@
 
 use crate::expr::{Expr, Zone, functions};
 use crate::functions::TableRef;
-use crate::plan::{Aggregate, LookupOptions, TableDef, WindowKind, WindowSpec};
+use crate::plan::{Aggregate, JoinTime, KeyedOperator, LookupOptions, TableDef, WindowKind, WindowSpec};
 use crate::types::{DataType, Field, Schema};
 use std::sync::Arc;
 
@@ -42,6 +42,12 @@ pub(super) enum RelKind {
     Assign {
         input: RelRef,
         window: WindowSpec,
+    },
+    /// Keeps rows by key. Columns of the operator are those of the inputs; gives what [`KeyedOperator`] says.
+    Keyed {
+        inputs: Vec<RelRef>,
+        keys: Vec<Vec<usize>>,
+        operator: KeyedOperator,
     },
     /// Groups by window and key; gives keys, aggregates, `window_start`, `window_end`, `window_time`.
     Aggregate {
@@ -112,7 +118,8 @@ pub(super) enum Part {
 /// What windows look like, wherever their rows come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
-    pub(super) kind: WindowKind,
+    /// `None`: sessions.
+    pub(super) kind: Option<WindowKind>,
     pub(super) size_ms: i64,
     pub(super) slide_ms: i64,
     pub(super) offset_ms: i64,
@@ -132,6 +139,15 @@ impl Role {
     /// Whether windows can be made over the column.
     pub(super) fn is_rowtime(self) -> bool {
         matches!(self, Self::Rowtime | Self::Window(Part::Time, _))
+    }
+
+    /// What is left of it behind a keyed operator: where rows come at any time, none of their columns tells it.
+    fn behind(self, operator: &KeyedOperator, changes: bool) -> Self {
+        match (operator, self) {
+            (KeyedOperator::Session { .. }, role) => role.outside_window(),
+            (_, Self::Rowtime | Self::Window(Part::Time, _)) if changes => Self::Plain,
+            (_, role) => role,
+        }
     }
 
     /// What is left of it once other windows are made over the row.
@@ -220,7 +236,7 @@ impl Rel {
 
     pub(super) fn assign(input: RelRef, window: WindowSpec) -> RelRef {
         let shape = Shape {
-            kind: window.kind,
+            kind: Some(window.kind),
             size_ms: window.size_ms,
             slide_ms: window.slide_ms,
             offset_ms: window.offset_ms,
@@ -254,17 +270,82 @@ impl Rel {
         })
     }
 
+    /// `added` are the columns behind those of the inputs (for [`KeyedOperator::Group`] all but the key), with their roles.
+    pub(super) fn keyed_by(
+        inputs: Vec<RelRef>,
+        keys: Vec<Vec<usize>>,
+        operator: KeyedOperator,
+        added: Vec<(Field, Role)>,
+    ) -> RelRef {
+        let mut columns: Vec<(Field, Role)> = match &operator {
+            KeyedOperator::Group { .. } => {
+                keys[0].iter().map(|k| (inputs[0].schema.fields[*k].clone(), Role::Plain)).collect()
+            }
+            KeyedOperator::Join(join) => {
+                let kept = [join.keeps_right, join.keeps_left];
+                let of = |(input, kept): (&RelRef, bool)| {
+                    let nullable = move |f: &Field| Field { nullable: f.nullable || kept, ..f.clone() };
+                    let fields = input.schema.fields.iter().map(nullable).collect::<Vec<_>>();
+                    fields.into_iter().zip(input.roles.clone()).collect::<Vec<_>>()
+                };
+                inputs.iter().zip(kept).flat_map(of).collect()
+            }
+            _ => inputs[0].schema.fields.iter().cloned().zip(inputs[0].roles.iter().copied()).collect(),
+        };
+        let changes = operator.is_changing() || inputs.iter().any(|i| i.is_changing());
+        columns.iter_mut().for_each(|(_, role)| *role = role.behind(&operator, changes));
+        columns.extend(added);
+        let (fields, roles) = columns.into_iter().unzip();
+        Arc::new(Self { kind: RelKind::Keyed { inputs, keys, operator }, schema: Schema { fields }, roles })
+    }
+
+    /// The rows with the session that each is in, by key.
+    pub(super) fn session(input: RelRef, key: Vec<usize>, time_column: usize, gap_ms: i64, zone: Zone) -> RelRef {
+        let time = input.schema.fields[time_column].data_type;
+        let shape = Shape { kind: None, size_ms: gap_ms, slide_ms: gap_ms, offset_ms: 0, zone, time };
+        let added = window_fields(shape).into_iter().zip(window_roles(shape)).collect();
+        Self::keyed_by(vec![input], vec![key], KeyedOperator::Session { time_column, gap_ms, zone }, added)
+    }
+
+    /// Whether rows that were given may be taken back or replaced.
+    pub(super) fn is_changing(&self) -> bool {
+        match &self.kind {
+            RelKind::Keyed { operator: KeyedOperator::Final, .. } => false,
+            RelKind::Keyed { operator, .. } if operator.is_changing() => true,
+            _ => self.inputs().iter().any(|i| i.is_changing()),
+        }
+    }
+
     /// The column at `index` as an expression.
     pub(super) fn column(&self, index: usize) -> Expr {
         Expr::column(index, &self.schema.fields[index])
     }
+}
 
-    /// The column that is this part of the rows' window, and the window's shape.
-    pub(super) fn window_part(&self, wanted: Part) -> Option<(usize, Shape)> {
-        self.roles.iter().enumerate().find_map(|(i, role)| match role {
-            Role::Window(part, shape) if *part == wanted => Some((i, *shape)),
-            _ => None,
-        })
+impl KeyedOperator {
+    /// Whether it takes back or replaces rows that it gave, whatever its inputs do.
+    pub(super) fn is_changing(&self) -> bool {
+        match self {
+            Self::Rank(rank) => rank.window.is_none(),
+            Self::Latest | Self::Group { .. } => true,
+            Self::Join(join) => join.time == JoinTime::Unbounded && (join.keeps_left || join.keeps_right),
+            Self::Final | Self::Session { .. } | Self::Over { .. } => false,
+        }
+    }
+
+    /// Its name, where it can work only with rows that are never taken back.
+    pub(super) fn takes_only_new(&self) -> Option<&'static str> {
+        match self {
+            Self::Rank(rank) => rank.window.map(|_| "a top-N of a window"),
+            Self::Session { .. } => Some("SESSION"),
+            Self::Over { .. } => Some("OVER"),
+            Self::Join(join) => match join.time {
+                JoinTime::Unbounded => None,
+                JoinTime::Interval { .. } => Some("a join within an interval of time"),
+                JoinTime::Window { .. } => Some("a join of windows"),
+            },
+            Self::Latest | Self::Final | Self::Group { .. } => None,
+        }
     }
 }
 

@@ -2,9 +2,10 @@
 //! windows are assigned where they are aggregated.
 
 use super::fold;
+use super::rank;
 use super::rel::{Grouping, Rel, RelKind, RelRef, Role, Shape};
 use crate::expr::Expr;
-use crate::plan::{Aggregate, WindowSpec};
+use crate::plan::{Aggregate, KeyedOperator, WindowSpec};
 use std::sync::Arc;
 
 /// Largest expression that merging two projections may make, in nodes.
@@ -68,6 +69,9 @@ fn filter(input: RelRef, predicate: Expr) -> RelRef {
             split(&input, predicate, &|c| c < keys.len(), &|e| {
                 e.map_columns(&mut |c, column| Expr { kind: crate::expr::ExprKind::Column(keys[c]), ..column.clone() })
             })
+        }
+        RelKind::Keyed { operator: KeyedOperator::Rank(rank), .. } if rank.to.is_none() => {
+            rank::limited(&input, predicate).unwrap_or_else(|(input, predicate)| Rel::filter(input, predicate))
         }
         _ => Rel::filter(input, predicate),
     }
@@ -156,7 +160,7 @@ impl Rel {
             | RelKind::Widen { input, .. }
             | RelKind::Assign { input, .. }
             | RelKind::Aggregate { input, .. } => std::slice::from_ref(input),
-            RelKind::Union(inputs) => inputs,
+            RelKind::Union(inputs) | RelKind::Keyed { inputs, .. } => inputs,
         }
     }
 
@@ -172,6 +176,9 @@ impl Rel {
                 RelKind::Aggregate { input, window: window.clone(), keys: keys.clone(), aggregates: aggregates.clone() }
             }
             (RelKind::Union(_), _) => RelKind::Union(inputs),
+            (RelKind::Keyed { keys, operator, .. }, _) => {
+                RelKind::Keyed { inputs, keys: keys.clone(), operator: operator.clone() }
+            }
             (kind, _) => kind.clone(),
         };
         Arc::new(Self { kind, schema: self.schema.clone(), roles: self.roles.clone() })
@@ -206,6 +213,7 @@ impl Rel {
             | RelKind::Values(_)
             | RelKind::Union(_)
             | RelKind::Widen { .. }
+            | RelKind::Keyed { .. }
             | RelKind::Assign { .. } => None,
         }
     }

@@ -2,6 +2,7 @@
 
 use super::bind::{Binder, place_of};
 use super::catalog::{Catalog, Entry, TIME_ZONE};
+use super::changelog;
 use super::error::{SqlError, did_you_mean};
 use super::explain;
 use super::hints::Hints;
@@ -177,7 +178,12 @@ impl Run<'_> {
         let output = sink::insert(&self.planner(), insert, &table)?;
         self.check_connector(&table, Role::Sink, place)?;
         let target = SinkTarget::Table(output.table);
-        self.root(rewrite(&output.rel), target, Some(output.columns), output.key, place)
+        let rel = rewrite(&output.rel);
+        let takes = self.connectors.changelog(&table);
+        let batch =
+            self.catalog.settings.get("execution.runtime-mode").is_some_and(|m| m.eq_ignore_ascii_case("batch"));
+        let rel = changelog::fitted(rel, &table, takes, &output.key, batch, place.into())?;
+        self.root(rel, target, Some(output.columns), output.key, place)
     }
 
     /// Where rows leave the job; what names a row is looked for when no primary key does.
@@ -189,6 +195,7 @@ impl Run<'_> {
         key: Vec<usize>,
         place: Span,
     ) -> Result<Root, SqlError> {
+        changelog::check(&rel, place.into())?;
         for (table, role) in tables_of(&rel) {
             self.check_connector(&table, role, place)?;
         }

@@ -1,4 +1,4 @@
-//! Window table functions: TUMBLE, HOP and CUMULATE.
+//! Window table functions: TUMBLE, HOP, CUMULATE and SESSION.
 
 use super::bind::{Binder, place_of};
 use super::dialect::TABLE_ARGUMENT;
@@ -15,6 +15,8 @@ use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments, Iden
 const TUMBLE: [&str; 4] = ["DATA", "TIMECOL", "SIZE", "OFFSET"];
 const HOP: [&str; 5] = ["DATA", "TIMECOL", "SLIDE", "SIZE", "OFFSET"];
 const CUMULATE: [&str; 5] = ["DATA", "TIMECOL", "STEP", "SIZE", "OFFSET"];
+/// Its last one may not be left out.
+const SESSION: [&str; 3] = ["DATA", "TIMECOL", "GAP"];
 
 /// The relation that `TABLE(expr)` gives.
 pub(super) fn table_function(planner: &Planner<'_>, expr: &ast::Expr) -> Result<RelRef, SqlError> {
@@ -27,14 +29,19 @@ pub(super) fn table_function(planner: &Planner<'_>, expr: &ast::Expr) -> Result<
         "TUMBLE" => &TUMBLE,
         "HOP" => &HOP,
         "CUMULATE" => &CUMULATE,
-        "SESSION" => return Err(SqlError::unsupported(place, name).hint("TUMBLE, HOP and CUMULATE are")),
+        "SESSION" => return session(planner, call, place),
         _ => {
             return Err(SqlError::at(place, format!("unknown table function {name}"))
-                .maybe_hint(did_you_mean(&name, ["TUMBLE", "HOP", "CUMULATE"])));
+                .maybe_hint(did_you_mean(&name, ["TUMBLE", "HOP", "CUMULATE", "SESSION"])));
         }
     };
     let args = arguments(call, names, place)?;
-    let input = data(planner, args[0])?;
+    let (input, partition) = data(planner, args[0])?;
+    if !partition.is_empty() {
+        return Err(
+            SqlError::at(place_of(args[0]), format!("{name} takes no PARTITION BY")).hint("GROUP BY the columns")
+        );
+    }
     let time_column = descriptor(args[1], &input)?;
     let spans = args[2..].iter().map(|arg| span(arg)).collect::<Result<Vec<i64>, _>>()?;
     let (size_ms, slide_ms) = if name == "TUMBLE" { (spans[0], spans[0]) } else { (spans[1], spans[0]) };
@@ -51,6 +58,27 @@ pub(super) fn table_function(planner: &Planner<'_>, expr: &ast::Expr) -> Result<
     };
     let window = WindowSpec { time_column, kind, size_ms, slide_ms, offset_ms: offset.rem_euclid(distance), zone };
     Ok(Rel::assign(input, window))
+}
+
+/// `SESSION(TABLE t PARTITION BY k, DESCRIPTOR(time), gap)`.
+fn session(planner: &Planner<'_>, call: &ast::Function, place: Place) -> Result<RelRef, SqlError> {
+    let args = arguments(call, &SESSION, place)?;
+    let [table, time, gap] = args.as_slice() else {
+        return Err(SqlError::at(place, "SESSION lacks the argument GAP").hint(SESSION.join(", ")));
+    };
+    let (input, partition) = data(planner, table)?;
+    let time_column = descriptor(time, &input)?;
+    let gap_ms = span(gap)?;
+    if gap_ms <= 0 {
+        return Err(SqlError::at(place_of(gap), "the gap of SESSION must be greater than zero"));
+    }
+    let scope = Scope::of(None, input.schema.clone());
+    let key = partition.iter().map(|name| Ok(scope.column(name)?.0)).collect::<Result<Vec<usize>, SqlError>>()?;
+    let zone = match input.schema.fields[time_column].data_type {
+        DataType::TimestampLtz(_) => planner.catalog.zone(),
+        _ => Zone::UTC,
+    };
+    Ok(Rel::session(input, key, time_column, gap_ms, zone))
 }
 
 fn check_spans(name: &str, kind: WindowKind, size_ms: i64, slide_ms: i64, place: Place) -> Result<(), SqlError> {
@@ -106,24 +134,38 @@ fn named(name: &Ident, names: &[&str]) -> Result<usize, SqlError> {
     })
 }
 
-/// `TABLE t`, or a subquery.
-fn data(planner: &Planner<'_>, arg: &ast::Expr) -> Result<RelRef, SqlError> {
+/// `TABLE t`, `TABLE t PARTITION BY k`, or a subquery; the columns of PARTITION BY.
+fn data<'a>(planner: &Planner<'_>, arg: &'a ast::Expr) -> Result<(RelRef, Vec<&'a Ident>), SqlError> {
+    let mut partition = Vec::new();
     let name = match arg {
-        ast::Expr::Prefixed { prefix, value } if prefix.value == TABLE_ARGUMENT => match &**value {
-            ast::Expr::Identifier(name) => name.clone(),
-            ast::Expr::CompoundIdentifier(path) => {
-                let name = ast::ObjectName::from(path.clone());
-                super::names::single(&name, place_of(arg))?
+        ast::Expr::Prefixed { prefix, value } if prefix.value == TABLE_ARGUMENT => {
+            match unpartitioned(value, &mut partition) {
+                ast::Expr::Identifier(name) => name.clone(),
+                ast::Expr::CompoundIdentifier(path) => {
+                    let name = ast::ObjectName::from(path.clone());
+                    super::names::single(&name, place_of(arg))?
+                }
+                _ => return Err(SqlError::at(place_of(arg), "a table is wanted behind TABLE")),
             }
-            _ => return Err(SqlError::at(place_of(arg), "a table is wanted behind TABLE")),
-        },
-        ast::Expr::Subquery(query) => return planner.query(query),
+        }
+        ast::Expr::Subquery(query) => return Ok((planner.query(query)?, partition)),
         ast::Expr::Identifier(name) => {
             return Err(SqlError::at(name.span, "a table is wanted here").hint(format!("write TABLE {name}")));
         }
         _ => return Err(SqlError::at(place_of(arg), "a table is wanted here").hint("write TABLE and its name")),
     };
-    planner.named(&name)
+    Ok((planner.named(&name)?, partition))
+}
+
+/// The table of an argument, and the columns that stand behind it as the dialect puts them.
+fn unpartitioned<'a>(value: &'a ast::Expr, partition: &mut Vec<&'a Ident>) -> &'a ast::Expr {
+    let ast::Expr::Tuple(parts) = value else { return value };
+    let Some((table, columns)) = parts.split_first() else { return value };
+    partition.extend(columns.iter().filter_map(|c| match c {
+        ast::Expr::Identifier(name) => Some(name),
+        _ => None,
+    }));
+    table
 }
 
 /// The rowtime column that `DESCRIPTOR(column)` names.

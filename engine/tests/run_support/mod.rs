@@ -6,8 +6,8 @@ use arrow_array::Array;
 use bytes::Bytes;
 use engine::plan::{JobPlan, TableDef};
 use engine::port::{
-    Connectors, Lookup, LookupSpec, PayloadBlock, PortError, Role, Sink, SinkBatch, SinkSpec, Source, SplitId,
-    SplitInfo, SplitRead, SplitReader, Waker,
+    Changelog, Connectors, Lookup, LookupSpec, PayloadBlock, PortError, Role, Sink, SinkBatch, SinkSpec, Source,
+    SplitId, SplitInfo, SplitRead, SplitReader, Waker,
 };
 use engine::run::decode::JsonOptions;
 use engine::run::encode::JsonEncoder;
@@ -194,7 +194,7 @@ struct IndexWriter {
     index: Index,
     spec: SinkSpec,
     encoder: JsonEncoder,
-    pending: Vec<(String, String)>,
+    pending: Vec<(String, Option<String>)>,
 }
 
 impl Sink for IndexWriter {
@@ -209,6 +209,10 @@ impl Sink for IndexWriter {
         }
         let bound = self.encoder.bind(&batch.rows).unwrap();
         for row in 0..batch.rows.num_rows() {
+            if !batch.kind(row).adds() {
+                self.pending.push((batch.ids.as_ref().unwrap().value(row).to_owned(), None));
+                continue;
+            }
             let mut text = Vec::new();
             bound.write(row, &mut text);
             self.index.bytes.fetch_add(text.len() as u64, Ordering::SeqCst);
@@ -218,13 +222,19 @@ impl Sink for IndexWriter {
                 None => format!("auto-{}-{number}", self.spec.subtask),
             };
             assert!(batch.ids.as_ref().is_none_or(|ids| ids.is_valid(row)));
-            self.pending.push((id, String::from_utf8(text).unwrap()));
+            self.pending.push((id, Some(String::from_utf8(text).unwrap())));
         }
         Ok(())
     }
 
     fn flush(&mut self) -> Result<(), PortError> {
-        self.index.documents.lock().unwrap().extend(self.pending.drain(..));
+        let mut documents = self.index.documents.lock().unwrap();
+        for (id, row) in self.pending.drain(..) {
+            match row {
+                Some(row) => drop(documents.insert(id, row)),
+                None => drop(documents.remove(&id)),
+            }
+        }
         Ok(())
     }
 
@@ -342,6 +352,10 @@ impl Connectors for Hands {
             Role::Lookup => self.lookups.contains_key(&table.name),
         };
         if known { Ok(()) } else { Err(PortError::new(Kind::NotFound, format!("no table {}", table.name))) }
+    }
+
+    fn changelog(&self, _table: &TableDef) -> Changelog {
+        Changelog::Upsert
     }
 
     fn source(&self, table: &TableDef) -> Result<Arc<dyn Source>, PortError> {

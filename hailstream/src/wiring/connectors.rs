@@ -5,7 +5,7 @@ use super::index_sink::IndexSink;
 use super::rest_lookup::{REST_LOOKUP, RestLookups};
 use super::stream_source::StreamSource;
 use engine::plan::TableDef;
-use engine::port::{Connectors, Lookup, LookupSpec, PortError, Role, Sink, SinkSpec, Source};
+use engine::port::{Changelog, Connectors, Lookup, LookupSpec, PortError, Role, Sink, SinkSpec, Source};
 use engine::run::connectors::BuiltinConnectors;
 use engine::run::decode::JsonOptions;
 use index::Index;
@@ -108,6 +108,14 @@ impl Connectors for PlatformConnectors {
                 Err(wrong(table, "its connector cannot be looked up; 'filesystem' and 'rest-lookup' can"))
             }
             _ => self.builtin.check(table, role),
+        }
+    }
+
+    fn changelog(&self, table: &TableDef) -> Changelog {
+        match connector(table) {
+            ELASTICSEARCH => Changelog::Upsert,
+            KINESIS => Changelog::Append,
+            _ => self.builtin.changelog(table),
         }
     }
 

@@ -35,9 +35,12 @@ impl IndexSink {
     fn documents(&self, batch: &SinkBatch) -> Result<Vec<Operation>, PortError> {
         let rows = self.encoder.bind(&batch.rows)?;
         let document = |row| {
+            let id = batch.ids.as_ref().map(|ids| ids.value(row).to_owned());
+            if !batch.kind(row).adds() {
+                return Operation { index: self.name.clone(), id, action: Action::Delete };
+            }
             let mut source = Vec::with_capacity(128);
             rows.write(row, &mut source);
-            let id = batch.ids.as_ref().map(|ids| ids.value(row).to_owned());
             Operation { index: self.name.clone(), id, action: Action::Index { source: Bytes::from(source) } }
         };
         Ok((0..batch.rows.num_rows()).map(document).collect())

@@ -445,16 +445,9 @@ impl Accumulator {
                 real(aggregate.result, range.map(of))
             }
             Self::Decimal { sum, count } => {
-                let DataType::Decimal(_, scale) = aggregate.result else { return Err(mistyped(&ArrowType::Null)) };
-                let argument = match aggregate.argument {
-                    Some(DataType::Decimal(_, s)) => s,
-                    _ => scale,
-                };
-                let raise = 10_i128.pow(u32::from(scale.saturating_sub(argument)));
                 let of = |i: usize| {
-                    let raised = (count[i] > 0).then(|| sum[i].checked_mul(raise)).flatten()?;
-                    let value = if average { half_up(raised, count[i].into()) } else { raised };
-                    Some(value).filter(|v| v.abs() < DECIMAL_BOUND)
+                    let by = if average { count[i] } else { count[i].min(1) };
+                    finished_decimal(sum[i], by, aggregate.argument, aggregate.result)
                 };
                 decimal(aggregate.result, range.map(of))
             }
@@ -471,12 +464,12 @@ impl Accumulator {
 }
 
 /// A value as the bytes that a checkpoint keeps.
-pub(super) fn saved(value: &impl Serialize) -> Result<Vec<u8>, String> {
+pub(crate) fn saved(value: &impl Serialize) -> Result<Vec<u8>, String> {
     postcard::to_allocvec(value).map_err(|e| format!("a state cannot be written: {e}"))
 }
 
 /// What [`saved`] gave, nothing else.
-pub(super) fn loaded<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+pub(crate) fn loaded<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(format!("{} bytes follow the states", rest.len())),
@@ -500,6 +493,24 @@ fn doubles<'a>(array: &'a dyn Array) -> Result<Box<dyn Fn(usize) -> f64 + 'a>, A
     Ok(Box::new(move |row| values[row].into()))
 }
 
+/// A sum of decimals, if there is one.
+pub(crate) fn within_decimal(sum: Option<i128>) -> Option<i128> {
+    sum.filter(|s| s.abs() < DECIMAL_BOUND)
+}
+
+/// `sum` of decimals of the type `argument`, divided `by` their number for a mean, as `result`; `None` when there were none
+/// and when it does not fit.
+pub(crate) fn finished_decimal(sum: i128, by: i64, argument: Option<DataType>, result: DataType) -> Option<i128> {
+    let DataType::Decimal(_, scale) = result else { return None };
+    let argument = match argument {
+        Some(DataType::Decimal(_, s)) => s,
+        _ => scale,
+    };
+    let raise = 10_i128.pow(u32::from(scale.saturating_sub(argument)));
+    let raised = (by > 0).then(|| sum.checked_mul(raise)).flatten()?;
+    within_decimal(Some(half_up(raised, by.into())))
+}
+
 /// `value / by`, rounded half away from zero; `by` > 0.
 fn half_up(value: i128, by: i128) -> i128 {
     let (quotient, rest) = (value / by, value % by);
@@ -515,7 +526,7 @@ fn build<T: ArrowPrimitiveType>(
     retype(builder, result)
 }
 
-fn number(result: DataType, values: impl Iterator<Item = Option<i64>>) -> Result<ArrayRef, ArrowError> {
+pub(crate) fn number(result: DataType, values: impl Iterator<Item = Option<i64>>) -> Result<ArrayRef, ArrowError> {
     match result.arrow() {
         ArrowType::Boolean => Ok(Arc::new(values.map(|v| v.map(|v| v != 0)).collect::<BooleanArray>())),
         ArrowType::Int8 => build::<Int8Type>(result, values.map(|v| v.map(|v| v as i8))),
@@ -528,7 +539,7 @@ fn number(result: DataType, values: impl Iterator<Item = Option<i64>>) -> Result
     }
 }
 
-fn real(result: DataType, values: impl Iterator<Item = Option<f64>>) -> Result<ArrayRef, ArrowError> {
+pub(crate) fn real(result: DataType, values: impl Iterator<Item = Option<f64>>) -> Result<ArrayRef, ArrowError> {
     match result {
         DataType::Float => build::<Float32Type>(result, values.map(|v| v.map(|v| v as f32))),
         DataType::Double => build::<Float64Type>(result, values),
@@ -536,7 +547,7 @@ fn real(result: DataType, values: impl Iterator<Item = Option<f64>>) -> Result<A
     }
 }
 
-fn decimal(result: DataType, values: impl Iterator<Item = Option<i128>>) -> Result<ArrayRef, ArrowError> {
+pub(crate) fn decimal(result: DataType, values: impl Iterator<Item = Option<i128>>) -> Result<ArrayRef, ArrowError> {
     build::<Decimal128Type>(result, values)
 }
 

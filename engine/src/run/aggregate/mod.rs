@@ -8,6 +8,7 @@ mod state;
 mod table;
 mod window;
 
+pub(crate) use accumulate::{decimal, finished_decimal, loaded, number, real, saved, within_decimal};
 pub(crate) use keys::{owner_of, retype};
 pub(crate) use state::{Aggregation, Emission, Partials, Rejected};
 pub(crate) use table::{GroupTable, Groups, Shape};

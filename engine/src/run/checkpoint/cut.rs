@@ -1,7 +1,7 @@
 //! What a job keeps at one cut: positions, watermarks, groups, open transactions. Freezing it copies nothing.
 
 use super::layout::StateLayout;
-use crate::run::aggregate::{GroupTable, Slice};
+use super::part::Part;
 use model::Watermark;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -40,10 +40,10 @@ pub(crate) struct SplitCut {
     pub(crate) ended: bool,
 }
 
-/// Groups of slices.
-pub(crate) type Parts = Vec<(Slice, Arc<GroupTable>)>;
+/// Parts of the state of one operator.
+pub(crate) type Parts = Vec<Part>;
 
-/// What an aggregation kept, in all of its subtasks.
+/// What an operator kept, in all of its subtasks.
 #[derive(Debug, Clone)]
 pub(crate) struct OperatorCut {
     pub(crate) layout: Arc<StateLayout>,
@@ -65,13 +65,8 @@ impl Cut {
         }
     }
 
-    /// Takes in what one subtask of an aggregation kept.
-    pub(crate) fn add_operator(
-        &mut self,
-        layout: &Arc<StateLayout>,
-        watermark: i64,
-        parts: &[(Slice, Arc<GroupTable>)],
-    ) {
+    /// Takes in what one subtask of an operator kept.
+    pub(crate) fn add_operator(&mut self, layout: &Arc<StateLayout>, watermark: i64, parts: &[Part]) {
         let none = || OperatorCut { layout: layout.clone(), watermark: Watermark::MAX, parts: Vec::new() };
         let operator = self.operators.entry(layout.name.clone()).or_insert_with(none);
         operator.watermark = operator.watermark.min(Watermark(watermark));

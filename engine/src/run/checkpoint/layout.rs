@@ -1,7 +1,10 @@
 //! What the state of an operator means: its place in the script, its keys, its aggregates and its windows. By it the state
 //! of one script is compared with what another one needs.
 
-use crate::plan::{Aggregate, AggregateFunction, JobPlan, NodeId, NodeKind, SinkTarget, WindowKind, WindowSource};
+use crate::plan::{
+    Aggregate, AggregateFunction, JobPlan, JoinTime, KeyedOperator, Node, NodeId, NodeKind, SinkTarget, WindowKind,
+    WindowSource,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,7 +46,7 @@ impl StateLayout {
     }
 }
 
-/// The layouts of all aggregations of a plan.
+/// The layouts of all operators with state of a plan.
 pub(crate) fn layouts(plan: &JobPlan) -> BTreeMap<NodeId, Arc<StateLayout>> {
     let mut found: BTreeMap<NodeId, Arc<StateLayout>> = BTreeMap::new();
     for (id, node) in plan.nodes.iter().enumerate() {
@@ -70,10 +73,11 @@ pub(crate) fn layouts(plan: &JobPlan) -> BTreeMap<NodeId, Arc<StateLayout>> {
     found
 }
 
-/// The aggregations above `node`, the nearest ones first.
+/// The operators with state above `node`, the nearest ones first.
 fn aggregations(plan: &JobPlan, node: NodeId, found: &mut Vec<NodeId>) {
     for input in &plan.nodes[node].inputs {
-        if matches!(plan.nodes[*input].kind, NodeKind::WindowAggregate { .. }) && !found.contains(input) {
+        let keeps = matches!(plan.nodes[*input].kind, NodeKind::WindowAggregate { .. } | NodeKind::Keyed { .. });
+        if keeps && !found.contains(input) {
             found.push(*input);
         }
         aggregations(plan, *input, found);
@@ -82,7 +86,11 @@ fn aggregations(plan: &JobPlan, node: NodeId, found: &mut Vec<NodeId>) {
 
 fn layout(plan: &JobPlan, id: NodeId, name: String) -> Option<StateLayout> {
     let node = &plan.nodes[id];
-    let NodeKind::WindowAggregate { window, keys, aggregates } = &node.kind else { return None };
+    let (window, keys, aggregates) = match &node.kind {
+        NodeKind::WindowAggregate { window, keys, aggregates } => (window, keys, aggregates),
+        NodeKind::Keyed { keys, operator } => return Some(keyed(plan, node, keys, operator, name)),
+        _ => return None,
+    };
     let above = node.inputs[0];
     let typed = |column: usize| {
         format!("{} {}", origin(plan, above, column), plan.nodes[above].schema.fields[column].data_type)
@@ -114,6 +122,62 @@ fn layout(plan: &JobPlan, id: NodeId, name: String) -> Option<StateLayout> {
     })
 }
 
+/// The layout of an operator that keeps rows: what it does, and all columns of the rows that it keeps.
+fn keyed(plan: &JobPlan, node: &Node, keys: &[Vec<usize>], operator: &KeyedOperator, name: String) -> StateLayout {
+    let typed = |side: usize, column: usize| {
+        let above = node.inputs[side];
+        format!("{} {}", origin(plan, above, column), plan.nodes[above].schema.fields[column].data_type)
+    };
+    let listed = |side: usize, columns: &mut dyn Iterator<Item = usize>| {
+        columns.map(|c| typed(side, c)).collect::<Vec<_>>().join(", ")
+    };
+    let first = |column: usize| typed(0, column);
+    let mut kept = vec![match operator {
+        KeyedOperator::Rank(rank) => {
+            let way =
+                |o: &crate::plan::OrderBy| format!("{}{}", first(o.column), if o.descending { " DESC" } else { "" });
+            let order: Vec<String> = rank.order.iter().map(way).collect();
+            format!("rank by [{}], to {:?}, newest first {}", order.join(", "), rank.to, rank.newest_first)
+        }
+        KeyedOperator::Latest => "latest".to_owned(),
+        KeyedOperator::Final => "final".to_owned(),
+        KeyedOperator::Session { .. } => "session".to_owned(),
+        KeyedOperator::Join(_) => "join".to_owned(),
+        KeyedOperator::Group { aggregates } | KeyedOperator::Over { aggregates, .. } => {
+            aggregates.iter().map(|a| call(a, &first)).collect::<Vec<_>>().join(", ")
+        }
+    }];
+    if !matches!(operator, KeyedOperator::Group { .. }) {
+        let rows = |side: usize| {
+            let above = &plan.nodes[node.inputs[side]];
+            let columns = (0..above.schema.fields.len()).filter(|c| Some(*c) != above.change);
+            format!("rows of [{}]", listed(side, &mut columns.into_iter()))
+        };
+        kept.extend((0..node.inputs.len()).map(rows));
+    }
+    let windows = match operator {
+        KeyedOperator::Session { time_column, gap_ms, zone } => {
+            format!("session over {}: gap {gap_ms} ms, zone {zone}", first(*time_column))
+        }
+        KeyedOperator::Over { time_column, frame, .. } => format!("over {}: {frame:?}", first(*time_column)),
+        KeyedOperator::Join(join) => match &join.time {
+            JoinTime::Unbounded => "none".to_owned(),
+            JoinTime::Interval { times, lower_ms, upper_ms } => {
+                format!("{} - {}: {lower_ms} to {upper_ms} ms", typed(0, times[0]), typed(1, times[1]))
+            }
+            JoinTime::Window { ends, zone } => format!("to {}, zone {zone}", typed(0, ends[0])),
+        },
+        KeyedOperator::Rank(rank) => {
+            rank.window.map_or_else(|| "none".to_owned(), |(end, zone)| format!("to {}, zone {zone}", first(end)))
+        }
+        _ => "none".to_owned(),
+    };
+    let mut input = Vec::new();
+    node.inputs.iter().for_each(|above| conditions(plan, *above, &mut input));
+    let keys = keys.iter().enumerate().map(|(side, k)| listed(side, &mut k.iter().copied())).collect();
+    StateLayout { name, keys, aggregates: kept, windows, input }
+}
+
 fn call(aggregate: &Aggregate, typed: &dyn Fn(usize) -> String) -> String {
     let name = match aggregate.function {
         AggregateFunction::Count => "COUNT",
@@ -141,6 +205,13 @@ fn origin(plan: &JobPlan, id: NodeId, column: usize) -> String {
         NodeKind::Filter { .. } | NodeKind::Union => below(column),
         NodeKind::Project { exprs } => exprs.get(column).map_or_else(named, |e| e.shown(&|c| below(c)).to_string()),
         NodeKind::TableFunction { .. } | NodeKind::WindowAssign { .. } => own(above()),
+        NodeKind::Keyed { keys, operator: KeyedOperator::Group { .. } } => {
+            keys[0].get(column).map_or_else(named, |k| below(*k))
+        }
+        NodeKind::Keyed { operator: KeyedOperator::Join(_), .. } if column >= above() => {
+            node.inputs.get(1).map_or_else(named, |right| origin(plan, *right, column - above()))
+        }
+        NodeKind::Keyed { .. } => own(above()),
         NodeKind::Lookup { table, .. } if column >= above() => format!("{}.{}", table.name, named()),
         NodeKind::Lookup { .. } => below(column),
         NodeKind::WindowAggregate { keys, .. } => keys.get(column).map_or_else(named, |k| below(*k)),

@@ -7,6 +7,7 @@
 mod cut;
 mod layout;
 mod manifest;
+mod part;
 mod restore;
 mod storage;
 mod view;
@@ -14,6 +15,7 @@ mod writer;
 
 pub(crate) use cut::{Cut, Parts, SplitCut};
 pub(crate) use layout::{StateLayout, layouts};
+pub(crate) use part::{Part, PartShape};
 pub(crate) use restore::{restore, share_out};
 #[cfg(test)]
 pub(crate) use writer::WriterWork;

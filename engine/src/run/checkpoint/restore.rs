@@ -6,11 +6,12 @@ use super::layout::{StateLayout, layouts};
 use super::manifest::{
     Manifest, PART_MAGIC, SavedOperator, SavedPart, VERSION, number_of, snapshot_names, snapshot_of,
 };
+use super::part::{Part, PartShape};
 use super::storage::CheckpointStorage;
 use super::{Checkpointing, Restore};
 use crate::plan::{JobPlan, NodeKind};
 use crate::port::PortError;
-use crate::run::aggregate::{GroupTable, Groups, Shape, Slice, owner_of};
+use crate::run::aggregate::owner_of;
 use crate::run::error::JobError;
 use model::{Kind, Watermark};
 use std::collections::BTreeMap;
@@ -109,7 +110,7 @@ pub(crate) fn restore(
     restore: &Restore,
     allow_dropped: bool,
     plan: &JobPlan,
-    shapes: &BTreeMap<String, Shape>,
+    shapes: &BTreeMap<String, PartShape>,
 ) -> Result<Option<Cut>, JobError> {
     let Some(storage) = &options.storage else { return Ok(None) };
     let port = JobError::port("the job's state");
@@ -226,7 +227,7 @@ fn load(
     storage: &dyn CheckpointStorage,
     manifest: &Manifest,
     report: &StateReport,
-    shapes: &BTreeMap<String, Shape>,
+    shapes: &BTreeMap<String, PartShape>,
     wanted: bool,
 ) -> Result<Cut, PortError> {
     let mut cut = Cut { sinks: manifest.sinks.clone(), ..Cut::default() };
@@ -238,10 +239,10 @@ fn load(
         let Some(shape) = shapes.get(name) else { continue };
         let mut parts = Vec::with_capacity(operator.parts.len());
         for part in &operator.parts {
-            let table = load_part(storage, part, shape).map_err(|e| {
+            let loaded = load_part(storage, part, shape).map_err(|e| {
                 PortError::new(e.kind, format!("checkpoint {}, {name}: {}", manifest.number, e.message))
             })?;
-            parts.push((part.slice(), Arc::new(table)));
+            parts.push(loaded);
         }
         let (layout, watermark) = (Arc::new(operator.layout.clone()), Watermark(operator.watermark));
         cut.operators.insert(name.clone(), OperatorCut { layout, watermark, parts });
@@ -252,34 +253,19 @@ fn load(
 pub(super) fn load_part(
     storage: &dyn CheckpointStorage,
     part: &SavedPart,
-    shape: &Shape,
-) -> Result<GroupTable, PortError> {
+    shape: &PartShape,
+) -> Result<Part, PortError> {
     let bytes = storage.read(&part.file, part.offset, Some(part.length))?;
-    let groups = model::unseal(PART_MAGIC, VERSION, &bytes).and_then(|payload| Groups::load(shape, payload));
-    groups
-        .and_then(GroupTable::of)
+    model::unseal(PART_MAGIC, VERSION, &bytes)
+        .and_then(|payload| Part::load(shape, part.slice(), payload))
         .map_err(|e| PortError::new(Kind::Corrupt, format!("{} at {}: {e}", part.file, part.offset)))
 }
 
 /// Shares the parts of an operator out to `parallelism` subtasks by the key groups that each owns. A part that one
 /// subtask owns whole is handed over as it is.
-pub(crate) fn share_out(
-    parts: &[(Slice, Arc<GroupTable>)],
-    key_groups: u32,
-    parallelism: usize,
-) -> Result<Vec<Parts>, String> {
+pub(crate) fn share_out(parts: &[Part], key_groups: u32, parallelism: usize) -> Result<Vec<Parts>, String> {
     let mut shares: Vec<Parts> = vec![Vec::new(); parallelism];
     let owner = |spread: u32| owner_of(spread, key_groups, parallelism);
-    for (slice, part) in parts {
-        if let Some(owner) = part.common(owner) {
-            shares[owner].push((*slice, part.clone()));
-            continue;
-        }
-        for (subtask, groups) in part.groups().clone().partition(parallelism, owner).into_iter().enumerate() {
-            if groups.len() > 0 {
-                shares[subtask].push((*slice, Arc::new(GroupTable::of(groups)?)));
-            }
-        }
-    }
+    parts.iter().try_for_each(|part| part.share_out(parallelism, owner, &mut shares))?;
     Ok(shares)
 }

@@ -3,6 +3,7 @@
 use super::Restore;
 use super::cut::SplitCut;
 use super::manifest::{Manifest, SavedOperator, SavedPart};
+use super::part::{Part, PartShape};
 use super::restore::{load_part, manifest, report};
 use super::storage::CheckpointStorage;
 use crate::plan::{JobPlan, NodeKind};
@@ -167,12 +168,16 @@ pub fn groups(
     let schema = schema(plan, operator).ok_or_else(|| missing(format!("the script has no operator {operator}")))?;
     let mut parts: Vec<&SavedPart> = saved.parts.iter().collect();
     parts.sort_by_key(|p| (p.end, p.start, p.from));
+    let PartShape::Groups(shape) = shape else {
+        let what = format!("operator {operator} keeps rows by key, which cannot be shown one by one");
+        return Err(PortError::new(Kind::Invalid, what));
+    };
     let (mut found, mut left) = (Vec::new(), rows_max);
     for part in parts {
         if left == 0 {
             break;
         }
-        let table = load_part(storage, part, shape)?;
+        let Part::Groups(_, table) = load_part(storage, part, &PartShape::Groups(shape.clone()))? else { continue };
         let count = table.groups().len().min(left);
         left -= count;
         let internal = |e: arrow_schema::ArrowError| PortError::new(Kind::Internal, e.to_string());

@@ -6,14 +6,15 @@ use super::cut::{Cut, OperatorCut};
 use super::manifest::{
     Manifest, PART_MAGIC, SavedOperator, SavedPart, VERSION, manifest_name, number_of, snapshot_names, state_name,
 };
+use super::part::{Memory, Part};
 use super::storage::CheckpointStorage;
 use crate::port::PortError;
-use crate::run::aggregate::{GroupTable, Slice};
+use crate::run::aggregate::Slice;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use model::{Env, Kind};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 /// Of a file's bytes at least one in so many must be of use, or what is of use is written anew.
@@ -149,7 +150,7 @@ fn note_failure(stats: &Mutex<CheckpointStats>, why: String) {
 }
 
 /// Where a part of state was written, known by the memory that it stands in.
-type Known = (Weak<GroupTable>, SavedPart);
+type Known = (Memory, SavedPart);
 
 struct Body {
     storage: Arc<dyn CheckpointStorage>,
@@ -219,14 +220,14 @@ impl Body {
         let stale = self.stale_files();
         for (name, operator) in &cut.operators {
             let mut parts = Vec::with_capacity(operator.parts.len());
-            for (slice, part) in &operator.parts {
-                let key = (name.clone(), *slice);
+            for part in &operator.parts {
+                let key = (name.clone(), part.slice());
                 let known = self.saved.get(&key).and_then(|k| known_at(k, part)).filter(|p| !stale.contains(&p.file));
                 let place = match known {
                     Some(place) => place.clone(),
-                    None => file.append(*slice, part)?,
+                    None => file.append(part)?,
                 };
-                saved.entry(key).or_insert_with(Vec::new).push((Arc::downgrade(part), place.clone()));
+                saved.entry(key).or_insert_with(Vec::new).push((part.memory(), place.clone()));
                 parts.push(place);
             }
             operators.push(saved_operator(operator, parts));
@@ -249,7 +250,7 @@ impl Body {
     fn stale_files(&self) -> BTreeSet<String> {
         let mut used: BTreeMap<&str, u64> = BTreeMap::new();
         for (part, place) in self.saved.values().flatten() {
-            if part.strong_count() > 0 {
+            if part.is_in_use() {
                 *used.entry(&place.file).or_default() += place.length;
             }
         }
@@ -263,7 +264,7 @@ impl Body {
         let mut file = StateFile::new(state_name);
         let mut operators = Vec::with_capacity(cut.operators.len());
         for operator in cut.operators.values() {
-            let parts = operator.parts.iter().map(|(slice, part)| file.append(*slice, part));
+            let parts = operator.parts.iter().map(|part| file.append(part));
             operators.push(saved_operator(operator, parts.collect::<Result<_, _>>()?));
         }
         let manifest = self.manifest(self.next - 1, cut, operators);
@@ -331,8 +332,8 @@ fn saved_operator(operator: &OperatorCut, parts: Vec<SavedPart>) -> SavedOperato
 }
 
 /// Where the part was written, if it has not changed since: then it stands in the same memory.
-fn known_at<'a>(known: &'a [Known], part: &Arc<GroupTable>) -> Option<&'a SavedPart> {
-    known.iter().find(|(memory, _)| memory.as_ptr() == Arc::as_ptr(part)).map(|(_, place)| place)
+fn known_at<'a>(known: &'a [Known], part: &Part) -> Option<&'a SavedPart> {
+    known.iter().find(|(memory, _)| memory.is_of(part)).map(|(_, place)| place)
 }
 
 /// Sealed parts on their way into one file.
@@ -347,9 +348,9 @@ impl StateFile {
         Self { name, parts: Vec::new(), bytes: 0 }
     }
 
-    fn append(&mut self, slice: Slice, part: &GroupTable) -> Result<SavedPart, PortError> {
+    fn append(&mut self, part: &Part) -> Result<SavedPart, PortError> {
         let wrong = |message: String| PortError::new(Kind::Internal, message);
-        let payload = part.groups().save().map_err(wrong)?;
+        let payload = part.save().map_err(wrong)?;
         if u32::try_from(payload.len()).is_err() {
             return Err(wrong(format!("a part of state of {} bytes is larger than 4 GiB", payload.len())));
         }
@@ -357,8 +358,8 @@ impl StateFile {
         let (offset, length) = (self.bytes, sealed.len() as u64);
         self.bytes += length;
         self.parts.push(sealed);
-        let (start, end, from) = (slice.start, slice.end, slice.from);
-        Ok(SavedPart { start, end, from, groups: part.groups().len() as u64, file: self.name.clone(), offset, length })
+        let Slice { start, end, from } = part.slice();
+        Ok(SavedPart { start, end, from, groups: part.len() as u64, file: self.name.clone(), offset, length })
     }
 }
 

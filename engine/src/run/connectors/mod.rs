@@ -3,15 +3,17 @@
 mod blackhole;
 mod datagen;
 mod files;
+mod held;
 mod parts;
 mod print;
 mod table_lookup;
 mod values;
 
+pub(crate) use held::HeldSink;
 pub(crate) use values::ValuesSource;
 
 use crate::plan::{LookupCache, TableDef};
-use crate::port::{Connectors, Lookup, LookupSpec, PortError, Role, Sink, SinkSpec, Source};
+use crate::port::{Changelog, Connectors, Lookup, LookupSpec, PortError, Role, Sink, SinkSpec, Source};
 use crate::run::decode::JsonOptions;
 use crate::run::duration_ms;
 use model::{Env, Kind};
@@ -106,6 +108,16 @@ impl Connectors for BuiltinConnectors {
             }
             (Some("datagen"), Role::Sink) => Err(invalid(table, "connector 'datagen' can only be read".into())),
             _ => Err(self.unknown(table)),
+        }
+    }
+
+    fn changelog(&self, table: &TableDef) -> Changelog {
+        if let Some(other) = self.other(table) {
+            return other.changelog(table);
+        }
+        match table.options.get("connector").map(String::as_str) {
+            Some("print" | "blackhole") => Changelog::All,
+            _ => Changelog::Append,
         }
     }
 

@@ -161,7 +161,7 @@ mod tests {
     fn write(sink: &mut PartSink, value: i64) {
         let schema = spec(None).schema.arrow();
         let rows = RecordBatch::try_new(schema, vec![Arc::new(Int64Array::from(vec![value]))]).unwrap();
-        sink.write(&SinkBatch { rows, ids: None }).unwrap();
+        sink.write(&SinkBatch { rows, ids: None, kinds: None }).unwrap();
     }
 
     fn shown(folder: &Path) -> (Vec<String>, usize) {

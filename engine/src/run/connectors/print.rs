@@ -35,7 +35,8 @@ impl Sink for PrintSink {
         let mut text = Vec::new();
         for row in 0..batch.rows.num_rows() {
             text.extend_from_slice(self.prefix.as_bytes());
-            text.extend_from_slice(b"+I[");
+            text.extend_from_slice(batch.kind(row).sign().as_bytes());
+            text.push(b'[');
             for (index, cell) in cells.iter().enumerate() {
                 if index > 0 {
                     text.extend_from_slice(b", ");

@@ -4,6 +4,7 @@ use super::pipeline::{Pipeline, Rejects};
 use super::{EVENTS_PER_STEP, Step, Task};
 use crate::run::aggregate::{Aggregation, Emission};
 use crate::run::channel::{Batch, Epoch};
+use crate::run::checkpoint::Part;
 use crate::run::coordinator::{Coordinator, Report};
 use crate::run::error::JobError;
 use crate::run::inputs::{Event, Inputs};
@@ -62,6 +63,7 @@ impl AggregateTask {
     fn report(&self, epoch: Option<Epoch>) {
         let wanted = epoch.is_none() || self.coordinator.keeps_state();
         let (watermark, parts) = if wanted { self.state.freeze() } else { (i64::MIN, Vec::new()) };
+        let parts = parts.into_iter().map(|(slice, part)| Part::Groups(slice, part)).collect();
         self.coordinator.report(self.seat, epoch, Report::Operator { watermark, parts });
     }
 

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod expand;
+mod keyed;
 mod lookup;
 mod order;
 mod pipeline;
@@ -12,6 +13,7 @@ mod union;
 
 pub(crate) use aggregate::AggregateTask;
 pub(crate) use expand::Expander;
+pub(crate) use keyed::{KeyedTask, Side};
 pub(crate) use lookup::{LookupTask, LookupTaskOptions};
 pub(crate) use pipeline::{Op, OpKind, Output, Pipeline, PreAggregate, Rejects, Target, WindowAssigner};
 pub(crate) use scan::Scan;

@@ -8,13 +8,14 @@ use crate::run::channel::{Batch, Channel, Epoch, Message};
 use crate::run::decode::JsonOptions;
 use crate::run::encode::JsonEncoder;
 use crate::run::error::JobError;
+use crate::run::keyed::{RowCodec, spread_of};
 use crate::run::meter::{Counter, Meter, Rejection};
 use crate::types::{DataType, Schema};
 use arrow_array::builder::PrimitiveBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMillisecondType};
-use arrow_array::{Array, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow_schema::SchemaRef;
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::filter::{filter_record_batch, prep_null_mask_filter};
 use arrow_select::take::take_record_batch;
 use model::Watermark;
@@ -90,15 +91,47 @@ impl PreAggregate {
 /// A channel to one subtask, or one to each subtask of the second half of an aggregation.
 pub(crate) enum Output {
     Forward(Arc<Channel>),
-    Exchange { channels: Vec<Arc<Channel>>, key_groups: u32 },
+    Exchange {
+        channels: Vec<Arc<Channel>>,
+        key_groups: u32,
+    },
+    /// Rows to the subtask that owns their key.
+    Keyed {
+        channels: Vec<Arc<Channel>>,
+        key_groups: u32,
+        keys: Vec<usize>,
+        codec: RowCodec,
+    },
 }
 
 impl Output {
     fn channels(&self) -> &[Arc<Channel>] {
         match self {
             Self::Forward(channel) => std::slice::from_ref(channel),
-            Self::Exchange { channels, .. } => channels,
+            Self::Exchange { channels, .. } | Self::Keyed { channels, .. } => channels,
         }
+    }
+
+    /// Sends rows to all who are to have them.
+    fn send_rows(&self, batch: &RecordBatch) -> Result<(), ArrowError> {
+        let Self::Keyed { channels, key_groups, keys, codec } = self else {
+            self.send_all(|| Message::Batch(Batch::Rows(batch.clone())));
+            return Ok(());
+        };
+        let columns: Vec<ArrayRef> = keys.iter().map(|k| batch.column(*k).clone()).collect();
+        let keys = codec.encode(&columns, batch.num_rows())?;
+        let mut chosen: Vec<Vec<u32>> = vec![Vec::new(); channels.len()];
+        for (row, key) in keys.iter().enumerate() {
+            chosen[owner_of(spread_of(key.data()), *key_groups, channels.len())].push(row as u32);
+        }
+        for (channel, rows) in channels.iter().zip(chosen).filter(|(_, rows)| !rows.is_empty()) {
+            let share = match rows.len() == batch.num_rows() {
+                true => batch.clone(),
+                false => take_record_batch(batch, &UInt32Array::from(rows))?,
+            };
+            channel.push(Message::Batch(Batch::Rows(share)));
+        }
+        Ok(())
     }
 
     fn send_all(&self, message: impl Fn() -> Message) {
@@ -134,7 +167,16 @@ impl Rejects {
         Ok(())
     }
 
-    fn count(&self, why: Rejected, batch: &RecordBatch, rows: &[u32]) {
+    /// Counts rows without time.
+    ///
+    /// # Errors
+    /// When they fail the job.
+    pub(crate) fn refuse_timeless(&self, batch: &RecordBatch, rows: &[u32]) -> Result<(), JobError> {
+        self.count(Rejected::Timeless, batch, rows);
+        if self.strict { Err(JobError::Timeless { place: self.place.clone() }) } else { Ok(()) }
+    }
+
+    pub(crate) fn count(&self, why: Rejected, batch: &RecordBatch, rows: &[u32]) {
         let (counter, samples, reason) = match why {
             Rejected::Late => (&self.meter.late, &self.meter.late_samples, "late: its last window has closed"),
             Rejected::Timeless => (&self.meter.bad, &self.meter.bad_samples, "its time is null"),
@@ -242,8 +284,7 @@ impl Pipeline {
     fn hand(&mut self, target: Target, batch: RecordBatch) -> Result<(), JobError> {
         let index = match target {
             Target::Output(output) => {
-                self.outputs[output].send_all(|| Message::Batch(Batch::Rows(batch.clone())));
-                return Ok(());
+                return self.outputs[output].send_rows(&batch).map_err(JobError::arrow("the exchange"));
             }
             Target::Op(index) => index,
         };

@@ -1,17 +1,21 @@
 //! The end of a job: hands rows to a connector's writer on a thread of its own, flushes at every cut.
 
 use super::{EVENTS_PER_STEP, Step, Task};
-use crate::port::{PortError, Sink, SinkBatch};
+use crate::port::{PortError, RowKind, Sink, SinkBatch};
 use crate::run::channel::{Batch, Epoch};
 use crate::run::coordinator::{Coordinator, Report};
 use crate::run::error::JobError;
 use crate::run::ids::IdMaker;
 use crate::run::inputs::{Event, Inputs};
 use crate::run::meter::Meter;
-use arrow_array::{RecordBatch, RecordBatchOptions};
-use arrow_schema::SchemaRef;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int8Type;
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringArray, UInt32Array};
+use arrow_schema::{ArrowError, SchemaRef};
+use arrow_select::take::take_record_batch;
 use crossbeam_channel::{SendTimeoutError, Sender};
 use model::Kind;
+use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,6 +37,10 @@ pub(crate) struct SinkTaskOptions {
     pub(crate) place: String,
     /// For each column of the target the column of the input.
     pub(crate) columns: Vec<usize>,
+    /// The column of the input that says what happens to a row.
+    pub(crate) change: Option<usize>,
+    /// Of several changes of one id in a batch only what they come to is handed on.
+    pub(crate) collapses: bool,
     pub(crate) schema: SchemaRef,
     /// Names rows by columns of the input; `None` when nothing names them.
     pub(crate) ids: Option<IdMaker>,
@@ -64,16 +72,25 @@ impl SinkTask {
 
     fn write(&mut self, input: &RecordBatch, now_ns: u64) -> Result<(), JobError> {
         let place = &self.options.place;
-        let columns = self.options.columns.iter().map(|c| input.column(*c).clone()).collect();
+        let kinds = self.options.change.map(|c| kinds(input.column(c))).transpose().map_err(JobError::arrow(place))?;
+        let ids = self.options.ids.as_ref().map(|m| m.ids(input)).transpose().map_err(JobError::port(place))?;
+        let (input, ids, kinds) = match (ids, kinds) {
+            (Some(ids), Some(kinds)) if self.options.collapses => {
+                collapsed(input, &ids, &kinds).map_err(JobError::arrow(place))?
+            }
+            (ids, kinds) => (input.clone(), ids, kinds),
+        };
+        let mut columns: Vec<ArrayRef> = self.options.columns.iter().map(|c| input.column(*c).clone()).collect();
+        if let (Writer::Collect(_), Some(kinds)) = (&self.writer, &kinds) {
+            columns.insert(0, Arc::new(kinds.iter().map(|k| Some(k.sign())).collect::<StringArray>()));
+        }
         let options = RecordBatchOptions::new().with_row_count(Some(input.num_rows()));
         let rows = RecordBatch::try_new_with_options(self.options.schema.clone(), columns, &options);
         let rows = rows.map_err(JobError::arrow(place))?;
         let written = rows.num_rows() as u64;
         match &mut self.writer {
             Writer::Sink(sink) => {
-                let ids = self.options.ids.as_ref().map(|m| m.ids(input)).transpose();
-                let ids = ids.map_err(JobError::port(place))?;
-                sink.write(&SinkBatch { rows, ids }).map_err(JobError::port(place))?;
+                sink.write(&SinkBatch { rows, ids, kinds }).map_err(JobError::port(place))?;
             }
             Writer::Collect(sender) => collect(sender, rows, &self.options.cancelled).map_err(JobError::port(place))?,
         }
@@ -154,6 +171,30 @@ impl SinkTask {
         }
         Ok(false)
     }
+}
+
+/// What a column of changes says.
+fn kinds(column: &ArrayRef) -> Result<Vec<RowKind>, ArrowError> {
+    let column = column.as_primitive_opt::<Int8Type>();
+    let column = column.ok_or_else(|| ArrowError::SchemaError("a column of changes is no TINYINT".into()))?;
+    Ok(column.values().iter().map(|k| RowKind::of(*k)).collect())
+}
+
+type Changed = (RecordBatch, Option<StringArray>, Option<Vec<RowKind>>);
+
+/// For each id the last change of a batch, which is what all of them come to: what takes a row back without another one in
+/// its place deletes it.
+fn collapsed(input: &RecordBatch, ids: &StringArray, kinds: &[RowKind]) -> Result<Changed, ArrowError> {
+    let mut last: FxHashMap<&str, u32> = FxHashMap::default();
+    for row in 0..ids.len() {
+        last.insert(ids.value(row), row as u32);
+    }
+    let mut rows: Vec<u32> = last.into_values().collect();
+    rows.sort_unstable();
+    let kind = |row: &u32| if kinds[*row as usize].adds() { kinds[*row as usize] } else { RowKind::Delete };
+    let kinds = rows.iter().map(kind).collect();
+    let names = rows.iter().map(|row| Some(ids.value(*row as usize))).collect();
+    Ok((take_record_batch(input, &UInt32Array::from(rows))?, Some(names), Some(kinds)))
 }
 
 /// Waits for whoever collects; that they have gone away ends the job.

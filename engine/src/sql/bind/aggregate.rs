@@ -30,7 +30,7 @@ pub(in crate::sql) struct AggregateCall {
 const LATER: &[&str] = &[
     "APPROX_COUNT_DISTINCT", "ARRAY_AGG", "COLLECT", "CUME_DIST", "DENSE_RANK", "FIRST_VALUE", "JSON_ARRAYAGG",
     "JSON_OBJECTAGG", "LAG", "LAST_VALUE", "LEAD", "LISTAGG", "NTILE", "PERCENTILE", "PERCENT_RANK", "RANK",
-    "ROW_NUMBER", "STDDEV", "STDDEV_POP", "STDDEV_SAMP", "VARIANCE", "VAR_POP", "VAR_SAMP",
+    "STDDEV", "STDDEV_POP", "STDDEV_SAMP", "VARIANCE", "VAR_POP", "VAR_SAMP",
 ];
 
 /// The aggregate function of this name.

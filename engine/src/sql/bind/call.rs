@@ -82,7 +82,7 @@ impl Binder<'_> {
     fn function(&mut self, call: &ast::Function, place: Place) -> Result<Expr, SqlError> {
         let name = call.name.to_string().to_ascii_uppercase();
         if call.over.is_some() {
-            return Err(SqlError::unsupported(place, format!("{name} OVER")).hint("use a window function and GROUP BY"));
+            return self.over(&name, call, place);
         }
         let registered = self.functions.and_then(|f| f.find_aggregate(&name)).map(AggregateFunction::Registered);
         if let Some(function) = registered.or_else(|| aggregate::find(&name)) {

@@ -5,9 +5,11 @@ mod aggregate;
 mod call;
 mod interval;
 mod literal;
+mod over;
 
 pub(super) use aggregate::{AGGREGATE_BASE, AggregateCall};
 pub(crate) use call::is_taken;
+pub(super) use over::{Frame, OVER_BASE, OverCall, OverFunction};
 
 use super::coerce::{self, fold};
 use super::dialect::TABLE_ARGUMENT;
@@ -29,6 +31,10 @@ pub(super) struct Binder<'a> {
     zone: Zone,
     /// Where aggregate calls are collected; `None` where they may not stand.
     aggregates: Option<&'a mut Vec<AggregateCall>>,
+    /// Where calls with OVER are collected; `None` where they may not stand.
+    overs: Option<&'a mut Vec<OverCall>>,
+    /// The windows that the query has given names to.
+    named_windows: &'a [ast::NamedWindowDefinition],
     /// Where each column was named, for later complaints.
     pub(super) places: Vec<(usize, Span)>,
     /// What kind of clause this is, for messages (`WHERE`).
@@ -42,12 +48,27 @@ pub(super) struct Binder<'a> {
 impl<'a> Binder<'a> {
     /// A binder for a clause in which aggregates may not stand.
     pub(super) fn new(scope: &'a Scope, zone: Zone, clause: &'static str) -> Self {
-        Self { scope, zone, aggregates: None, places: Vec::new(), clause, window: None, functions: None }
+        Self {
+            scope,
+            zone,
+            aggregates: None,
+            overs: None,
+            named_windows: &[],
+            places: Vec::new(),
+            clause,
+            window: None,
+            functions: None,
+        }
     }
 
     /// A binder that collects aggregates; each stands in the result as a column from [`AGGREGATE_BASE`] on.
     pub(super) fn collecting(scope: &'a Scope, zone: Zone, aggregates: &'a mut Vec<AggregateCall>) -> Self {
         Self { aggregates: Some(aggregates), ..Self::new(scope, zone, "this clause") }
+    }
+
+    /// The same binder that also collects calls with OVER; each stands in the result as a column from [`OVER_BASE`] on.
+    pub(super) fn with_overs(self, overs: &'a mut Vec<OverCall>, named: &'a [ast::NamedWindowDefinition]) -> Self {
+        Self { overs: Some(overs), named_windows: named, ..self }
     }
 
     /// The same binder that also knows the parts of a window.

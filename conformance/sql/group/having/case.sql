@@ -1,0 +1,9 @@
+-- HAVING over a group that changes.
+SET 'execution.runtime-mode' = 'batch';
+CREATE TABLE orders (
+  id BIGINT, ts TIMESTAMP(3), k STRING, v INT, price DECIMAL(10, 2), x DOUBLE, s STRING, WATERMARK FOR ts AS ts - INTERVAL '2' SECOND
+) WITH ('connector'='filesystem','path'='input/orders.ndjson','format'='json','json.timestamp-format.standard'='ISO-8601');
+CREATE TABLE answers (
+  k STRING, n BIGINT
+) WITH ('connector'='filesystem','path'='out/answers','format'='json','json.timestamp-format.standard'='ISO-8601');
+INSERT INTO answers SELECT k, COUNT(*) FROM orders GROUP BY k HAVING COUNT(*) < 15 AND MAX(v) > 3;

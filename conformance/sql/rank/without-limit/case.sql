@@ -1,0 +1,8 @@
+-- ROW_NUMBER without a limit is no top-N: there it needs a time to be ordered by.
+CREATE TABLE orders (
+  id BIGINT, ts TIMESTAMP(3), k STRING, v INT, price DECIMAL(10, 2), x DOUBLE, s STRING, WATERMARK FOR ts AS ts - INTERVAL '2' SECOND
+) WITH ('connector'='filesystem','path'='input/orders.ndjson','format'='json','json.timestamp-format.standard'='ISO-8601');
+CREATE TABLE answers (
+  id BIGINT, rn BIGINT
+) WITH ('connector'='filesystem','path'='out/answers','format'='json','json.timestamp-format.standard'='ISO-8601');
+INSERT INTO answers SELECT id, ROW_NUMBER() OVER (PARTITION BY k ORDER BY v) AS rn FROM orders;

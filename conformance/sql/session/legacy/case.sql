@@ -1,0 +1,8 @@
+-- The older form: GROUP BY SESSION(time, gap).
+CREATE TABLE orders (
+  id BIGINT, ts TIMESTAMP(3), k STRING, v INT, price DECIMAL(10, 2), x DOUBLE, s STRING, WATERMARK FOR ts AS ts - INTERVAL '2' SECOND
+) WITH ('connector'='filesystem','path'='input/orders.ndjson','format'='json','json.timestamp-format.standard'='ISO-8601');
+CREATE TABLE answers (
+  ws TIMESTAMP(3), we TIMESTAMP(3), k STRING, n BIGINT
+) WITH ('connector'='filesystem','path'='out/answers','format'='json','json.timestamp-format.standard'='ISO-8601');
+INSERT INTO answers SELECT SESSION_START(ts, INTERVAL '90' SECOND), SESSION_END(ts, INTERVAL '90' SECOND), k, COUNT(*) FROM orders GROUP BY SESSION(ts, INTERVAL '90' SECOND), k;
