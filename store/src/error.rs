@@ -341,7 +341,7 @@ pub enum SubscribeError {
     /// It began a subscription to the shard a few seconds ago, which goes on.
     #[error("the consumer is subscribed to the shard already")]
     InUse,
-    /// It began a subscription to the shard within the last second.
+    /// It began a subscription to the shard within the last second, or was refused one.
     #[error("a consumer may subscribe to a shard once a second")]
     TooOften,
 }

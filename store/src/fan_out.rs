@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -36,6 +36,8 @@ struct Slot {
     begun_ns: u64,
     /// False once its reader has gone.
     active: AtomicBool,
+    /// When another one was last refused because of this one; 0 when none was.
+    refused_ns: AtomicU64,
     /// Set when a later one takes its place.
     replaced: AtomicBool,
     /// Rings when there may be something new, and when it was replaced.
@@ -57,19 +59,34 @@ impl Subscriptions {
         slots.retain(|_, slot| slot.active.load(Ordering::Relaxed) || age_ns(slot) < second_ns);
         let key = (consumer.to_owned(), shard);
         if let Some(slot) = slots.get(&key) {
-            if age_ns(slot) < second_ns {
-                return Err(SubscribeError::TooOften);
-            }
-            if age_ns(slot) < limits::SUBSCRIPTION_HOLD_S * second_ns {
-                return Err(SubscribeError::InUse);
-            }
+            slot.give_way(age_ns(slot), now_ns, second_ns)?;
             slot.replaced.store(true, Ordering::Relaxed);
             slot.news.notify_one();
         }
         let (active, replaced) = (AtomicBool::new(true), AtomicBool::new(false));
-        let slot = Arc::new(Slot { begun_ns: now_ns, active, replaced, news: Arc::default() });
+        let refused_ns = AtomicU64::new(0);
+        let slot = Arc::new(Slot { begun_ns: now_ns, active, refused_ns, replaced, news: Arc::default() });
         slots.insert(key, slot.clone());
         Ok(slot)
+    }
+}
+
+impl Slot {
+    /// Whether a subscription that is `age_ns` old gives way to another one.
+    ///
+    /// The real service says within five seconds of a subscription that it is in use. It also says that there is one call a
+    /// second: it is the rate that is told where nothing is in use any more, and to those who go on asking.
+    fn give_way(&self, age_ns: u64, now_ns: u64, second_ns: u64) -> Result<(), SubscribeError> {
+        let active = self.active.load(Ordering::Relaxed);
+        if !active && age_ns < second_ns {
+            return Err(SubscribeError::TooOften);
+        }
+        if active && age_ns < limits::SUBSCRIPTION_HOLD_S * second_ns {
+            let before = self.refused_ns.swap(now_ns.max(1), Ordering::Relaxed);
+            let again = before != 0 && now_ns.saturating_sub(before) < second_ns;
+            return Err(if again { SubscribeError::TooOften } else { SubscribeError::InUse });
+        }
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use super::rest_lookup::{REST_LOOKUP, RestLookups};
 use super::stream_source::StreamSource;
 use engine::plan::TableDef;
 use engine::port::{Changelog, Connectors, Lookup, LookupSpec, PortError, Role, Sink, SinkSpec, Source};
-use engine::run::connectors::BuiltinConnectors;
+use engine::run::connectors::{BuiltinConnectors, builtin_changelog};
 use engine::run::decode::JsonOptions;
 use index::Index;
 use model::{Classified, Env, Kind};
@@ -112,11 +112,7 @@ impl Connectors for PlatformConnectors {
     }
 
     fn changelog(&self, table: &TableDef) -> Changelog {
-        match connector(table) {
-            ELASTICSEARCH => Changelog::Upsert,
-            KINESIS => Changelog::Append,
-            _ => self.builtin.changelog(table),
-        }
+        changelog(table)
     }
 
     fn source(&self, table: &TableDef) -> Result<Arc<dyn Source>, PortError> {
@@ -144,6 +140,14 @@ impl Connectors for PlatformConnectors {
         }
         let index = required(&spec.table, "index")?.to_owned();
         Ok(Box::new(IndexSink::new(self.index.clone(), index, spec)?))
+    }
+}
+
+/// What a table of the platform can take when it is written to.
+pub(super) fn changelog(table: &TableDef) -> Changelog {
+    match connector(table) {
+        ELASTICSEARCH => Changelog::Upsert,
+        _ => builtin_changelog(table),
     }
 }
 

@@ -93,3 +93,61 @@ pub(crate) fn make_index(index: &Index, name: &str, fields: &BTreeMap<String, St
         Err(error) => Err(error.to_string()),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "for tests alone")]
+mod tests {
+    use super::*;
+    use arrow_array::{Int64Array, RecordBatch, StringArray};
+    use engine::plan::TableDef;
+    use engine::port::RowKind;
+    use engine::types::{DataType, Field as Column, Schema};
+    use index::IndexConfig;
+    use model::Env;
+    use std::sync::Arc;
+
+    fn batch(schema: &Schema, changes: &[(&str, i64, RowKind)]) -> SinkBatch {
+        let numbers = Int64Array::from_iter_values(changes.iter().map(|c| c.1));
+        SinkBatch {
+            rows: RecordBatch::try_new(schema.arrow(), vec![Arc::new(numbers)]).unwrap(),
+            ids: Some(changes.iter().map(|c| Some(c.0)).collect::<StringArray>()),
+            kinds: Some(changes.iter().map(|c| c.2).collect()),
+        }
+    }
+
+    #[test]
+    fn rows_that_are_taken_back_leave_the_index() {
+        use RowKind::{Delete, Insert, UpdateAfter};
+        let dir = tempfile::tempdir().unwrap();
+        let index = Index::open(IndexConfig::new(dir.path(), Env::system())).unwrap();
+        let schema = Schema { fields: vec![Column { name: "n".into(), data_type: DataType::BigInt, nullable: true }] };
+        let table = TableDef {
+            name: "t".into(),
+            schema: schema.clone(),
+            computed: vec![None],
+            watermark: None,
+            primary_key: vec![0],
+            options: BTreeMap::new(),
+        };
+        let spec = SinkSpec {
+            application: "app".into(),
+            table: Arc::new(table),
+            schema: schema.clone(),
+            subtask: 0,
+            parallelism: 1,
+            prepared: None,
+        };
+        let mut sink = IndexSink::new(index.clone(), "docs".into(), &spec).unwrap();
+        // What was never written can be taken back, even before there is an index.
+        sink.write(&batch(&schema, &[("z", 0, Delete)])).unwrap();
+        sink.flush().unwrap();
+        sink.write(&batch(&schema, &[("a", 1, Insert), ("b", 2, Insert)])).unwrap();
+        sink.write(&batch(&schema, &[("a", 3, UpdateAfter), ("b", 2, Delete), ("c", 4, Delete)])).unwrap();
+        sink.flush().unwrap();
+        assert!(index.get("docs", "a").unwrap().is_some());
+        assert!(index.get("docs", "b").unwrap().is_none());
+        index.refresh("docs").unwrap();
+        assert_eq!(index.count(&["docs"], &index::Query::All { boost: 1.0 }).unwrap(), 1);
+        sink.close().unwrap();
+    }
+}

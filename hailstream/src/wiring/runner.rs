@@ -5,7 +5,7 @@ use control::{
     RunningStats,
 };
 use engine::plan::{JobPlan, TableDef};
-use engine::port::{Connectors, PortError, Role, Sink, SinkSpec, Source};
+use engine::port::{Changelog, Connectors, PortError, Role, Sink, SinkSpec, Source};
 use engine::run::{Checkpointing, Folder, Job, JobError, JobHandle, JobOptions, JobState, LookupMetrics, Rejection};
 use engine::sql::{Planned, Script, Session, SqlError};
 use model::{Classified, Env, Kind};
@@ -65,6 +65,10 @@ pub(crate) struct DescribedTables;
 impl Connectors for DescribedTables {
     fn check(&self, _table: &TableDef, _role: Role) -> Result<(), PortError> {
         Ok(())
+    }
+
+    fn changelog(&self, table: &TableDef) -> Changelog {
+        super::connectors::changelog(table)
     }
 
     fn source(&self, table: &TableDef) -> Result<Arc<dyn Source>, PortError> {

@@ -82,6 +82,14 @@ impl BuiltinConnectors {
     }
 }
 
+/// What a table of the engine's own connectors can take when it is written to.
+pub fn builtin_changelog(table: &TableDef) -> Changelog {
+    match table.options.get("connector").map(String::as_str) {
+        Some("print" | "blackhole") => Changelog::All,
+        _ => Changelog::Append,
+    }
+}
+
 impl Connectors for BuiltinConnectors {
     fn check(&self, table: &TableDef, role: Role) -> Result<(), PortError> {
         if let Some(other) = self.other(table) {
@@ -115,10 +123,7 @@ impl Connectors for BuiltinConnectors {
         if let Some(other) = self.other(table) {
             return other.changelog(table);
         }
-        match table.options.get("connector").map(String::as_str) {
-            Some("print" | "blackhole") => Changelog::All,
-            _ => Changelog::Append,
-        }
+        builtin_changelog(table)
     }
 
     fn source(&self, table: &TableDef) -> Result<Arc<dyn Source>, PortError> {
