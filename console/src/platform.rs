@@ -2,8 +2,8 @@
 
 use crate::Failure;
 use crate::views::{
-    AirportLine, Cell, CellsRequest, HourCount, Pipeline, ShardChange, StreamHistory, StreamLine, StreamView,
-    TimeRange, Totals,
+    AirportLine, Cell, CellsRequest, HourCount, Pipeline, ShardChange, ShardKeys, StreamHistory, StreamLine,
+    StreamView, TimeRange, Totals,
 };
 use model::{Kind, Sample};
 
@@ -68,6 +68,11 @@ pub trait Platform: Send + Sync + 'static {
     /// The totals of a stream over the last `seconds` (900 to 86,400), in about 180 points, gaps left out.
     fn stream_history(&self, name: &str, _seconds: u64) -> Result<StreamHistory, Failure> {
         Err(no_stream(name))
+    }
+
+    /// The heaviest keys of an open shard of late. Reads of its records as much as it takes, up to a bound.
+    fn shard_keys(&self, stream: &str, _shard: u32) -> Result<ShardKeys, Failure> {
+        Err(no_stream(stream))
     }
 
     /// Begins to change a stream's shards; progress shows in its status.

@@ -108,6 +108,7 @@ fn line(name: &str) -> StreamLine {
         throttled_per_s: 0.0,
         read_bytes_per_s: 0.0,
         throttled_reads_per_s: 0.0,
+        read_age_ms: None,
     }
 }
 

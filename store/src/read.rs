@@ -140,7 +140,9 @@ impl ShardReader {
     pub fn millis_behind_latest(&mut self) -> Result<u64, ReadError> {
         let (stream, shard) = (&self.stream.name, self.shard.info.index);
         let arrival = self.log.next_arrival_ms().map_err(|error| ReadError::from_log(stream, shard, error))?;
-        Ok(arrival.map_or(0, |arrival_ms| self.env.now_ms().saturating_sub(arrival_ms)))
+        let age_ms = arrival.map_or(0, |arrival_ms| self.env.now_ms().saturating_sub(arrival_ms));
+        self.shard.handle.counters.read_left(age_ms);
+        Ok(age_ms)
     }
 }
 

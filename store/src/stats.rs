@@ -17,6 +17,8 @@ pub(crate) struct ShardCounters {
     pub(crate) commit_ns: AtomicU64,
     pub(crate) commit_ns_max: AtomicU64,
     pub(crate) disk_bytes_written: AtomicU64,
+    /// The greatest age of what readers left to be read since it was taken last, in milliseconds, plus one; 0: nobody read.
+    read_age: AtomicU64,
 }
 
 /// Adds to a counter that only statistics read.
@@ -30,6 +32,16 @@ impl ShardCounters {
         add(&self.commit_ns, elapsed_ns);
         add(&self.disk_bytes_written, bytes);
         self.commit_ns_max.fetch_max(elapsed_ns, Ordering::Relaxed);
+    }
+
+    /// A reader has left a record of this age to be read; 0 where it has reached the tip.
+    pub(crate) fn read_left(&self, age_ms: u64) {
+        self.read_age.fetch_max(age_ms.saturating_add(1), Ordering::Relaxed);
+    }
+
+    /// The greatest age that readers left since this was asked last; `None` when nobody read.
+    pub(crate) fn take_read_age(&self) -> Option<u64> {
+        self.read_age.swap(0, Ordering::Relaxed).checked_sub(1)
     }
 
     pub(crate) fn read(&self) -> Counts {

@@ -224,6 +224,17 @@ impl Store {
         Ok(self.stream_or(stream)?.stats())
     }
 
+    /// For each shard that was read since this was asked last the greatest age of what a reader left to be read, in
+    /// milliseconds; 0 where all had reached the tip.
+    ///
+    /// # Errors
+    /// When there is no such stream.
+    pub fn take_read_ages(&self, stream: &str) -> Result<BTreeMap<ShardIndex, u64>, StreamError> {
+        let view = self.stream_or(stream)?.view();
+        let age = |shard: &Shard| Some((shard.info.index, shard.handle.counters.take_read_age()?));
+        Ok(view.shards.iter().filter_map(age).collect())
+    }
+
     /// All figures of all streams as samples. Those of a shard bear the labels `stream` and `shard`.
     pub fn samples(&self) -> Vec<Sample> {
         let streams: Vec<_> = self.inner.streams.read().values().cloned().collect();

@@ -131,6 +131,27 @@ test('a known handful of trips shows the right numbers, the last hour too', asyn
   await page.close();
 });
 
+test('the streams of a loaded platform show throttles, how far readers are, the heaviest keys, and a reshard', async () => {
+  const url = await demo('streams', '--count', '2000000');
+  const { page, errors } = await openPage(started.browser, `${url}/#streams`);
+  await says(page, 'stream-view-state', 'active');
+  await page.waitForFunction(() => /[1-9]/.test(document.querySelector('[data-testid="view-throttled"]')?.textContent ?? ''));
+  await page.waitForFunction(() => document.querySelectorAll('[data-testid="shard-use"] tbody tr').length === 8);
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll('[data-testid="read-age"]')].some((cell) => /ms|s|min/.test(cell.textContent)));
+  await page.getByRole('button', { name: 'Heaviest keys of shard 0' }).click();
+  await says(page, 'keys-counted', /^[1-9][0-9,.]* records/);
+  assert.ok((await page.getByTestId('shard-keys').locator('tbody tr').count()) > 0);
+  await byId(page, 'split-there').click();
+  await says(page, 'confirm', /Split shard 0 at the hash key \d+\?/);
+  await byId(page, 'confirm-yes').click();
+  await page.waitForFunction(() => document.querySelectorAll('[data-testid="shard-use"] tbody tr').length === 9);
+  assert.equal(await byId(page, 'lineage').locator('rect').count(), 10, 'the closed shard and its two children are drawn');
+  await says(page, 'stream-view-state', 'active');
+  assert.deepEqual(errors, []);
+  await page.close();
+});
+
 test('the controls of a throttled replay do as they say', async () => {
   const url = await demo('controls', '--count', '500000');
   const { page } = await openPage(started.browser, url);

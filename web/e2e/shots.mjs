@@ -14,11 +14,18 @@ for (const mode of modes) {
   const console_ = await startConsole(mode);
   for (const [shape, size] of Object.entries(shapes)) {
     for (const scheme of ['light', 'dark']) {
-      const { page, errors } = await openPage(browser, console_.url, { ...size, scheme });
-      await wait(mode === 'much' ? 9_000 : 3_500);
-      await page.screenshot({ path: join(folder, `${mode}-${shape}-${scheme}.png`), fullPage: shape === 'narrow' });
-      if (errors.length) console.log(mode, shape, scheme, errors);
-      await page.close();
+      for (const hash of ['', '#streams']) {
+        const { page, errors } = await openPage(browser, `${console_.url}/${hash}`, { ...size, scheme });
+        await wait(mode === 'much' ? 9_000 : 3_500);
+        const keys = page.getByRole('button', { name: /Heaviest keys/ }).first();
+        if (hash && (await keys.count()) > 0) {
+          await keys.click();
+          await wait(500);
+        }
+        await page.screenshot({ path: join(folder, `${mode}${hash.replace('#', '-')}-${shape}-${scheme}.png`), fullPage: hash !== '' || shape === 'narrow' });
+        if (errors.length) console.log(mode, shape, scheme, errors);
+        await page.close();
+      }
     }
   }
   await console_.stop();

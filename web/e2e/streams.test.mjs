@@ -78,6 +78,26 @@ test('a shard is split after a second click only, and a refusal is told', () =>
     assert.deepEqual(errors.filter((error) => !error.includes('409')), []);
   }));
 
+test('the heaviest keys of a shard are named, and lead to a split', () =>
+  over('known', async ({ page, errors }) => {
+    await says(page, 'view-read-age', '1 min 14 s');
+    assert.deepEqual((await page.getByTestId('read-age').allTextContents()).map((text) => text.trim()), ['1 min 14 s', '–']);
+    await page.getByRole('button', { name: 'Heaviest keys of shard 1' }).click();
+    await says(page, 'keys-counted', /^10,000 records, 4.6 MB, in the last 60 s/);
+    const keys = await rows(page, 'shard-keys');
+    assert.deepEqual(keys.slice(0, 2), [
+      ['JFK', '4,000', '40 %'],
+      ['LGA', '1,000', '10 %'],
+    ]);
+    await byId(page, 'split-there').click();
+    await says(page, 'confirm', /Split shard 1 at the hash key 85070591730234615865843651857942052864\?/);
+    await byId(page, 'confirm-yes').click();
+    await says(page, 'announcement', 'Shard 1 is being split.');
+    await page.getByRole('button', { name: 'Heaviest keys of shard 2' }).click();
+    await says(page, 'keys-panel', /no split helps/);
+    assert.deepEqual(errors, []);
+  }));
+
 test('two hundred shards after four reshards are drawn, the fullest of them in the table', () =>
   over('much', async ({ page, errors }) => {
     await says(page, 'stream-view-state', 'active');
@@ -97,6 +117,8 @@ test('a hostile name is text, and a narrow page is no wider than its window', ()
     'hostile',
     async ({ page, errors }) => {
       await says(page, 'stream-view', /<img src=x onerror=alert\(1\)>/);
+      await page.getByRole('button', { name: 'Heaviest keys of shard 1' }).click();
+      await says(page, 'keys-panel', /<img src=x onerror=alert\(1\)>/);
       assert.equal(await page.locator('img').count(), 1, 'only the page’s own icon is an image');
       const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
       assert.ok(content <= window, `the page is ${content} wide`);

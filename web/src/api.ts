@@ -122,6 +122,7 @@ export interface StreamLine {
   throttled_per_s: number;
   read_bytes_per_s: number;
   throttled_reads_per_s: number;
+  read_age_ms: number | null;
 }
 
 /** What an open shard is used for; each use is a share of its limit. */
@@ -135,6 +136,7 @@ export interface ShardUse {
   read_use: number;
   throttled_per_s: number;
   throttled_reads_per_s: number;
+  read_age_ms: number | null;
 }
 
 /** One shard, or several of the same time, as a part of the key space (0 to 1) from its opening to its close. */
@@ -169,6 +171,22 @@ export interface HistoryPoint {
 export interface StreamHistory {
   period_s: number;
   points: HistoryPoint[];
+}
+
+export interface KeyShare {
+  key: string;
+  records: number;
+  share: number;
+}
+
+/** The heaviest keys of a shard, and what to do about its load. */
+export interface ShardKeys {
+  number: number;
+  seconds: number;
+  records: number;
+  bytes: number;
+  keys: KeyShare[];
+  advice: { what: 'nothing' } | { what: 'split'; at: string; below: number } | { what: 'one_key' };
 }
 
 /** A failure in words for people. */
@@ -215,6 +233,7 @@ function askStreams<T>(path: string, parameters: Record<string, string>, signal:
 export const streamQuestions = {
   list: (signal: AbortSignal) => askStreams<{ streams: StreamLine[]; truncated: boolean }>('', {}, signal),
   view: (name: string, signal: AbortSignal) => askStreams<StreamView>('/view', { name }, signal),
+  keys: (name: string, shard: number, signal: AbortSignal) => askStreams<ShardKeys>('/keys', { name, shard: String(shard) }, signal),
   history: (name: string, seconds: number, signal: AbortSignal) => askStreams<StreamHistory>('/history', { name, seconds: String(seconds) }, signal),
 };
 
@@ -230,6 +249,6 @@ export const orders = {
   setShardCount: (count: number) => order('stream/shards', { count }),
   setParallelism: (parallelism: number) => order('application/parallelism', { parallelism }),
   setStreamCount: (stream: string, count: number) => order('streams/count', { stream, count }),
-  splitShard: (stream: string, shard: number) => order('streams/split', { stream, shard }),
+  splitShard: (stream: string, shard: number, at?: string) => order('streams/split', { stream, shard, at }),
   mergeShard: (stream: string, shard: number) => order('streams/merge', { stream, shard }),
 };

@@ -89,6 +89,7 @@ pub fn router(platform: Arc<dyn Platform>, options: Options) -> Router {
         .route("/streams", get(streams::list))
         .route("/streams/view", get(streams::view))
         .route("/streams/history", get(streams::history))
+        .route("/streams/keys", get(streams::keys))
         .route("/streams/count", post(streams::set_count))
         .route("/streams/split", post(streams::split))
         .route("/streams/merge", post(streams::merge))

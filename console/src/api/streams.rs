@@ -4,7 +4,7 @@ use super::Shared;
 use super::controls::{Body, TAKEN, Taken};
 use super::results::{Parameters, read};
 use crate::Failure;
-use crate::views::{STREAMS_SHOWN_MAX, ShardChange, StreamHistory, StreamLine, StreamView};
+use crate::views::{STREAMS_SHOWN_MAX, ShardChange, ShardKeys, StreamHistory, StreamLine, StreamView};
 use axum::Json;
 use axum::extract::State;
 use model::limits::{SHARDS_PER_STREAM_MAX, STREAM_NAME_CHARS_MAX};
@@ -91,13 +91,35 @@ pub(super) async fn set_count(
 pub(super) struct Split {
     stream: String,
     shard: u32,
+    /// The hash key to split at, in decimal; in the middle where nothing is said.
+    at: Option<String>,
 }
 
 pub(super) async fn split(
     State(shared): State<Shared>,
-    Body(Split { stream, shard }): Body<Split>,
+    Body(Split { stream, shard, at }): Body<Split>,
 ) -> Result<Json<Taken>, Failure> {
-    change(shared, stream, ShardChange::Split(shard)).await
+    let key = |text: String| {
+        text.parse::<u128>().map_err(|_| Failure::invalid("the hash key to split at is a number from 0 to 2^128 - 1"))
+    };
+    let at = at.map(key).transpose()?;
+    change(shared, stream, ShardChange::Split(shard, at)).await
+}
+
+#[derive(Deserialize)]
+pub(super) struct KeysOf {
+    name: String,
+    shard: u32,
+}
+
+pub(super) async fn keys(
+    State(shared): State<Shared>,
+    parameters: Parameters<KeysOf>,
+) -> Result<Json<ShardKeys>, Failure> {
+    let KeysOf { name, shard } = read(parameters)?;
+    check_name(&name)?;
+    let keys = shared.ask(move |platform| platform.shard_keys(&name, shard)).await?;
+    Ok(Json(keys.bounded()))
 }
 
 #[derive(Deserialize)]

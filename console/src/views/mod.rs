@@ -9,7 +9,10 @@ pub use pipeline::{
     StreamStatus,
 };
 pub use results::{AirportHour, AirportLine, Bbox, Cell, CellsRequest, HourCount, TimeRange, Totals};
-pub use streams::{Band, HistoryPoint, ShardChange, ShardUse, StreamHistory, StreamLine, StreamView};
+pub use streams::{
+    Band, HistoryPoint, KEYS_SHOWN_MAX, KeyAdvice, KeyShare, ShardChange, ShardKeys, ShardUse, StreamHistory,
+    StreamLine, StreamView,
+};
 
 /// Most cells in one answer; the largest are kept.
 pub const CELLS_MAX: usize = 16_384;

@@ -23,6 +23,8 @@ pub struct StreamLine {
     pub read_bytes_per_s: f64,
     /// Reads refused per second because a shard was at its limit.
     pub throttled_reads_per_s: f64,
+    /// The greatest age of what readers left to be read in the last second, in milliseconds; `None` when nobody read.
+    pub read_age_ms: Option<u64>,
 }
 
 /// One stream at one moment.
@@ -65,6 +67,8 @@ pub struct ShardUse {
     pub throttled_per_s: f64,
     /// Reads refused per second.
     pub throttled_reads_per_s: f64,
+    /// The greatest age of what readers left to be read in the last second, in milliseconds; `None` when nobody read.
+    pub read_age_ms: Option<u64>,
 }
 
 /// One shard, or several of the same time, as a part of the key space from its opening to its close.
@@ -91,8 +95,8 @@ pub struct Band {
 pub enum ShardChange {
     /// To this number of open shards.
     Count(u32),
-    /// This shard into two halves.
-    Split(u32),
+    /// This shard into two: at this hash key, or into halves.
+    Split(u32, Option<u128>),
     /// This shard and the one behind it in the order of keys into one.
     Merge(u32),
 }
@@ -140,13 +144,93 @@ impl StreamView {
     #[must_use]
     pub(crate) fn bounded(mut self) -> Self {
         self.line = self.line.bounded();
-        self.shards.truncate(SHARDS_SHOWN_MAX);
+        fullest(&mut self.shards, SHARDS_SHOWN_MAX);
         for shard in &mut self.shards {
             for share in [&mut shard.records_use, &mut shard.bytes_use, &mut shard.read_use] {
                 *share = finite(*share).clamp(0.0, 1.0);
             }
         }
         self.lineage = gathered(self.lineage);
+        self
+    }
+}
+
+/// Leaves so many of the fullest shards, in the order in which they were; those that refuse records come first.
+fn fullest(shards: &mut Vec<ShardUse>, count: usize) {
+    if shards.len() <= count {
+        return;
+    }
+    let load = |shard: &ShardUse| (shard.throttled_per_s, shard.records_use.max(shard.bytes_use).max(shard.read_use));
+    let mut places: Vec<usize> = (0..shards.len()).collect();
+    places.sort_by(|a, b| {
+        let (a, b) = (load(&shards[*a]), load(&shards[*b]));
+        b.0.total_cmp(&a.0).then(b.1.total_cmp(&a.1))
+    });
+    let kept: std::collections::BTreeSet<usize> = places.into_iter().take(count).collect();
+    let mut place = 0;
+    shards.retain(|_| {
+        place += 1;
+        kept.contains(&(place - 1))
+    });
+}
+
+/// The heaviest keys of a shard.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ShardKeys {
+    /// The shard's number.
+    pub number: u32,
+    /// Over how many seconds records were counted.
+    pub seconds: u64,
+    /// How many records, those in aggregated records one by one.
+    pub records: u64,
+    /// Their payloads and keys, in bytes.
+    pub bytes: u64,
+    /// The heaviest keys, the heaviest first; [`KEYS_SHOWN_MAX`] at most.
+    pub keys: Vec<KeyShare>,
+    /// What to do about the shard's load.
+    pub advice: KeyAdvice,
+}
+
+/// Most keys of a shard that are shown.
+pub const KEYS_SHOWN_MAX: usize = 10;
+
+/// One of the heaviest keys.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct KeyShare {
+    /// The key.
+    pub key: String,
+    /// Its records.
+    pub records: u64,
+    /// Its part of all records, 0 to 1.
+    pub share: f64,
+}
+
+/// What to do about the load of a shard.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "what")]
+pub enum KeyAdvice {
+    /// There is nothing to be said.
+    Nothing,
+    /// A split here leaves about half of the load on each side.
+    Split {
+        /// The first hash key of the second shard, in decimal.
+        at: String,
+        /// The part of the load that stays in the first, 0 to 1.
+        below: f64,
+    },
+    /// One key carries most of the load: no split helps.
+    OneKey,
+}
+
+impl ShardKeys {
+    /// The same within the bounds of what travels to a page.
+    #[must_use]
+    pub(crate) fn bounded(mut self) -> Self {
+        self.keys.truncate(KEYS_SHOWN_MAX);
+        for key in &mut self.keys {
+            cut(&mut key.key);
+            key.share = finite(key.share).clamp(0.0, 1.0);
+        }
         self
     }
 }
@@ -189,6 +273,27 @@ mod tests {
     fn few_shards_are_drawn_one_by_one() {
         let bands: Vec<Band> = (0..BANDS_MAX as u32).map(|n| band(n, BANDS_MAX as u32, 0, None)).collect();
         assert_eq!(gathered(bands.clone()), bands);
+    }
+
+    #[test]
+    fn of_many_shards_the_fullest_are_shown_in_the_order_of_their_keys() {
+        let used = |number: u32| ShardUse {
+            number,
+            records_per_s: 0.0,
+            bytes_per_s: 0.0,
+            records_use: f64::from(number % 7) / 10.0,
+            bytes_use: 0.0,
+            read_bytes_per_s: 0.0,
+            read_use: 0.0,
+            throttled_per_s: if number == 9_000 { 5.0 } else { 0.0 },
+            throttled_reads_per_s: 0.0,
+            read_age_ms: None,
+        };
+        let mut shards: Vec<ShardUse> = (0..10_000).map(used).collect();
+        fullest(&mut shards, 100);
+        assert_eq!(shards.len(), 100);
+        assert!(shards.is_sorted_by_key(|s| s.number) && shards.iter().any(|s| s.number == 9_000));
+        assert!(shards.iter().all(|s| s.number == 9_000 || s.number % 7 == 6));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use super::Parts;
 use crate::replaying::{Replaying, ReplayingError};
 use console::views::{
-    AirportLine, Cell, CellsRequest, HourCount, Pipeline, ShardChange, StreamHistory, StreamLine, StreamView,
-    TimeRange, Totals,
+    AirportLine, Cell, CellsRequest, HourCount, Pipeline, ShardChange, ShardKeys, StreamHistory, StreamLine,
+    StreamView, TimeRange, Totals,
 };
 use console::{Failure, Platform};
 use model::{Classified, Kind, Sample};
@@ -93,6 +93,10 @@ impl Platform for ConsolePlatform {
 
     fn stream_history(&self, name: &str, seconds: u64) -> Result<StreamHistory, Failure> {
         self.parts.stream_history(name, seconds)
+    }
+
+    fn shard_keys(&self, stream: &str, shard: u32) -> Result<ShardKeys, Failure> {
+        self.parts.shard_keys(stream, shard)
     }
 
     fn change_shards(&self, stream: &str, change: ShardChange) -> Result<(), Failure> {

@@ -79,6 +79,11 @@ fn measure_shards(data: &mut Vec<Datum>, stream: &StreamDescription, rates: &Str
                 push(data, &stream.name, Some(ShardIndex(*index)), metric, count(&shard.counted));
             }
         }
+        if let Some(age_ms) = shard.read_age_ms
+            && stream.settings.shard_metrics.contains(&ShardMetric::IteratorAge)
+        {
+            push(data, &stream.name, Some(ShardIndex(*index)), StreamMetric::IteratorAge, age_ms);
+        }
     }
 }
 

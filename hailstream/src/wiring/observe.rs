@@ -19,6 +19,8 @@ pub(super) struct Reading {
 struct StreamReading {
     total: Counts,
     shards: BTreeMap<u32, Counts>,
+    /// Of the shards that were read since the reading before the age of what was left to be read, in milliseconds.
+    ages: BTreeMap<u32, u64>,
 }
 
 /// What was counted between the last two readings.
@@ -44,6 +46,8 @@ pub(super) struct ShardRates {
     pub(super) throttled: f64,
     pub(super) read_bytes: f64,
     pub(super) throttled_reads: f64,
+    /// The greatest age of what readers left to be read, in milliseconds; `None` when nobody read.
+    pub(super) read_age_ms: Option<u64>,
     /// What was counted since the reading before.
     pub(super) counted: Counted,
 }
@@ -80,6 +84,7 @@ impl Counted {
             throttled: rate(self.throttled),
             read_bytes: rate(self.read_bytes),
             throttled_reads: rate(self.throttled_reads),
+            read_age_ms: None,
             counted: self,
         }
     }
@@ -94,17 +99,20 @@ impl StreamReading {
         // A stream that was deleted between the list and the question has nothing to read.
         let stats = parts.store().stats(name).ok()?;
         let shards = stats.shards.iter().map(|shard| (shard.shard.0, shard.counts)).collect();
-        Some(Self { total: stats.total, shards })
+        let ages = parts.store().take_read_ages(name).ok()?.into_iter().map(|(shard, age)| (shard.0, age)).collect();
+        Some(Self { total: stats.total, shards, ages })
     }
 
     fn since(&self, before: &Self, seconds: f64) -> StreamRates {
         let none = Counts::default();
         let shard = |(index, now): (&u32, &Counts)| {
             let then = before.shards.get(index).unwrap_or(&none);
-            (*index, Counted::between(now, then).over(seconds))
+            let read_age_ms = self.ages.get(index).copied();
+            (*index, ShardRates { read_age_ms, ..Counted::between(now, then).over(seconds) })
         };
+        let read_age_ms = self.ages.values().copied().max();
         StreamRates {
-            total: Counted::between(&self.total, &before.total).over(seconds),
+            total: ShardRates { read_age_ms, ..Counted::between(&self.total, &before.total).over(seconds) },
             shards: self.shards.iter().map(shard).collect(),
         }
     }
@@ -144,7 +152,7 @@ mod tests {
 
     fn reading(at_s: u64, records: u64) -> Reading {
         let counts = Counts { incoming_records: records, outgoing_bytes: records, ..Counts::default() };
-        let stream = StreamReading { total: counts, shards: BTreeMap::from([(0, counts)]) };
+        let stream = StreamReading { total: counts, shards: BTreeMap::from([(0, counts)]), ages: [(0, 7)].into() };
         Reading {
             at_ns: at_s * 1_000_000_000,
             streams: BTreeMap::from([("trips".to_owned(), stream)]),
@@ -159,6 +167,7 @@ mod tests {
         let stream = &rates.streams["trips"];
         assert_eq!((stream.total.records, stream.shards[&0].records), (200.0, 200.0));
         assert_eq!((stream.total.counted.records, stream.total.read_bytes), (400, 200.0));
+        assert_eq!((stream.total.read_age_ms, stream.shards[&0].read_age_ms), (Some(7), Some(7)));
         assert_eq!((rates.records_in, rates.documents_written), (200.0, 200.0));
     }
 

@@ -6,12 +6,23 @@ use super::pipeline::stream_status;
 use console::Failure;
 use console::views;
 use control::aws::{StreamMetric, stream_series};
+use md5::{Digest, Md5};
 use model::limits::{SHARD_READ_BYTES_PER_S, SHARD_WRITE_BYTES_PER_S, SHARD_WRITE_RECORDS_PER_S};
 use model::{HashKeyRange, Kind, ShardIndex};
-use store::{Limits, ShardDescription, ShardState, StreamDescription};
+use store::kinesis::aggregation::user_records;
+use store::{
+    HotKey, HotKeys, Limits, RecordBlock, Row, ShardDescription, ShardRead, ShardState, SplitAdvice, StartAt,
+    StreamDescription,
+};
 
 /// Points of a history: enough for a chart as wide as a window.
 const HISTORY_POINTS: u64 = 180;
+/// The heaviest keys are those of the last so many seconds.
+const KEYS_SECONDS: u64 = 60;
+/// Most records that are looked at for them, about.
+const KEYS_RECORDS_MAX: u64 = 60_000;
+/// How much is read at once for them.
+const KEYS_READ_BYTES: usize = 1024 * 1024;
 
 fn failure(error: &(impl model::Classified + std::fmt::Display)) -> Failure {
     Failure::from_error(error)
@@ -86,10 +97,10 @@ impl Parts {
             views::ShardChange::Count(count) => {
                 self.runtime().block_on(store.update_shard_count(name, count)).map(drop)
             }
-            views::ShardChange::Split(number) => {
+            views::ShardChange::Split(number, at) => {
                 let range = self.open_shard(name, number)?.range;
-                let middle = range.start() + (range.end() - range.start()) / 2 + 1;
-                self.runtime().block_on(store.split_shard(name, ShardIndex(number), middle))
+                let middle = || range.start() + (range.end() - range.start()) / 2 + 1;
+                self.runtime().block_on(store.split_shard(name, ShardIndex(number), at.unwrap_or_else(middle)))
             }
             views::ShardChange::Merge(number) => {
                 let other = self.behind(name, number)?;
@@ -97,6 +108,24 @@ impl Parts {
             }
         };
         changed.map_err(|error| failure(&error))
+    }
+
+    /// The heaviest keys of a shard, those of user records in aggregated ones.
+    pub(super) fn shard_keys(&self, name: &str, number: u32) -> Result<views::ShardKeys, Failure> {
+        let range = self.open_shard(name, number)?.range;
+        let from_ms = self.env().now_ms().saturating_sub(KEYS_SECONDS * 1_000);
+        let located = self.store().locate(name, ShardIndex(number), StartAt::Time(from_ms));
+        let from = self.runtime().block_on(located).map_err(|error| failure(&error))?;
+        let mut reader = self.store().shard_reader(name, ShardIndex(number), from).map_err(|error| failure(&error))?;
+        let mut keys = HotKeys::new(range);
+        while keys.total().0 < KEYS_RECORDS_MAX {
+            match reader.read(KEYS_READ_BYTES).map_err(|error| failure(&error))? {
+                ShardRead::Block(block) => block.rows.iter().for_each(|row| count_keys(&mut keys, &block, row)),
+                ShardRead::Trimmed { first } => reader.seek(first),
+                ShardRead::Tip | ShardRead::End { .. } => break,
+            }
+        }
+        Ok(keys_view(number, &keys))
     }
 
     fn open_shard(&self, name: &str, number: u32) -> Result<ShardDescription, Failure> {
@@ -119,6 +148,35 @@ impl Parts {
     }
 }
 
+fn count_keys(keys: &mut HotKeys, block: &RecordBlock, row: &Row) {
+    let payload = block.payload(row);
+    let mut count = |key: &str, bytes: usize| {
+        let place = u128::from_be_bytes(Md5::digest(key.as_bytes()).into());
+        keys.add(key, place, (bytes + key.len()) as u64);
+    };
+    match user_records(payload) {
+        Some(records) => records.iter().for_each(|record| count(record.partition_key, record.data.len())),
+        None => count(&block.partition_key(row), payload.len()),
+    }
+}
+
+fn keys_view(number: u32, keys: &HotKeys) -> views::ShardKeys {
+    let (records, bytes) = keys.total();
+    let share = |key: HotKey| views::KeyShare { key: key.key, records: key.records, share: key.share };
+    views::ShardKeys {
+        number,
+        seconds: KEYS_SECONDS,
+        records,
+        bytes,
+        keys: keys.heaviest(views::KEYS_SHOWN_MAX).into_iter().map(share).collect(),
+        advice: match keys.advice() {
+            SplitAdvice::Nothing => views::KeyAdvice::Nothing,
+            SplitAdvice::At { key, below } => views::KeyAdvice::Split { at: key.to_string(), below },
+            SplitAdvice::OneKey(_) => views::KeyAdvice::OneKey,
+        },
+    }
+}
+
 fn line(stream: &StreamDescription, rates: &StreamRates) -> views::StreamLine {
     views::StreamLine {
         name: stream.name.clone(),
@@ -129,6 +187,7 @@ fn line(stream: &StreamDescription, rates: &StreamRates) -> views::StreamLine {
         throttled_per_s: rates.total.throttled,
         read_bytes_per_s: rates.total.read_bytes,
         throttled_reads_per_s: rates.total.throttled_reads,
+        read_age_ms: rates.total.read_age_ms,
     }
 }
 
@@ -143,6 +202,7 @@ fn shard_use(index: ShardIndex, rates: ShardRates) -> views::ShardUse {
         read_use: rates.read_bytes / SHARD_READ_BYTES_PER_S as f64,
         throttled_per_s: rates.throttled,
         throttled_reads_per_s: rates.throttled_reads,
+        read_age_ms: rates.read_age_ms,
     }
 }
 

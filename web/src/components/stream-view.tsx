@@ -4,11 +4,12 @@ import { signal } from '@preact/signals';
 import { useState } from 'preact/hooks';
 import { type HistoryPoint, type ShardUse, type StreamLine, type StreamView as View, orders } from '../api';
 import { run, streamControl } from '../controls';
-import { bytes, count, percent, rate } from '../format';
+import { bytes, count, duration, percent, rate } from '../format';
 import { connection, tick } from '../live';
 import { chosen, choose, history, look, span, streams, trouble, view } from '../streams';
 import { Chart } from './chart';
 import { Lineage } from './lineage';
+import { ShardKeys, askKeys } from './shard-keys';
 import { Facts, type Mood } from './stage';
 import { Stepper } from './stepper';
 
@@ -22,6 +23,8 @@ const SPANS: [number, string][] = [
 ];
 
 const size = (perSecond: number): string => `${bytes(perSecond).join(' ')}/s`;
+/** How far readers are behind; a dash where nobody reads. */
+const age = (ms: number | null): string => (ms === null ? '–' : duration(ms));
 const fill = (shard: ShardUse): number => Math.max(shard.records_use, shard.bytes_use);
 
 function moodOf(share: number, throttled: number): Mood {
@@ -57,7 +60,7 @@ function Use({ label, share, words, throttled, limited }: { label: string; share
   );
 }
 
-function ShardRow({ shard, limited, off, act }: { shard: ShardUse; limited: boolean; off: boolean; act: (action: Action) => void }) {
+function ShardRow({ stream, shard, limited, off, act }: { stream: string; shard: ShardUse; limited: boolean; off: boolean; act: (action: Action) => void }) {
   const records = shard.records_use >= shard.bytes_use;
   return (
     <tr>
@@ -72,7 +75,13 @@ function ShardRow({ shard, limited, off, act }: { shard: ShardUse; limited: bool
         <Use label="Bytes read" share={shard.read_use} words={size(shard.read_bytes_per_s)} throttled={shard.throttled_reads_per_s} limited={limited} />
       </td>
       <td class="number">{rate(shard.throttled_per_s + shard.throttled_reads_per_s)}</td>
+      <td class="number" data-testid="read-age">
+        {age(shard.read_age_ms)}
+      </td>
       <td class="shard-actions">
+        <button type="button" class="link" onClick={() => void askKeys(stream, shard.number)} aria-label={`Heaviest keys of shard ${shard.number}`}>
+          Keys
+        </button>
         <button type="button" class="link" disabled={off} onClick={() => act({ kind: 'split', shard: shard.number })} aria-label={`Split shard ${shard.number}`}>
           Split
         </button>
@@ -87,17 +96,20 @@ function ShardRow({ shard, limited, off, act }: { shard: ShardUse; limited: bool
 interface Action {
   kind: 'split' | 'merge';
   shard: number;
+  /** The hash key to split at; in the middle where none is given. */
+  at?: string;
 }
 
 /** The change that waits for a second click. */
 const asked = signal<Action | null>(null);
 
 function Confirm({ stream, action, last }: { stream: string; action: Action; last: boolean }) {
-  const { kind, shard } = action;
-  const what = kind === 'split' ? `Split shard ${shard} into two halves?` : `Merge shard ${shard} with the one behind it in the order of keys?`;
+  const { kind, shard, at } = action;
+  const where = at === undefined ? 'into two halves' : `at the hash key ${at}`;
+  const what = kind === 'split' ? `Split shard ${shard} ${where}?` : `Merge shard ${shard} with the one behind it in the order of keys?`;
   const go = () => {
     asked.value = null;
-    const order = () => (kind === 'split' ? orders.splitShard(stream, shard) : orders.mergeShard(stream, shard));
+    const order = () => (kind === 'split' ? orders.splitShard(stream, shard, at) : orders.mergeShard(stream, shard));
     void run(streamControl, kind === 'split' ? `Shard ${shard} is being split.` : `Shard ${shard} is being merged.`, order);
   };
   return (
@@ -136,6 +148,9 @@ function Shards({ now }: { now: View }) {
               <th scope="col">Bytes in</th>
               <th scope="col">Bytes out</th>
               <th scope="col">Throttled/s</th>
+              <th scope="col" title="The age of the oldest record that a reader left to be read in the last second">
+                Reader behind
+              </th>
               <th scope="col">
                 <span class="visually-hidden">Actions</span>
               </th>
@@ -143,7 +158,7 @@ function Shards({ now }: { now: View }) {
           </thead>
           <tbody>
             {shown.map((shard) => (
-              <ShardRow key={shard.number} shard={shard} limited={limited} off={off} act={(action) => (asked.value = action)} />
+              <ShardRow key={shard.number} stream={line.name} shard={shard} limited={limited} off={off} act={(action) => (asked.value = action)} />
             ))}
           </tbody>
         </table>
@@ -229,6 +244,7 @@ function Head({ now }: { now: View }) {
           { id: 'view-bytes', label: 'Bytes in', value: size(line.bytes_per_s) },
           { id: 'view-read', label: 'Bytes out', value: size(line.read_bytes_per_s) },
           { id: 'view-throttled', label: 'Throttled', value: rate(line.throttled_per_s + line.throttled_reads_per_s), unit: '/s', mood },
+          { id: 'view-read-age', label: 'Readers behind', value: age(line.read_age_ms) },
           { id: 'view-retention', label: 'Kept for', value: count(now.retention_hours), unit: 'h' },
           { id: 'view-disk', label: 'On disk', value: disk, unit },
           { id: 'view-consumers', label: 'Consumers', value: count(now.consumers) },
@@ -274,6 +290,7 @@ export function StreamView() {
               <Lineage bands={now.lineage} now={tick.value?.at_ms ?? Date.now()} />
             </section>
             <Shards now={now} />
+            <ShardKeys stream={now.line.name} split={(shard, at) => (asked.value = { kind: 'split', shard, at })} />
           </>
         )}
       </div>
