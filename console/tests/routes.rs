@@ -312,6 +312,8 @@ async fn wrong_controls_do_not_reach_the_platform() {
         assert!(answer.json()["error"]["message"].is_string(), "{path} {body}");
     }
     assert_eq!(served.get("/api/stream/shards").await.status, 405);
+    let beyond = r#"{"stream":"t","shard":1,"at":"340282366920938463463374607431768211456"}"#;
+    assert_eq!(served.post("/api/streams/split", beyond).await.status, 400, "no hash key is so great");
     assert_eq!(served.orders(), Vec::<String>::new());
 }
 
@@ -382,11 +384,20 @@ async fn streams_are_told_and_changed_by_name() {
     for (path, body) in [
         ("/api/streams/count", r#"{"stream":"trips","count":4}"#),
         ("/api/streams/split", r#"{"stream":"trips","shard":3}"#),
+        ("/api/streams/split", r#"{"stream":"trips","shard":3,"at":"340282366920938463463374607431768211455"}"#),
         ("/api/streams/merge", r#"{"stream":"trips","shard":4}"#),
     ] {
         assert_eq!(served.post(path, body).await.status, 200, "{path}");
     }
-    assert_eq!(served.orders(), ["trips Count(4)", "trips Split(3)", "trips Merge(4)"]);
+    assert_eq!(
+        served.orders(),
+        [
+            "trips Count(4)",
+            "trips Split(3, None)",
+            "trips Split(3, Some(340282366920938463463374607431768211455))",
+            "trips Merge(4)"
+        ]
+    );
 }
 
 #[tokio::test]
@@ -399,6 +410,8 @@ async fn wrong_questions_about_streams_do_not_reach_the_platform() {
         &format!("/api/streams/view?name={long}"),
         "/api/streams/history?name=trips&seconds=901",
         "/api/streams/history?name=trips&seconds=-1",
+        "/api/streams/keys?name=trips",
+        "/api/streams/keys?name=trips&shard=x",
     ] {
         assert_eq!(served.get(path).await.status, 400, "{path}");
     }
