@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import urllib.error
 
 import pytest
 
@@ -63,6 +64,33 @@ def test_a_script_is_compared_with_the_state_before_it_replaces_the_old_one(half
     changed.write_text(SCRIPT.read_text().replace("INTERVAL '1' HOUR", "INTERVAL '2' HOUR"))
     refused = app(half_way, "check", "taxi", "--script", changed, code=1)
     assert "its windows were" in refused and "pickup_count" in refused and "trip_duration" in refused
+
+
+def test_a_snapshot_is_taken_and_gone_back_to_with_another_parallelism(half_way):
+    def snapshots():
+        return [one["name"] for one in half_way.console("/api/application/snapshots")["snapshots"]]
+
+    assert snapshots() == []
+    half_way.console("/api/application/snapshots/take", {"name": "before.1"})
+    assert snapshots() == ["before.1"]
+    assert [line["name"] for line in lines(app(half_way, "snapshots", "taxi", "--json"))] == ["before.1"]
+    kept = json.loads(app(half_way, "state", "taxi", "--snapshot", "before.1", "--json"))
+    half_way.console("/api/application/snapshots/restore", {"name": "before.1", "parallelism": 3})
+
+    def shown():
+        return half_way.console("/api/pipeline")["application"]
+
+    wait_for(lambda: (shown()["state"], shown()["parallelism"]) == ("running", 3), "the application to go on from it")
+    now = json.loads(app(half_way, "state", "taxi", "--json"))
+    assert now["number"] > kept["number"]
+    assert now["sources"][0]["watermark_ms"] >= kept["sources"][0]["watermark_ms"]
+    half_way.console("/api/application/snapshots/remove", {"name": "before.1"})
+    assert snapshots() == []
+    for path, body, status in [("take", {"name": "a/b"}, 400), ("restore", {"name": "none", "parallelism": 2}, 404),
+                               ("remove", {"name": "none"}, 404)]:
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            half_way.console("/api/application/snapshots/" + path, body)
+        assert refused.value.code == status, path
 
 
 def test_what_is_not_there_is_named(half_way):

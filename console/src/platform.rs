@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use crate::views::{
-    AirportLine, Cell, CellsRequest, HourCount, Pipeline, ShardChange, ShardKeys, StreamHistory, StreamLine,
+    AirportLine, Cell, CellsRequest, HourCount, Pipeline, ShardChange, ShardKeys, Snapshot, StreamHistory, StreamLine,
     StreamView, TimeRange, Totals,
 };
 use model::{Kind, Sample};
@@ -55,6 +55,26 @@ pub trait Platform: Send + Sync + 'static {
     /// Gives the application that is shown another parallelism while it runs. Returns when it has it.
     fn set_parallelism(&self, parallelism: u32) -> Result<(), Failure>;
 
+    /// The snapshots of the application that is shown, the newest first.
+    fn snapshots(&self) -> Result<Vec<Snapshot>, Failure> {
+        Ok(Vec::new())
+    }
+
+    /// Keeps what that application has come to under a name. Returns when it is durable.
+    fn take_snapshot(&self, name: &str) -> Result<(), Failure> {
+        Err(no_snapshot(name))
+    }
+
+    /// Lets that application go on from a snapshot, with another parallelism where one is given.
+    fn restore_snapshot(&self, name: &str, _parallelism: Option<u32>) -> Result<(), Failure> {
+        Err(no_snapshot(name))
+    }
+
+    /// Removes a snapshot of that application.
+    fn remove_snapshot(&self, name: &str) -> Result<(), Failure> {
+        Err(no_snapshot(name))
+    }
+
     /// All streams by their names, with their rates.
     fn streams(&self) -> Vec<StreamLine> {
         Vec::new()
@@ -90,6 +110,10 @@ pub trait Platform: Send + Sync + 'static {
 
     /// Whether the platform serves; a failure says what does not.
     fn health(&self) -> Result<(), Failure>;
+}
+
+fn no_snapshot(name: &str) -> Failure {
+    Failure::new(Kind::NotFound, format!("there is no snapshot {name}"))
 }
 
 fn no_stream(name: &str) -> Failure {

@@ -13,6 +13,9 @@ const VERSION: u32 = 1;
 pub(crate) struct Entry {
     pub(crate) spec: ApplicationSpec,
     pub(crate) wanted: bool,
+    /// A snapshot that the next start begins with.
+    #[serde(default)]
+    pub(crate) snapshot: Option<String>,
 }
 
 /// The file that holds all applications.

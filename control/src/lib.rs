@@ -18,5 +18,6 @@ pub use manager::{ApplicationView, Applications, ControlError};
 pub use restart::RestartPolicy;
 pub use runner::{
     BadRecord, CheckpointFigures, LookupStats, RunMetrics, RunState, Runner, RunnerError, Running, RunningStats,
+    SnapshotInfo,
 };
 pub use status::Status;

@@ -5,7 +5,9 @@
 
 use crate::catalog::{Catalog, Entry};
 use crate::restart::Failures;
-use crate::{ApplicationSpec, RestartPolicy, RunMetrics, RunState, Runner, RunnerError, Running, SpecError, Status};
+use crate::{
+    ApplicationSpec, RestartPolicy, RunMetrics, RunState, Runner, RunnerError, Running, SnapshotInfo, SpecError, Status,
+};
 use model::{Classified, Env, Kind, SealedError};
 use parking_lot::{Condvar, Mutex};
 use std::collections::BTreeMap;
@@ -41,6 +43,8 @@ struct State {
 struct Application {
     spec: ApplicationSpec,
     wanted: bool,
+    /// What it begins with at its next start, in place of what its last run has kept.
+    snapshot: Option<String>,
     status: Status,
     running: Option<Arc<dyn Running>>,
     failures: Failures,
@@ -76,6 +80,22 @@ pub enum ControlError {
     /// An application of this name exists already.
     #[error("an application {0:?} exists already")]
     Exists(String),
+    /// The application has no snapshot of this name.
+    #[error("application {name} has no snapshot {snapshot:?}")]
+    Snapshot {
+        /// The application.
+        name: String,
+        /// The name that was asked for.
+        snapshot: String,
+    },
+    /// The application has a snapshot of this name already.
+    #[error("application {name} has a snapshot {snapshot:?} already")]
+    SnapshotTaken {
+        /// The application.
+        name: String,
+        /// The name that was wanted.
+        snapshot: String,
+    },
     /// What was asked does not go with what the application is doing.
     #[error("application {name} is {status}; {hint}")]
     Status {
@@ -104,8 +124,8 @@ impl Classified for ControlError {
     fn kind(&self) -> Kind {
         match self {
             Self::Spec(e) => e.kind(),
-            Self::Unknown(_) => Kind::NotFound,
-            Self::Exists(_) | Self::Status { .. } => Kind::Conflict,
+            Self::Unknown(_) | Self::Snapshot { .. } => Kind::NotFound,
+            Self::Exists(_) | Self::SnapshotTaken { .. } | Self::Status { .. } => Kind::Conflict,
             Self::Runner(e) => e.kind(),
             Self::Sealed(e) => e.kind(),
             Self::Catalog(_) => Kind::Corrupt,
@@ -149,7 +169,7 @@ impl Applications {
             return Err(ControlError::Exists(spec.name));
         }
         let name = spec.name.clone();
-        state.applications.insert(name.clone(), Application::of(Entry { spec, wanted: false }));
+        state.applications.insert(name.clone(), Application::of(Entry { spec, wanted: false, snapshot: None }));
         let saved = self.shared.save(&state);
         if saved.is_err() {
             state.applications.remove(&name);
@@ -225,6 +245,76 @@ impl Applications {
         rescaled.map_err(ControlError::from)
     }
 
+    /// Keeps what a running application has come to under a name. It goes on running.
+    ///
+    /// # Errors
+    /// When it does not run, or the runner refuses.
+    pub fn snapshot(&self, name: &str, snapshot: &str) -> Result<SnapshotInfo, ControlError> {
+        let running = {
+            let mut state = self.shared.state.lock();
+            let application = state.get(name)?;
+            application.expect(Status::Running, "a snapshot is taken of a RUNNING application")?;
+            application.running.clone()
+        };
+        if self.snapshots(name)?.iter().any(|known| known.name == snapshot) {
+            return Err(ControlError::SnapshotTaken { name: name.to_owned(), snapshot: snapshot.to_owned() });
+        }
+        let refused = || ControlError::Unknown(name.to_owned());
+        running.ok_or_else(refused)?.snapshot(snapshot).map_err(ControlError::from)
+    }
+
+    /// The snapshots of an application, the newest first.
+    ///
+    /// # Errors
+    /// When there is no such application, or they cannot be read.
+    pub fn snapshots(&self, name: &str) -> Result<Vec<SnapshotInfo>, ControlError> {
+        self.shared.state.lock().get(name)?;
+        Ok(self.shared.runner.snapshots(name)?)
+    }
+
+    /// Removes a snapshot.
+    ///
+    /// # Errors
+    /// When there is no such application or snapshot, or some of it stays.
+    pub fn remove_snapshot(&self, name: &str, snapshot: &str) -> Result<(), ControlError> {
+        self.shared.state.lock().get(name)?;
+        Ok(self.shared.runner.remove_snapshot(name, snapshot)?)
+    }
+
+    /// Lets an application go on from a snapshot, with another parallelism where one is given: a running one is stopped
+    /// first, and what came after the snapshot is read again.
+    ///
+    /// # Errors
+    /// When there is no such application or snapshot, the parallelism is out of bounds, or it neither runs nor is ready.
+    pub fn restore(&self, name: &str, snapshot: &str, parallelism: Option<u32>) -> Result<(), ControlError> {
+        if !self.snapshots(name)?.iter().any(|known| known.name == snapshot) {
+            return Err(ControlError::Snapshot { name: name.to_owned(), snapshot: snapshot.to_owned() });
+        }
+        let spec = {
+            let mut state = self.shared.state.lock();
+            let application = state.get(name)?;
+            let parallelism = parallelism.unwrap_or(application.spec.parallelism);
+            let spec = ApplicationSpec { parallelism, ..application.spec.clone() };
+            spec.check()?;
+            spec
+        };
+        if self.view(name)?.status != Status::Ready {
+            self.stop(name)?;
+        }
+        let mut state = self.shared.state.lock();
+        let application = state.get(name)?;
+        application.expect(Status::Ready, "wait until it is READY")?;
+        application.spec = spec;
+        application.snapshot = Some(snapshot.to_owned());
+        application.wanted = true;
+        application.failures = Failures::default();
+        application.become_(Status::Starting);
+        application.retry_at_ms = 0;
+        self.shared.save(&state)?;
+        self.shared.wake.notify_all();
+        Ok(())
+    }
+
     /// Removes an application that does not run, and all that its runs have kept.
     ///
     /// # Errors
@@ -296,8 +386,14 @@ impl Shared {
         let mut state = self.state.lock();
         while !state.closing {
             let now_ms = self.env.now_ms();
+            let mut restored = false;
             for application in state.applications.values_mut() {
+                let wanted = application.snapshot.is_some();
                 application.step(now_ms, &*self.runner, self.policy);
+                restored |= wanted && application.snapshot.is_none();
+            }
+            if restored && let Err(error) = self.save(&state) {
+                tracing::error!(%error, "it cannot be noted that an application has begun with its snapshot");
             }
             self.wake.wait_for(&mut state, Duration::from_millis(TICK_MS));
         }
@@ -327,6 +423,7 @@ impl Application {
         Self {
             spec: entry.spec,
             wanted: entry.wanted,
+            snapshot: entry.snapshot,
             status: if entry.wanted { Status::Starting } else { Status::Ready },
             running: None,
             failures: Failures::default(),
@@ -337,7 +434,7 @@ impl Application {
     }
 
     fn entry(&self) -> Entry {
-        Entry { spec: self.spec.clone(), wanted: self.wanted }
+        Entry { spec: self.spec.clone(), wanted: self.wanted, snapshot: self.snapshot.clone() }
     }
 
     fn view(&self) -> ApplicationView {
@@ -373,8 +470,10 @@ impl Application {
     }
 
     fn launch(&mut self, now_ms: u64, runner: &dyn Runner, policy: RestartPolicy) {
-        match runner.start(&self.spec) {
+        match runner.start(&self.spec, self.snapshot.as_deref()) {
             Ok(running) => {
+                // From here on its own checkpoints hold.
+                self.snapshot = None;
                 self.running = Some(running);
                 self.started_ms = now_ms;
                 self.become_(Status::Running);

@@ -12,11 +12,24 @@ pub trait Runner: Send + Sync {
     /// Says where the script is wrong.
     fn check(&self, spec: &ApplicationSpec) -> Result<(), RunnerError>;
 
-    /// Starts the application, from the state that its last run has kept.
+    /// Starts the application, from the state that its last run has kept, or from a snapshot; it then goes on from there,
+    /// whatever was kept after it.
     ///
     /// # Errors
     /// When it cannot be started; nothing of it runs then.
-    fn start(&self, spec: &ApplicationSpec) -> Result<Arc<dyn Running>, RunnerError>;
+    fn start(&self, spec: &ApplicationSpec, snapshot: Option<&str>) -> Result<Arc<dyn Running>, RunnerError>;
+
+    /// The snapshots of an application, the newest first.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn snapshots(&self, name: &str) -> Result<Vec<SnapshotInfo>, RunnerError>;
+
+    /// Removes a snapshot.
+    ///
+    /// # Errors
+    /// When there is none of this name, or some of it stays.
+    fn remove_snapshot(&self, name: &str, snapshot: &str) -> Result<(), RunnerError>;
 
     /// Removes everything that runs of the application have kept; none runs now.
     ///
@@ -39,11 +52,28 @@ pub trait Running: Send + Sync {
     /// When it keeps the old one, or has failed; [`Running::state`] tells which.
     fn rescale(&self, parallelism: u32) -> Result<(), RunnerError>;
 
+    /// Keeps everything that it has come to, at one moment, under a name. Returns when that is durable.
+    ///
+    /// # Errors
+    /// When the name is taken or wrong, the run has ended, or it cannot be written.
+    fn snapshot(&self, snapshot: &str) -> Result<SnapshotInfo, RunnerError>;
+
     /// Ends it: what it has read is worked off, results and state are durable when this returns.
     ///
     /// # Errors
     /// When its results could not be made durable; what was kept before then still holds.
     fn stop(&self) -> Result<(), RunnerError>;
+}
+
+/// What is kept under a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotInfo {
+    /// Its name.
+    pub name: String,
+    /// When it was taken, in milliseconds since the Unix epoch.
+    pub created_ms: u64,
+    /// What it takes, in bytes.
+    pub bytes: u64,
 }
 
 /// What has become of a run.

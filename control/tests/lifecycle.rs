@@ -3,7 +3,7 @@
 
 use control::{
     ApplicationSpec, Applications, ControlError, RestartPolicy, RunMetrics, RunState, Runner, RunnerError, Running,
-    Status,
+    SnapshotInfo, Status,
 };
 use model::{Env, Kind};
 use parking_lot::Mutex;
@@ -22,6 +22,9 @@ struct Script {
     refuse_rescale: bool,
     stopped: u32,
     forgotten: Vec<String>,
+    snapshots: Vec<String>,
+    /// What each start began with.
+    began_with: Vec<Option<String>>,
 }
 
 #[derive(Clone, Default)]
@@ -32,7 +35,7 @@ impl Runner for Puppet {
         if spec.script == "wrong" { Err(RunnerError::new(Kind::Invalid, "line 1: wrong")) } else { Ok(()) }
     }
 
-    fn start(&self, spec: &ApplicationSpec) -> Result<Arc<dyn Running>, RunnerError> {
+    fn start(&self, spec: &ApplicationSpec, snapshot: Option<&str>) -> Result<Arc<dyn Running>, RunnerError> {
         let mut script = self.0.lock();
         if script.fail_next_starts > 0 {
             script.fail_next_starts -= 1;
@@ -40,7 +43,17 @@ impl Runner for Puppet {
         }
         script.state = Some(RunState::Running);
         script.started.push(spec.parallelism);
+        script.began_with.push(snapshot.map(str::to_owned));
         Ok(Arc::new(self.clone()))
+    }
+
+    fn snapshots(&self, _name: &str) -> Result<Vec<SnapshotInfo>, RunnerError> {
+        Ok(self.0.lock().snapshots.iter().map(|name| info(name)).collect())
+    }
+
+    fn remove_snapshot(&self, _name: &str, snapshot: &str) -> Result<(), RunnerError> {
+        self.0.lock().snapshots.retain(|known| known != snapshot);
+        Ok(())
     }
 
     fn forget(&self, name: &str) -> Result<(), RunnerError> {
@@ -64,10 +77,18 @@ impl Running for Puppet {
         script.rescaled.push(parallelism);
         Ok(())
     }
+    fn snapshot(&self, snapshot: &str) -> Result<SnapshotInfo, RunnerError> {
+        self.0.lock().snapshots.push(snapshot.to_owned());
+        Ok(info(snapshot))
+    }
     fn stop(&self) -> Result<(), RunnerError> {
         self.0.lock().stopped += 1;
         Ok(())
     }
+}
+
+fn info(name: &str) -> SnapshotInfo {
+    SnapshotInfo { name: name.to_owned(), created_ms: 1, bytes: 2 }
 }
 
 fn spec(script: &str) -> ApplicationSpec {
@@ -113,6 +134,36 @@ fn it_is_created_started_rescaled_stopped_and_goes_on_where_it_was() {
     let script = puppet.0.lock();
     assert_eq!((script.rescaled.as_slice(), script.stopped), (&[4][..], 1));
     drop(script);
+}
+
+#[test]
+fn it_goes_on_from_a_snapshot_once_and_with_another_parallelism() {
+    let (dir, puppet) = (tempfile::tempdir().unwrap(), Puppet::default());
+    let applications = open(dir.path(), &puppet);
+    applications.create(spec("good")).unwrap();
+    assert!(matches!(applications.snapshot("taxi", "one"), Err(ControlError::Status { .. })));
+    applications.start("taxi").unwrap();
+    wait_for(&applications, Status::Running);
+    applications.snapshot("taxi", "one").unwrap();
+    assert_eq!(applications.snapshots("taxi").unwrap(), [info("one")]);
+    assert!(matches!(applications.snapshot("taxi", "one"), Err(ControlError::SnapshotTaken { .. })));
+    assert!(matches!(applications.restore("taxi", "two", None), Err(ControlError::Snapshot { .. })));
+    assert!(matches!(applications.restore("taxi", "one", Some(0)), Err(ControlError::Spec(_))));
+    assert_eq!(applications.view("taxi").unwrap().status, Status::Running, "a refusal stops nothing");
+    puppet.0.lock().fail_next_starts = 2;
+    applications.restore("taxi", "one", Some(5)).unwrap();
+    wait_for(&applications, Status::Running);
+    puppet.0.lock().state = Some(RunState::Failed("a fault".into()));
+    while puppet.0.lock().started.len() < 3 {
+        std::thread::yield_now();
+    }
+    let script = puppet.0.lock();
+    assert_eq!(script.started, [2, 5, 5]);
+    assert_eq!(script.began_with, [None, Some("one".to_owned()), None], "a restart goes on from its own checkpoints");
+    drop(script);
+    applications.remove_snapshot("taxi", "one").unwrap();
+    assert!(applications.snapshots("taxi").unwrap().is_empty());
+    assert!(matches!(applications.snapshots("other"), Err(ControlError::Unknown(_))));
 }
 
 #[test]

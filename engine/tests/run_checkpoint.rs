@@ -333,7 +333,22 @@ fn snapshots_stay_and_another_parallelism_begins_with_one() {
     assert!(fed.index.rows().iter().all(|row| expected.contains(row)));
     job.cancel();
     drop(job);
+    // Who comes next goes on from there too, even when nothing was kept in between and the snapshot is gone.
+    fed.index.documents.lock().unwrap().clear();
+    fed.kept.broken.store(false, Ordering::SeqCst);
+    let options = JobOptions { restore: Restore::Snapshot("before".into()), ..fed.options(5) };
+    let options = JobOptions { checkpointing: fed.kept.every(3_600_000), ..options };
+    fed.hands.try_start(&counts(), options).unwrap().cancel();
     engine::run::remove_snapshot(&fed.kept, "before").unwrap();
+    let job = fed.hands.try_start(&counts(), fed.options(3)).unwrap();
+    until("the windows after it, once more", || fed.index.rows().len() >= expected.len() - 45);
+    until("its end, once more", || job.metrics().records_in == 1_002);
+    let completed = job.checkpoints().completed;
+    until("checkpoints of its own", || job.checkpoints().completed > completed + 4);
+    job.cancel();
+    drop(job);
+    let left: Vec<String> = fed.kept.names(".state").into_iter().filter(|n| n.starts_with("snapshot")).collect();
+    assert!(left.is_empty(), "what nothing needs is removed: {left:?}");
     let gone = JobOptions { restore: Restore::Snapshot("before".into()), ..fed.options(5) };
     assert!(fed.hands.try_start(&counts(), gone).err().unwrap().to_string().contains("before"));
 }

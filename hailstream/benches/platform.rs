@@ -86,7 +86,7 @@ fn run_taxi(store: Store, dir: &Path, env: &Env, handle: Handle, parallelism: u3
     let name = "taxi".to_owned();
     let spec = ApplicationSpec { name, script: SCRIPT.to_owned(), parallelism, parallelism_per_kpu: 1 };
     let (cpu_s, started_ns) = (cpu_seconds(), env.monotonic_ns());
-    let running = runner.start(&spec).unwrap();
+    let running = runner.start(&spec, None).unwrap();
     let (_keep, pause) = std::sync::mpsc::channel::<()>();
     while running.metrics().totals.records_in < trips {
         let _elapsed = pause.recv_timeout(Duration::from_millis(1));
@@ -123,7 +123,8 @@ async fn visible(dir: &Path, windows: i64) {
             PlatformConnectors::new(store.clone(), index.clone(), handle.clone(), Path::new("."), env.clone());
         let runner = EmbeddedRunner::new(Arc::new(connectors), env.clone(), dir.join("state"));
         let (name, script) = ("windows".to_owned(), WINDOWS.to_owned());
-        let running = runner.start(&ApplicationSpec { name, script, parallelism: 1, parallelism_per_kpu: 1 }).unwrap();
+        let running =
+            runner.start(&ApplicationSpec { name, script, parallelism: 1, parallelism_per_kpu: 1 }, None).unwrap();
         let mut target = StoreTarget::new(store.clone(), "events", handle);
         let (_keep, pause) = std::sync::mpsc::channel::<()>();
         let mut took_ms = Vec::new();

@@ -52,6 +52,25 @@ test('the shard count is doubled, and the control waits until the stream is done
   await says(page, 'stream-shards', '4');
 });
 
+test('a snapshot is taken, refused twice under one name, gone back to and removed', async () => {
+  await byId(page, 'snapshots-open').click();
+  await says(page, 'snapshots-dialog', /None was taken yet/);
+  await page.getByLabel('Name').fill('before');
+  await byId(page, 'snapshot-take').click();
+  await says(page, 'snapshot', /^before.*9:00:00 UTC.*6.0 MB/);
+  await page.getByLabel('Name').fill('before');
+  await byId(page, 'snapshot-take').click();
+  await says(page, 'snapshots-error', 'there is a snapshot before already');
+  await page.getByRole('button', { name: 'Go back to before' }).click();
+  await byId(page, 'snapshot-yes').click();
+  await says(page, 'announcement', 'The application goes on from before.');
+  await page.getByRole('button', { name: 'Remove before' }).click();
+  await byId(page, 'snapshot-yes').click();
+  await says(page, 'snapshots-dialog', /None was taken yet/);
+  await page.keyboard.press('Escape');
+  await page.waitForFunction(() => document.querySelector('[data-testid="snapshots-dialog"]').open === false);
+});
+
 test('the parallelism is doubled, typed, and refused in the platform\'s words', async () => {
   await byId(page, 'parallelism-double').click();
   await page.waitForFunction(() => document.getElementById('parallelism').value === '8');

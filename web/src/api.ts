@@ -189,6 +189,13 @@ export interface ShardKeys {
   advice: { what: 'nothing' } | { what: 'split'; at: string; below: number } | { what: 'one_key' };
 }
 
+/** What the application has come to, kept under a name. */
+export interface Snapshot {
+  name: string;
+  created_ms: number;
+  bytes: number;
+}
+
 /** A failure in words for people. */
 export class Failure extends Error {}
 
@@ -230,6 +237,10 @@ function askStreams<T>(path: string, parameters: Record<string, string>, signal:
   return request<T>(`/api/streams${path}?${new URLSearchParams(parameters)}`, { signal });
 }
 
+export const snapshotQuestions = {
+  list: (signal: AbortSignal) => request<{ snapshots: Snapshot[] }>('/api/application/snapshots', { signal }),
+};
+
 export const streamQuestions = {
   list: (signal: AbortSignal) => askStreams<{ streams: StreamLine[]; truncated: boolean }>('', {}, signal),
   view: (name: string, signal: AbortSignal) => askStreams<StreamView>('/view', { name }, signal),
@@ -248,6 +259,9 @@ export const orders = {
   setSpeedup: (speedup: number | null) => order('replay/speed', { speedup }),
   setShardCount: (count: number) => order('stream/shards', { count }),
   setParallelism: (parallelism: number) => order('application/parallelism', { parallelism }),
+  takeSnapshot: (name: string) => order('application/snapshots/take', { name }),
+  restoreSnapshot: (name: string, parallelism: number) => order('application/snapshots/restore', { name, parallelism }),
+  removeSnapshot: (name: string) => order('application/snapshots/remove', { name }),
   setStreamCount: (stream: string, count: number) => order('streams/count', { stream, count }),
   splitShard: (stream: string, shard: number, at?: string) => order('streams/split', { stream, shard, at }),
   mergeShard: (stream: string, shard: number) => order('streams/merge', { stream, shard }),

@@ -2,6 +2,7 @@
 
 mod controls;
 mod results;
+mod snapshots;
 mod streams;
 
 use crate::live::Live;
@@ -98,6 +99,10 @@ pub fn router(platform: Arc<dyn Platform>, options: Options) -> Router {
         .route("/replay/speed", post(controls::set_speedup))
         .route("/stream/shards", post(controls::set_shard_count))
         .route("/application/parallelism", post(controls::set_parallelism))
+        .route("/application/snapshots", get(snapshots::list))
+        .route("/application/snapshots/take", post(snapshots::take))
+        .route("/application/snapshots/restore", post(snapshots::restore))
+        .route("/application/snapshots/remove", post(snapshots::remove))
         .route("/{*rest}", any(unknown))
         .layer(DefaultBodyLimit::max(CONTROL_BYTES_MAX))
         .layer(from_fn(uncached));

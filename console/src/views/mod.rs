@@ -5,7 +5,7 @@ mod results;
 mod streams;
 
 pub use pipeline::{
-    Application, ApplicationState, BadSample, Index, IndexName, Pipeline, Replay, ReplayState, Shard, Stream,
+    Application, ApplicationState, BadSample, Index, IndexName, Pipeline, Replay, ReplayState, Shard, Snapshot, Stream,
     StreamStatus,
 };
 pub use results::{AirportHour, AirportLine, Bbox, Cell, CellsRequest, HourCount, TimeRange, Totals};
@@ -28,6 +28,8 @@ pub const BANDS_MAX: usize = 2_048;
 pub const STREAMS_SHOWN_MAX: usize = 200;
 /// Most samples of bad records that travel to the page.
 pub const BAD_SAMPLES_MAX: usize = 20;
+/// Most snapshots that are listed; the newest are.
+pub const SNAPSHOTS_SHOWN_MAX: usize = 1_000;
 /// Most indices that are listed one by one.
 pub const INDICES_SHOWN_MAX: usize = 50;
 /// Longest text from data or errors that travels to the page, in characters; the rest is cut off with an ellipsis.

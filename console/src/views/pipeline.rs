@@ -57,6 +57,26 @@ pub struct Replay {
     pub progress: Option<f64>,
 }
 
+/// What an application has come to, kept under a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Snapshot {
+    /// Its name.
+    pub name: String,
+    /// When it was taken, in milliseconds since the Unix epoch.
+    pub created_ms: u64,
+    /// What it takes, in bytes.
+    pub bytes: u64,
+}
+
+impl Snapshot {
+    /// The same within the bounds of what travels to a page.
+    #[must_use]
+    pub(crate) fn bounded(mut self) -> Self {
+        cut(&mut self.name);
+        self
+    }
+}
+
 /// What a stream is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,7 +1,7 @@
 //! Jobs: started from a plan, watched and stopped through a handle.
 
 use super::checkpoint::{
-    CheckpointStats, CheckpointSummary, Checkpointing, Cut, Restore, Writer as CheckpointWriter, restore,
+    CheckpointStats, CheckpointSummary, Checkpointing, Cut, Restore, Writer as CheckpointWriter, adopt, restore,
 };
 use super::coordinator::Coordinator;
 use super::error::JobError;
@@ -206,6 +206,9 @@ impl Job {
         let parallelism = options.parallelism(&plan.settings)?;
         let cut =
             restore(&options.checkpointing, &options.restore, options.allow_dropped_state, &plan, &shapes(&plan)?)?;
+        if let (Restore::Snapshot(name), Some(storage)) = (&options.restore, &options.checkpointing.storage) {
+            adopt(storage.as_ref(), name).map_err(JobError::port("the job's state"))?;
+        }
         let anew = options.restore == Restore::Nothing;
         let writer = CheckpointWriter::start(&options.checkpointing, anew, &options.env, &options.name)
             .map_err(JobError::port("the job's state"))?

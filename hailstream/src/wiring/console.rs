@@ -3,12 +3,16 @@
 use super::Parts;
 use crate::replaying::{Replaying, ReplayingError};
 use console::views::{
-    AirportLine, Cell, CellsRequest, HourCount, Pipeline, ShardChange, ShardKeys, StreamHistory, StreamLine,
+    AirportLine, Cell, CellsRequest, HourCount, Pipeline, ShardChange, ShardKeys, Snapshot, StreamHistory, StreamLine,
     StreamView, TimeRange, Totals,
 };
 use console::{Failure, Platform};
 use model::{Classified, Kind, Sample};
 use std::sync::Arc;
+
+fn control_failure(error: &control::ControlError) -> Failure {
+    Failure::new(error.kind(), error.to_string())
+}
 
 /// A platform as the console sees it.
 pub(crate) struct ConsolePlatform {
@@ -80,7 +84,29 @@ impl Platform for ConsolePlatform {
     }
 
     fn set_parallelism(&self, parallelism: u32) -> Result<(), Failure> {
-        self.parts.set_parallelism(parallelism).map_err(|e| Failure::new(e.kind(), e.to_string()))
+        let name = self.parts.application_name();
+        self.parts.applications().set_parallelism(&name, parallelism).map_err(|e| control_failure(&e))
+    }
+
+    fn snapshots(&self) -> Result<Vec<Snapshot>, Failure> {
+        let view = |s: control::SnapshotInfo| Snapshot { name: s.name, created_ms: s.created_ms, bytes: s.bytes };
+        let all = self.parts.applications().snapshots(&self.parts.application_name());
+        Ok(all.map_err(|e| control_failure(&e))?.into_iter().map(view).collect())
+    }
+
+    fn take_snapshot(&self, name: &str) -> Result<(), Failure> {
+        let taken = self.parts.applications().snapshot(&self.parts.application_name(), name);
+        taken.map(drop).map_err(|e| control_failure(&e))
+    }
+
+    fn restore_snapshot(&self, name: &str, parallelism: Option<u32>) -> Result<(), Failure> {
+        let application = self.parts.application_name();
+        self.parts.applications().restore(&application, name, parallelism).map_err(|e| control_failure(&e))
+    }
+
+    fn remove_snapshot(&self, name: &str) -> Result<(), Failure> {
+        let application = self.parts.application_name();
+        self.parts.applications().remove_snapshot(&application, name).map_err(|e| control_failure(&e))
     }
 
     fn streams(&self) -> Vec<StreamLine> {

@@ -5,7 +5,7 @@ use super::observe::{Rates, Reading};
 use crate::platform::PlatformError;
 use crate::replaying::{Replaying, ReplayingError};
 use control::metrics::{MetricStore, MetricsError};
-use control::{ApplicationView, Applications, ControlError, LookupStats, RunMetrics};
+use control::{ApplicationView, Applications, LookupStats, RunMetrics};
 use index::Index;
 use model::{Env, Sample};
 use parking_lot::Mutex;
@@ -70,10 +70,14 @@ impl Parts {
         self.applications.views().into_iter().next()
     }
 
-    /// Gives that application another parallelism.
-    pub(crate) fn set_parallelism(&self, parallelism: u32) -> Result<(), ControlError> {
-        let name = self.application().map(|view| view.spec.name).unwrap_or_default();
-        self.applications.set_parallelism(&name, parallelism)
+    /// Its name; empty where there is none.
+    pub(crate) fn application_name(&self) -> String {
+        self.application().map(|view| view.spec.name).unwrap_or_default()
+    }
+
+    /// All applications.
+    pub(crate) fn applications(&self) -> &Applications {
+        &self.applications
     }
 
     /// Reads all counters; the rates are then those since the last call, and are recorded as metrics. Called once a

@@ -2,11 +2,13 @@
 
 use control::{
     ApplicationSpec, BadRecord, CheckpointFigures, LookupStats, RunMetrics, RunState, Runner, RunnerError, Running,
-    RunningStats,
+    RunningStats, SnapshotInfo,
 };
 use engine::plan::{JobPlan, TableDef};
 use engine::port::{Changelog, Connectors, PortError, Role, Sink, SinkSpec, Source};
-use engine::run::{Checkpointing, Folder, Job, JobError, JobHandle, JobOptions, JobState, LookupMetrics, Rejection};
+use engine::run::{
+    Checkpointing, Folder, Job, JobError, JobHandle, JobOptions, JobState, LookupMetrics, Rejection, Restore, inspect,
+};
 use engine::sql::{Planned, Script, Session, SqlError};
 use model::{Classified, Env, Kind};
 use std::path::{Path, PathBuf};
@@ -29,6 +31,10 @@ impl EmbeddedRunner {
     /// A runner whose applications read and write through `connectors` and keep their state in folders of `state_dir`.
     pub fn new(connectors: Arc<dyn Connectors>, env: Env, state_dir: PathBuf) -> Self {
         Self { connectors, env, state_dir }
+    }
+
+    fn folder(&self, name: &str) -> Result<Folder, RunnerError> {
+        Folder::open(state_folder(&self.state_dir, name)).map_err(|e| port_error(name, &e))
     }
 
     fn plan(&self, spec: &ApplicationSpec) -> Result<JobPlan, RunnerError> {
@@ -89,18 +95,41 @@ impl Runner for EmbeddedRunner {
         self.plan(spec).map(|_| ())
     }
 
-    fn start(&self, spec: &ApplicationSpec) -> Result<Arc<dyn Running>, RunnerError> {
+    fn start(&self, spec: &ApplicationSpec, snapshot: Option<&str>) -> Result<Arc<dyn Running>, RunnerError> {
         let plan = self.plan(spec)?;
-        let folder = Folder::open(state_folder(&self.state_dir, &spec.name));
-        let folder = folder.map_err(|e| RunnerError::new(e.kind, format!("application {}: {e}", spec.name)))?;
+        let folder = self.folder(&spec.name)?;
         let options = JobOptions {
             parallelism: Some(spec.parallelism),
             parallelism_per_kpu: spec.parallelism_per_kpu,
+            restore: snapshot.map_or(Restore::Latest, |name| Restore::Snapshot(name.to_owned())),
             checkpointing: Checkpointing { storage: Some(Arc::new(folder)), ..Checkpointing::default() },
             ..JobOptions::new(&*spec.name, self.env.clone(), self.connectors.clone())
         };
         let job = Job::start(plan, options).map_err(|e| job_error(&e))?;
         Ok(Arc::new(EmbeddedJob { job }))
+    }
+
+    fn snapshots(&self, name: &str) -> Result<Vec<SnapshotInfo>, RunnerError> {
+        let folder = self.folder(name)?;
+        let mut found = Vec::new();
+        for snapshot in engine::run::snapshots(&folder).map_err(|e| port_error(name, &e))? {
+            let view = inspect(&folder, &Restore::Snapshot(snapshot.clone())).map_err(|e| port_error(name, &e))?;
+            found.extend(view.map(|view| SnapshotInfo {
+                name: snapshot,
+                created_ms: view.created_ms,
+                bytes: view.operators.iter().flat_map(|o| &o.slices).map(|s| s.bytes).sum(),
+            }));
+        }
+        found.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.created_ms));
+        Ok(found)
+    }
+
+    fn remove_snapshot(&self, name: &str, snapshot: &str) -> Result<(), RunnerError> {
+        if !self.snapshots(name)?.iter().any(|known| known.name == snapshot) {
+            let message = format!("application {name} has no snapshot {snapshot:?}");
+            return Err(RunnerError::new(Kind::NotFound, message));
+        }
+        engine::run::remove_snapshot(&self.folder(name)?, snapshot).map_err(|e| port_error(name, &e))
     }
 
     fn forget(&self, name: &str) -> Result<(), RunnerError> {
@@ -160,6 +189,11 @@ impl Running for EmbeddedJob {
         Ok(())
     }
 
+    fn snapshot(&self, snapshot: &str) -> Result<SnapshotInfo, RunnerError> {
+        let summary = self.job.snapshot(snapshot).map_err(|e| job_error(&e))?;
+        Ok(SnapshotInfo { name: snapshot.to_owned(), created_ms: summary.created_ms, bytes: summary.bytes })
+    }
+
     fn stop(&self) -> Result<(), RunnerError> {
         self.job.stop();
         self.job.wait().map(|_| ()).map_err(|e| job_error(&e))
@@ -188,6 +222,10 @@ fn lookup_stats(lookup: LookupMetrics) -> LookupStats {
         dead: lookup.dead,
         latency_ms: lookup.latency_ms,
     }
+}
+
+fn port_error(name: &str, error: &PortError) -> RunnerError {
+    RunnerError::new(error.kind, format!("application {name}: {error}"))
 }
 
 fn job_error(error: &JobError) -> RunnerError {

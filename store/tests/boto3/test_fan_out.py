@@ -118,6 +118,8 @@ def test_what_cannot_be_subscribed_to_is_refused(kinesis, endpoint, consumer):
     assert status == 400 and b"DryRunOperationException" in answer
     events = subscribe(kinesis, arn)
     next(iter(events))
+    fails("ResourceInUseException", call, ConsumerARN=arn, ShardId=SHARD, **at)
+    # Who asks again at once hears of the rate.
     fails("LimitExceededException", call, ConsumerARN=arn, ShardId=SHARD, **at)
     time.sleep(1.1)
     message = fails("ResourceInUseException", call, ConsumerARN=arn, ShardId=SHARD, **at)

@@ -1,9 +1,10 @@
 // The application: how fast it reads, how far it is behind, what it could not use, and why it failed.
-import { useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { type Application, orders } from '../api';
 import { parallelismControl, run } from '../controls';
 import { count, day, duration, isTime, rate, time } from '../format';
 import { connection, past, pipeline } from '../live';
+import { Snapshots } from './snapshots';
 import { Sparkline } from './sparkline';
 import { Facts, type Mood, Stage, moodOfLag } from './stage';
 import { Stepper } from './stepper';
@@ -55,6 +56,12 @@ function watermark(ms: number | null): string {
 
 export function ApplicationStage({ application }: { application: Application }) {
   const dialog = useRef<HTMLDialogElement>(null);
+  const kept = useRef<HTMLDialogElement>(null);
+  const [open, setOpen] = useState(false);
+  useEffect(() => {
+    if (open) kept.current?.showModal();
+    else kept.current?.close();
+  }, [open]);
   const behind = application.millis_behind_latest;
   const mood = application.state === 'running' ? (moodOfLag(behind) ?? 'good') : MOODS[application.state];
   const { bad, late, restarts, parallelism, kpus } = application;
@@ -103,6 +110,9 @@ export function ApplicationStage({ application }: { application: Application }) 
           disabled={connection.value !== 'live' || !['running', 'updating'].includes(application.state)}
           set={set}
         />
+        <button type="button" class="button" onClick={() => setOpen(true)} data-testid="snapshots-open">
+          Snapshots
+        </button>
       </div>
       {error && (
         <p class="control-error" role="alert" data-testid="parallelism-error">
@@ -115,6 +125,9 @@ export function ApplicationStage({ application }: { application: Application }) 
         </p>
       )}
       <BadRecords application={application} dialog={dialog} />
+      <dialog class="dialog" ref={kept} aria-labelledby="snapshots-title" onClose={() => setOpen(false)} data-testid="snapshots-dialog">
+        {open && <Snapshots parallelism={parallelism} running={application.state === 'running'} close={() => setOpen(false)} />}
+      </dialog>
     </Stage>
   );
 }

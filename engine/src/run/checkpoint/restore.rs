@@ -4,7 +4,7 @@
 use super::cut::{Cut, OperatorCut, Parts};
 use super::layout::{StateLayout, layouts};
 use super::manifest::{
-    Manifest, PART_MAGIC, SavedOperator, SavedPart, VERSION, number_of, snapshot_names, snapshot_of,
+    Manifest, PART_MAGIC, SavedOperator, SavedPart, VERSION, manifest_name, number_of, snapshot_names, snapshot_of,
 };
 use super::part::{Part, PartShape};
 use super::storage::CheckpointStorage;
@@ -86,7 +86,25 @@ pub fn snapshots(storage: &dyn CheckpointStorage) -> Result<Vec<String>, PortErr
 pub fn remove_snapshot(storage: &dyn CheckpointStorage, name: &str) -> Result<(), PortError> {
     let (manifest, state) = snapshot_names(name);
     storage.remove(&manifest)?;
-    storage.remove(&state)
+    // A checkpoint that was taken up from it may need its state for a while.
+    let checkpoints = storage.list()?.into_iter().filter(|n| n.ends_with(".manifest"));
+    let mut needed = false;
+    for checkpoint in checkpoints {
+        needed |= read_manifest(storage, &checkpoint).is_ok_and(|m| m.files().any(|file| file == state));
+    }
+    if needed { Ok(()) } else { storage.remove(&state) }
+}
+
+/// Makes a snapshot the newest checkpoint, so that whoever comes next goes on from it, whatever was written after it.
+///
+/// # Errors
+/// When it cannot be read, or the manifest cannot be written.
+pub(crate) fn adopt(storage: &dyn CheckpointStorage, name: &str) -> Result<(), PortError> {
+    let mut manifest = read_manifest(storage, &snapshot_names(name).0)?;
+    let numbers = storage.list()?.into_iter().filter_map(|n| number_of(&n));
+    manifest.number = numbers.max().unwrap_or(0) + 1;
+    let bytes = manifest.write().map_err(|e| PortError::new(Kind::Internal, e))?;
+    storage.write(&manifest_name(manifest.number), &[&bytes])
 }
 
 /// What `plan` would make of the state that `restore` names; `None` when there is none.

@@ -299,10 +299,15 @@ impl Body {
             return Ok(());
         }
         let named: BTreeSet<&String> = self.kept.values().flatten().flatten().collect();
-        for name in self.storage.list()? {
-            if name.ends_with(".state") && number_of(&name).is_some() && !named.contains(&name) {
-                self.storage.remove(&name)?;
-                self.sizes.remove(&name);
+        let all: BTreeSet<String> = self.storage.list()?.into_iter().collect();
+        for name in &all {
+            // The state of a snapshot goes with it, or with the last checkpoint that was taken up from it.
+            let snapshot = name.strip_suffix(".state").filter(|n| n.starts_with("snapshot-"));
+            let orphan = snapshot.is_some_and(|n| !all.contains(&format!("{n}.manifest")));
+            let own = name.ends_with(".state") && number_of(name).is_some();
+            if (own || orphan) && !named.contains(name) {
+                self.storage.remove(name)?;
+                self.sizes.remove(name);
             }
         }
         Ok(())
