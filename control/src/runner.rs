@@ -100,6 +100,8 @@ pub struct RunMetrics {
     pub millis_behind_latest: Option<u64>,
     /// What the lookups of each table have done.
     pub lookups: Vec<LookupStats>,
+    /// Of the newest windows: when each ended, in milliseconds on the windows' clock, and how many rows came too late for it.
+    pub late_windows: Vec<(i64, u64)>,
     /// The latest bad records, newest first: a bounded sample.
     pub bad_samples: Vec<BadRecord>,
     /// The parallelism that it has now.

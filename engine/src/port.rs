@@ -216,6 +216,39 @@ pub trait Sink: Send {
     fn close(&mut self) -> Result<(), PortError>;
 }
 
+/// A record or row that a job could not use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The table, or the operator that did not take the row.
+    pub place: String,
+    /// The split that the record came from; empty for a row.
+    pub split: String,
+    /// Its position there; 0 for a row.
+    pub position: u64,
+    /// What was wrong.
+    pub reason: String,
+    /// Whether it came after its last window had closed: when that ended, in milliseconds on the clock of the windows, as
+    /// far as it is known.
+    pub late: Option<Option<i64>>,
+    /// The record as it came; of a row its columns as JSON.
+    pub payload: Vec<u8>,
+}
+
+/// Where records go that a job could not use, so that nothing that came is lost. Used by several threads at once.
+pub trait DeadLetters: Send + Sync {
+    /// Takes one; it may wait until there is room.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    fn keep(&self, letter: DeadLetter) -> Result<(), PortError>;
+
+    /// Returns when everything taken is durable.
+    ///
+    /// # Errors
+    /// When it is not.
+    fn flush(&self) -> Result<(), PortError>;
+}
+
 /// What is looked up.
 #[derive(Debug, Clone)]
 pub struct LookupSpec {

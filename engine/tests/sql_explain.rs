@@ -65,8 +65,8 @@ fn windows_that_are_asked_about_are_assigned_before_they_are_aggregated() {
          WHERE window_start > TIMESTAMP '2016-01-01 00:00:00' GROUP BY window_start, window_end",
         "Sink(table=[collect], columns=[window_end, EXPR$1], key=[$key.window_start, window_end])
           Project(select=[window_end, $agg0 AS EXPR$1, window_start AS $key.window_start])
-            WindowAggregate(window=[attached window_start to window_end], keys=[], aggregates=[SUM($arg0) FILTER ($filter0)], exchange=[hash(window)])
-              Project(select=[v AS $arg0, k = 'a' AS $filter0, window_start, window_end])
+            WindowAggregate(window=[attached window_start to window_end], keys=[], aggregates=[SUM(v) FILTER ($filter0)], exchange=[hash(window)])
+              Project(select=[v, k = 'a' AS $filter0, window_start, window_end])
                 Filter(condition=[window_start > TIMESTAMP '2016-01-01 00:00:00.000'])
                   WindowAssign(window=[TUMBLE ts, size 1 h])
                     Scan(table=[t], columns=[ts, k, v])",
@@ -89,8 +89,8 @@ fn an_aggregate_of_an_aggregate_takes_its_windows() {
          ) GROUP BY window_start, window_end",
         "Sink(table=[collect], columns=[window_end, EXPR$1], key=[$key.window_start, window_end])
           Project(select=[window_end, $agg0 AS EXPR$1, window_start AS $key.window_start])
-            WindowAggregate(window=[attached window_start to window_end], keys=[], aggregates=[MAX($arg0)], exchange=[hash(window)])
-              Project(select=[$agg0 AS $arg0, window_start, window_end])
+            WindowAggregate(window=[attached window_start to window_end], keys=[], aggregates=[MAX(n)], exchange=[hash(window)])
+              Project(select=[$agg0 AS n, window_start, window_end])
                 WindowAggregate(window=[TUMBLE ts, size 1 h], keys=[k], aggregates=[COUNT(*)], exchange=[hash(window, k)])
                   Project(select=[k, ts])
                     Scan(table=[t], columns=[ts, k])",

@@ -81,8 +81,8 @@ fn fill(mut target: StoreTarget, trips: u64) {
 
 fn run_taxi(store: Store, dir: &Path, env: &Env, handle: Handle, parallelism: u32, trips: u64) -> (f64, f64) {
     let index = Index::open(IndexConfig::new(dir, env.clone())).unwrap();
-    let connectors = PlatformConnectors::new(store, index.clone(), handle, Path::new("."), env.clone());
-    let runner = EmbeddedRunner::new(Arc::new(connectors), env.clone(), dir.join("state"));
+    let connectors = PlatformConnectors::new(store.clone(), index.clone(), handle.clone(), Path::new("."), env.clone());
+    let runner = EmbeddedRunner::new(Arc::new(connectors), store, handle, env.clone(), dir.join("state"));
     let name = "taxi".to_owned();
     let spec = ApplicationSpec { name, script: SCRIPT.to_owned(), parallelism, parallelism_per_kpu: 1 };
     let (cpu_s, started_ns) = (cpu_seconds(), env.monotonic_ns());
@@ -121,7 +121,8 @@ async fn visible(dir: &Path, windows: i64) {
         let index = Index::open(IndexConfig::new(dir.join("index"), env.clone())).unwrap();
         let connectors =
             PlatformConnectors::new(store.clone(), index.clone(), handle.clone(), Path::new("."), env.clone());
-        let runner = EmbeddedRunner::new(Arc::new(connectors), env.clone(), dir.join("state"));
+        let runner =
+            EmbeddedRunner::new(Arc::new(connectors), store.clone(), handle.clone(), env.clone(), dir.join("state"));
         let (name, script) = ("windows".to_owned(), WINDOWS.to_owned());
         let running =
             runner.start(&ApplicationSpec { name, script, parallelism: 1, parallelism_per_kpu: 1 }, None).unwrap();

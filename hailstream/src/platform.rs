@@ -90,7 +90,8 @@ impl Platform {
             env.clone(),
         ));
         let state_dir = settings.data_dir.join("state");
-        let runner = Arc::new(EmbeddedRunner::new(connectors, env.clone(), state_dir));
+        let runner =
+            Arc::new(EmbeddedRunner::new(connectors, store.clone(), Handle::current(), env.clone(), state_dir));
         let dir = settings.data_dir.join("control");
         let applications = open_applications(dir, env.clone(), runner)?;
         let replaying = match work {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { openPage, startBrowser, startConsole } from './fixture.mjs';
-import { byId, platform, says } from './page.mjs';
+import { byId, hasRows, platform, says } from './page.mjs';
 
 let served, failing, started, page;
 
@@ -50,6 +50,13 @@ test('the shard count is doubled, and the control waits until the stream is done
   assert.equal((await platform(served.url)).stream.open_shards, 8);
   await byId(page, 'shard-count-halve').click();
   await says(page, 'stream-shards', '4');
+});
+
+test('late rows are told window by window', async () => {
+  await byId(page, 'application-late').getByRole('button').click();
+  await says(page, 'late-dialog', /3 so far, kept in the stream taxi-late/);
+  await hasRows(page, 'late-windows', [['Wed 6 Jan 2016 09:00:00', '2'], ['Wed 6 Jan 2016 08:00:00', '1']]);
+  await page.keyboard.press('Escape');
 });
 
 test('a snapshot is taken, refused twice under one name, gone back to and removed', async () => {

@@ -47,6 +47,7 @@ export interface Application {
   watermark_hold: string | null;
   millis_behind_latest: number | null;
   late: number;
+  late_windows: { end_ms: number; count: number }[];
   bad: number;
   bad_samples: BadSample[];
   restarts: number;

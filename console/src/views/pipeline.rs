@@ -57,6 +57,15 @@ pub struct Replay {
     pub progress: Option<f64>,
 }
 
+/// Rows that came too late for a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct LateWindow {
+    /// When it ended, in milliseconds since the Unix epoch on the windows' clock.
+    pub end_ms: i64,
+    /// How many rows.
+    pub count: u64,
+}
+
 /// What an application has come to, kept under a name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Snapshot {
@@ -166,6 +175,8 @@ pub struct Application {
     pub millis_behind_latest: Option<u64>,
     /// Records that came too late for their windows.
     pub late: u64,
+    /// They by window, the newest first; [`LATE_WINDOWS_SHOWN_MAX`](super::LATE_WINDOWS_SHOWN_MAX) at most.
+    pub late_windows: Vec<LateWindow>,
     /// Records that could not be read.
     pub bad: u64,
     /// Some of the bad records, newest first.
@@ -256,6 +267,7 @@ fn bound_application(application: &mut Application) {
     application.records_per_s = finite(application.records_per_s);
     cut(&mut application.name);
     cut_option(&mut application.last_error);
+    application.late_windows.truncate(super::LATE_WINDOWS_SHOWN_MAX);
     application.bad_samples.truncate(BAD_SAMPLES_MAX);
     for sample in &mut application.bad_samples {
         cut(&mut sample.position);
@@ -314,6 +326,7 @@ mod tests {
                 watermark_hold: None,
                 millis_behind_latest: None,
                 late: 0,
+                late_windows: vec![],
                 bad: 1,
                 bad_samples: vec![sample; 100],
                 restarts: 0,

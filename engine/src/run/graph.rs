@@ -77,7 +77,7 @@ pub(crate) fn build(
     let layout = Layout::of(plan, options, parallelism);
     let Inherited { cut, meter, writer } = inherited;
     let sources = open_sources(plan, options, &layout, &cut)?;
-    let meter = Arc::new(Meter::new(&options.env, parallelism, meter.as_deref()));
+    let meter = Arc::new(Meter::new(&options.env, parallelism, meter.as_deref(), options.dead_letters.clone()));
     let coordinator = coordinator(options, &layout, writer)?;
     let mut builder = Builder {
         plan,
@@ -455,6 +455,7 @@ impl Builder<'_> {
             changes,
             pipeline,
             gauge: self.meter.state_gauge(),
+            meter: self.meter.clone(),
             watermark,
             rising: None,
         }))

@@ -11,7 +11,7 @@ use super::time::Tracker;
 use super::worker::{Shared, run};
 use crate::functions::Functions;
 use crate::plan::JobPlan;
-use crate::port::Connectors;
+use crate::port::{Connectors, DeadLetters};
 use crate::types::Schema;
 use arrow_array::RecordBatch;
 use crossbeam_channel::Receiver;
@@ -64,6 +64,8 @@ pub struct JobOptions {
     /// As in Flink, a record that cannot be read and a row without the time that a window needs fail the job, where the
     /// table does not say otherwise. Without it they are counted and sampled.
     pub strict: bool,
+    /// Where records and rows go that cannot be used; `None`: they are counted and sampled.
+    pub dead_letters: Option<Arc<dyn DeadLetters>>,
     /// How long written rows may wait for a flush while nothing more comes, in milliseconds.
     pub sink_flush_interval_ms: u64,
     /// How far in event time one split may be read ahead of the slowest that has something to read, in milliseconds.
@@ -91,6 +93,7 @@ impl JobOptions {
             allow_dropped_state: false,
             key_groups: KEY_GROUPS,
             strict: false,
+            dead_letters: None,
             sink_flush_interval_ms: 10,
             alignment_ms: 3_600_000,
             read_bytes: 512 * 1024,
@@ -481,6 +484,7 @@ impl JobHandle {
             records_out: meter.records_out.get(),
             early: meter.early.get(),
             late: meter.late.get(),
+            late_windows: meter.late_windows.lock().iter().map(|(end, rows)| (*end, *rows)).collect(),
             bad: meter.bad.get(),
             watermark,
             watermark_hold: run.trackers.iter().min_by_key(|t| t.watermark()).and_then(|t| t.hold(now_ns)),

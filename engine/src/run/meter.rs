@@ -1,13 +1,14 @@
 //! Counting: what a job did, as read by metrics, decisions and people while it runs.
 
+use super::error::JobError;
 use super::lookup::{LookupMeter, LookupMetrics};
 use super::time::WatermarkHold;
-use crate::port::SplitId;
+use crate::port::{DeadLetter, DeadLetters, SplitId};
 use model::Env;
 use parking_lot::Mutex;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Most samples kept of each sort.
 pub const SAMPLES_MAX: usize = 64;
@@ -74,7 +75,7 @@ pub(crate) struct Times {
 }
 
 /// The counters of one job.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Meter {
     pub(crate) records_in: Counter,
     pub(crate) bytes_in: Counter,
@@ -91,7 +92,15 @@ pub(crate) struct Meter {
     pub(crate) lookups: Mutex<Vec<Arc<LookupMeter>>>,
     /// Bytes of state, by subtask and aggregation.
     pub(crate) state: Mutex<Vec<Arc<Counter>>>,
+    /// Late rows by the end of the last window that they belonged to, of the newest windows.
+    pub(crate) late_windows: Mutex<BTreeMap<i64, u64>>,
+    letters: Option<Arc<dyn DeadLetters>>,
+    /// Letters were kept since the last flush.
+    unflushed: AtomicBool,
 }
+
+/// Most windows whose late rows are counted one by one.
+const LATE_WINDOWS_MAX: usize = 1_000;
 
 /// Records per second, measured between two readings at least a second apart.
 #[derive(Debug, Clone, Default)]
@@ -119,9 +128,14 @@ impl Rate {
 
 impl Meter {
     /// The counters of a job, or those of a run that goes on from where an earlier one of the same job has ended.
-    pub(crate) fn new(env: &Env, parallelism: usize, before: Option<&Self>) -> Self {
+    pub(crate) fn new(
+        env: &Env,
+        parallelism: usize,
+        before: Option<&Self>,
+        letters: Option<Arc<dyn DeadLetters>>,
+    ) -> Self {
         let times = (0..parallelism).map(|_| Arc::default()).collect();
-        let meter = Self { times, rate: Mutex::new(Rate::start(env)), ..Self::default() };
+        let meter = Self { times, rate: Mutex::new(Rate::start(env)), letters, ..Self::default() };
         if let Some(before) = before {
             let pairs = [
                 (&meter.records_in, &before.records_in),
@@ -135,8 +149,46 @@ impl Meter {
             before.bad_samples.newest().into_iter().for_each(|s| meter.bad_samples.push(s));
             before.late_samples.newest().into_iter().for_each(|s| meter.late_samples.push(s));
             *meter.rate.lock() = before.rate.lock().clone();
+            meter.late_windows.lock().clone_from(&before.late_windows.lock());
         }
         meter
+    }
+
+    /// Whether records that cannot be used are kept.
+    pub(crate) fn keeps_letters(&self) -> bool {
+        self.letters.is_some()
+    }
+
+    /// Keeps a record that cannot be used.
+    ///
+    /// # Errors
+    /// When it cannot be kept: going on would lose it.
+    pub(crate) fn keep(&self, letter: DeadLetter) -> Result<(), JobError> {
+        let Some(letters) = &self.letters else { return Ok(()) };
+        self.unflushed.store(true, Ordering::Release);
+        letters.keep(letter).map_err(JobError::port("dead letters"))
+    }
+
+    /// Returns when everything kept is durable, so that a checkpoint may pass.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub(crate) fn flush_letters(&self) -> Result<(), JobError> {
+        match &self.letters {
+            Some(letters) if self.unflushed.swap(false, Ordering::AcqRel) => {
+                letters.flush().map_err(JobError::port("dead letters"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts late rows of the window that ends at `end`.
+    pub(crate) fn late_for(&self, end: i64, rows: u64) {
+        let mut windows = self.late_windows.lock();
+        *windows.entry(end).or_default() += rows;
+        if windows.len() > LATE_WINDOWS_MAX {
+            windows.pop_first();
+        }
     }
 
     /// The counters of one more lookup of `table`.
@@ -169,6 +221,9 @@ pub struct JobMetrics {
     pub early: u64,
     /// Rows that came after their last window had closed.
     pub late: u64,
+    /// Of the newest windows: when each ended, in milliseconds on the windows' clock, and how many rows came after that which
+    /// belonged to no later one.
+    pub late_windows: Vec<(i64, u64)>,
     /// Records that could not be read, and rows without the time that their window needs.
     pub bad: u64,
     /// The least watermark over the sources, in milliseconds since the epoch; `None` before the first one, `i64::MAX`

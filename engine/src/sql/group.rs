@@ -56,8 +56,9 @@ pub(super) fn group_by(
     let mut aggregates = Vec::with_capacity(calls.len());
     let mut results = Vec::with_capacity(calls.len());
     for (i, call) in calls.iter().enumerate() {
-        let argument = call.argument.as_ref().map(|e| add(e, &format!("$arg{i}")));
-        let filter = call.filter.as_ref().map(|e| add(e, &format!("$filter{i}")));
+        let named = |e: &Expr, name: String| e.as_column().map_or(name, |c| input.schema.fields[c].name.clone());
+        let argument = call.argument.as_ref().map(|e| add(e, &named(e, format!("$arg{i}"))));
+        let filter = call.filter.as_ref().map(|e| add(e, &named(e, format!("$filter{i}"))));
         aggregates.push(Aggregate { function: call.function, argument, distinct: call.distinct, filter });
         results.push(Field { name: format!("$agg{i}"), data_type: call.data_type, nullable: call.nullable });
     }

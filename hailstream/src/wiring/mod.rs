@@ -3,6 +3,7 @@
 mod aggregating;
 mod connectors;
 mod console;
+mod dead_letters;
 mod help;
 mod index_sink;
 mod measure;

@@ -1,5 +1,6 @@
 //! What a platform is made of, as the wiring and the commands need it together.
 
+use super::dead_letters::holds_letters;
 use super::measure::measure;
 use super::observe::{Rates, Reading};
 use crate::platform::PlatformError;
@@ -62,7 +63,8 @@ impl Parts {
     /// The stream that is shown: the replay's, else the first one.
     pub(crate) fn stream(&self) -> Option<String> {
         let replayed = self.replaying.as_ref().map(|r| r.stream().to_owned());
-        replayed.or_else(|| self.store.list_streams().into_iter().next())
+        let first = || self.store.list_streams().into_iter().find(|name| !holds_letters(name));
+        replayed.or_else(first)
     }
 
     /// The application that is shown: the first one by name.

@@ -104,11 +104,18 @@ fn application(view: ApplicationView, rates: &Rates) -> views::Application {
         watermark_hold: metrics.watermark_hold,
         millis_behind_latest: metrics.millis_behind_latest,
         late: metrics.totals.late,
+        late_windows: late_windows(&metrics.late_windows),
         bad: metrics.totals.bad,
         bad_samples: metrics.bad_samples.into_iter().map(sample).collect(),
         restarts: view.restarts,
         last_error: view.last_error,
     }
+}
+
+/// The newest windows first.
+fn late_windows(windows: &[(i64, u64)]) -> Vec<views::LateWindow> {
+    let view = |(end_ms, count): &(i64, u64)| views::LateWindow { end_ms: *end_ms, count: *count };
+    windows.iter().rev().take(views::LATE_WINDOWS_SHOWN_MAX).map(view).collect()
 }
 
 impl Parts {

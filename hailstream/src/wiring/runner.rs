@@ -1,5 +1,6 @@
 //! Control's runner over the embedded engine.
 
+use super::dead_letters::LetterStreams;
 use control::{
     ApplicationSpec, BadRecord, CheckpointFigures, LookupStats, RunMetrics, RunState, Runner, RunnerError, Running,
     RunningStats, SnapshotInfo,
@@ -13,10 +14,14 @@ use engine::sql::{Planned, Script, Session, SqlError};
 use model::{Classified, Env, Kind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use store::Store;
+use tokio::runtime::Handle;
 
 /// Runs applications on the engine of this process.
 pub struct EmbeddedRunner {
     connectors: Arc<dyn Connectors>,
+    /// Where letters go: the store of the platform, and the runtime that it lives on.
+    letters: (Store, Handle),
     env: Env,
     state_dir: PathBuf,
 }
@@ -28,9 +33,10 @@ pub(crate) fn state_folder(state_dir: &Path, name: &str) -> PathBuf {
 }
 
 impl EmbeddedRunner {
-    /// A runner whose applications read and write through `connectors` and keep their state in folders of `state_dir`.
-    pub fn new(connectors: Arc<dyn Connectors>, env: Env, state_dir: PathBuf) -> Self {
-        Self { connectors, env, state_dir }
+    /// A runner whose applications read and write through `connectors`, keep their state in folders of `state_dir`, and what
+    /// they cannot use in streams of `store`, which lives on `runtime`.
+    pub fn new(connectors: Arc<dyn Connectors>, store: Store, runtime: Handle, env: Env, state_dir: PathBuf) -> Self {
+        Self { connectors, letters: (store, runtime), env, state_dir }
     }
 
     fn folder(&self, name: &str) -> Result<Folder, RunnerError> {
@@ -98,9 +104,12 @@ impl Runner for EmbeddedRunner {
     fn start(&self, spec: &ApplicationSpec, snapshot: Option<&str>) -> Result<Arc<dyn Running>, RunnerError> {
         let plan = self.plan(spec)?;
         let folder = self.folder(&spec.name)?;
+        let (store, runtime) = self.letters.clone();
+        let letters = LetterStreams::new(store, runtime, &spec.name);
         let options = JobOptions {
             parallelism: Some(spec.parallelism),
             parallelism_per_kpu: spec.parallelism_per_kpu,
+            dead_letters: Some(Arc::new(letters)),
             restore: snapshot.map_or(Restore::Latest, |name| Restore::Snapshot(name.to_owned())),
             checkpointing: Checkpointing { storage: Some(Arc::new(folder)), ..Checkpointing::default() },
             ..JobOptions::new(&*spec.name, self.env.clone(), self.connectors.clone())
@@ -175,6 +184,7 @@ impl Running for EmbeddedJob {
             watermark_hold: metrics.watermark_hold.filter(|h| h.is_worth_telling()).map(|hold| hold.to_string()),
             millis_behind_latest: metrics.millis_behind_latest,
             lookups: metrics.lookups.into_iter().map(lookup_stats).collect(),
+            late_windows: metrics.late_windows,
             bad_samples: self.job.bad_samples().into_iter().map(bad).collect(),
             parallelism: self.job.parallelism(),
             state_bytes: metrics.state_bytes,

@@ -32,7 +32,7 @@ function BadRecords({ application, dialog }: { application: Application; dialog:
         </button>
       </div>
       <p class="hint">
-        {count(application.bad)} so far; the newest {application.bad_samples.length} are shown.
+        {count(application.bad)} so far, kept in the stream {application.name}-dead-letters; the newest {application.bad_samples.length} are shown.
       </p>
       <ol class="bad-samples">
         {application.bad_samples.map((sample) => (
@@ -47,6 +47,40 @@ function BadRecords({ application, dialog }: { application: Application; dialog:
   );
 }
 
+function LateRows({ application, dialog }: { application: Application; dialog: { current: HTMLDialogElement | null } }) {
+  return (
+    <dialog class="dialog" ref={dialog} aria-labelledby="late-title" data-testid="late-dialog">
+      <div class="dialog-head">
+        <h2 id="late-title">Rows that came too late</h2>
+        <button type="button" class="button" onClick={() => dialog.current?.close()}>
+          Close
+        </button>
+      </div>
+      <p class="hint">
+        {count(application.late)} so far, kept in the stream {application.name}-late; the newest {application.late_windows.length} windows are shown.
+      </p>
+      <div class="table-scroll shard-table">
+        <table data-testid="late-windows">
+          <thead>
+            <tr>
+              <th scope="col">Window that ended at</th>
+              <th scope="col">Rows too late</th>
+            </tr>
+          </thead>
+          <tbody>
+            {application.late_windows.map((window) => (
+              <tr key={window.end_ms}>
+                <th scope="row">{isTime(window.end_ms) ? `${day(window.end_ms)} ${time(window.end_ms, true)}` : '–'}</th>
+                <td class="number">{count(window.count)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </dialog>
+  );
+}
+
 /** The time alone while the day is that of the clock in the header, which follows the replay. */
 function watermark(ms: number | null): string {
   if (!isTime(ms)) return '–';
@@ -56,6 +90,7 @@ function watermark(ms: number | null): string {
 
 export function ApplicationStage({ application }: { application: Application }) {
   const dialog = useRef<HTMLDialogElement>(null);
+  const lateDialog = useRef<HTMLDialogElement>(null);
   const kept = useRef<HTMLDialogElement>(null);
   const [open, setOpen] = useState(false);
   useEffect(() => {
@@ -82,7 +117,13 @@ export function ApplicationStage({ application }: { application: Application }) 
         facts={[
           { id: 'application-watermark', label: 'Watermark', value: watermark(application.watermark_ms) },
           { id: 'application-behind', label: 'Behind latest', value: behind === null ? '–' : duration(behind), mood: moodOfLag(behind) },
-          { id: 'application-late', label: 'Late', value: count(late), mood: late > 0 ? 'warn' : undefined },
+          {
+            id: 'application-late',
+            label: 'Late',
+            value: count(late),
+            mood: late > 0 ? 'warn' : undefined,
+            onClick: application.late_windows.length > 0 ? () => lateDialog.current?.showModal() : undefined,
+          },
           {
             id: 'application-bad',
             label: 'Bad',
@@ -125,6 +166,7 @@ export function ApplicationStage({ application }: { application: Application }) 
         </p>
       )}
       <BadRecords application={application} dialog={dialog} />
+      <LateRows application={application} dialog={lateDialog} />
       <dialog class="dialog" ref={kept} aria-labelledby="snapshots-title" onClose={() => setOpen(false)} data-testid="snapshots-dialog">
         {open && <Snapshots parallelism={parallelism} running={application.state === 'running'} close={() => setOpen(false)} />}
       </dialog>

@@ -20,8 +20,8 @@ const RESULT_ROWS_MAX: usize = 8_192;
 /// Why rows were not taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rejected {
-    /// The last window that they belong to has closed.
-    Late,
+    /// The last window that they belong to has closed; when it ended, on the clock of the windows, where that is known.
+    Late(Option<i64>),
     /// They have no time.
     Timeless,
 }
@@ -165,7 +165,7 @@ impl Aggregation {
             let Some(last) = self.windows.last_window_of(slice) else { continue };
             let closes = self.windows.closes_at(last.end);
             if closes <= self.watermark {
-                reject(Rejected::Late, &rows);
+                reject(Rejected::Late(Some(last.end)), &rows);
                 continue;
             }
             let slice = self.open_part(slice);

@@ -60,11 +60,13 @@ impl AggregateTask {
         Ok(true)
     }
 
-    fn report(&self, epoch: Option<Epoch>) {
+    fn report(&self, epoch: Option<Epoch>) -> Result<(), JobError> {
+        self.meter.flush_letters()?;
         let wanted = epoch.is_none() || self.coordinator.keeps_state();
         let (watermark, parts) = if wanted { self.state.freeze() } else { (i64::MIN, Vec::new()) };
         let parts = parts.into_iter().map(|(slice, part)| Part::Groups(slice, part)).collect();
         self.coordinator.report(self.seat, epoch, Report::Operator { watermark, parts });
+        Ok(())
     }
 
     /// Takes one event; whether it was the last.
@@ -87,13 +89,13 @@ impl AggregateTask {
                 }
             }
             Event::Barrier(epoch) => {
-                self.report(Some(epoch));
+                self.report(Some(epoch))?;
                 self.pipeline.barrier(epoch);
             }
             Event::Idle if self.early.contains(&true) => self.leaving = Some((self.state.early(), After::Idle)),
             Event::Idle => self.pipeline.idle(),
             Event::End => {
-                self.report(None);
+                self.report(None)?;
                 self.pipeline.end();
                 return Ok(true);
             }

@@ -9,7 +9,7 @@ use crate::run::coordinator::{Coordinator, Report};
 use crate::run::error::JobError;
 use crate::run::inputs::{Event, Inputs};
 use crate::run::keyed::{Changes, Input, KeyedState, Operator, RowCodec, Work};
-use crate::run::meter::Counter;
+use crate::run::meter::{Counter, Meter};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int8Type;
 use arrow_array::{ArrayRef, RecordBatch};
@@ -41,6 +41,7 @@ pub(crate) struct KeyedTask {
     pub(crate) changes: Changes,
     pub(crate) pipeline: Pipeline,
     pub(crate) gauge: Arc<Counter>,
+    pub(crate) meter: Arc<Meter>,
     pub(crate) watermark: Watermark,
     /// A watermark that has come and whose keys have not all been woken.
     pub(crate) rising: Option<Watermark>,
@@ -58,7 +59,7 @@ impl KeyedTask {
         let index = self.side_of.get(self.inputs.from()).copied().unwrap_or(0);
         let (late, timeless) = self.change(index, batch).map_err(JobError::arrow(&self.place))?;
         if !late.is_empty() {
-            self.sides[index].rejects.count(Rejected::Late, batch, &late);
+            self.sides[index].rejects.count(Rejected::Late(None), batch, &late)?;
         }
         if !timeless.is_empty() {
             self.sides[index].rejects.refuse_timeless(batch, &timeless)?;
@@ -115,11 +116,13 @@ impl KeyedTask {
         Ok(false)
     }
 
-    fn report(&self, epoch: Option<Epoch>) {
+    fn report(&self, epoch: Option<Epoch>) -> Result<(), JobError> {
+        self.meter.flush_letters()?;
         let wanted = epoch.is_none() || self.coordinator.keeps_state();
         let parts = if wanted { self.state.freeze() } else { Vec::new() };
         let parts = parts.into_iter().map(Part::Rows).collect();
         self.coordinator.report(self.seat, epoch, Report::Operator { watermark: self.watermark.0, parts });
+        Ok(())
     }
 
     /// Takes one event; whether it was the last.
@@ -135,7 +138,7 @@ impl KeyedTask {
             }
             Event::Barrier(epoch) => {
                 self.leave(true)?;
-                self.report(Some(epoch));
+                self.report(Some(epoch))?;
                 self.pipeline.barrier(epoch);
             }
             Event::Idle => {
@@ -144,7 +147,7 @@ impl KeyedTask {
             }
             Event::End => {
                 self.leave(true)?;
-                self.report(None);
+                self.report(None)?;
                 self.pipeline.end();
                 return Ok(true);
             }

@@ -3,7 +3,7 @@
 use super::pipeline::Pipeline;
 use super::{EVENTS_PER_STEP, Step, Task};
 use crate::expr::{Program, Scalar};
-use crate::port::{Lookup, LookupKey, PortError};
+use crate::port::{DeadLetter, Lookup, LookupKey, PortError};
 use crate::run::channel::Batch;
 use crate::run::encode::JsonEncoder;
 use crate::run::error::JobError;
@@ -91,9 +91,13 @@ impl LookupTask {
             self.give(&rows)?;
             match marker {
                 Some(Marker::Watermark(watermark)) => self.pipeline.watermark(watermark),
-                Some(Marker::Barrier(epoch)) => self.pipeline.barrier(epoch),
+                Some(Marker::Barrier(epoch)) => {
+                    self.options.meter.flush_letters()?;
+                    self.pipeline.barrier(epoch);
+                }
                 Some(Marker::Idle) => self.pipeline.idle(),
                 Some(Marker::End) => {
+                    self.options.meter.flush_letters()?;
                     self.pipeline.end();
                     return Ok(true);
                 }
@@ -167,20 +171,28 @@ impl LookupTask {
             return Err(JobError::Port { place: self.options.place.clone(), error: (*error).clone() });
         }
         self.options.meter.bad.add(dead.len() as u64);
-        for (left, error) in dead.iter().rev().take(SAMPLES_PER_BATCH) {
-            self.sample(left, error);
+        for (index, (left, error)) in dead.iter().enumerate() {
+            let is_new = index + SAMPLES_PER_BATCH >= dead.len();
+            if is_new || self.options.meter.keeps_letters() {
+                self.refuse(left, error, is_new)?;
+            }
         }
         let batch = joined.batch(&self.options.schema).map_err(JobError::arrow(&self.options.place))?;
         batch.map_or(Ok(()), |batch| self.pipeline.push(batch))
     }
 
-    fn sample(&self, left: &Left, error: &PortError) {
-        let Ok(bound) = self.options.encoder.bind(&left.batch) else { return };
-        let mut text = Vec::new();
-        bound.write(left.row as usize, &mut text);
-        let text = String::from_utf8_lossy(&text).into_owned();
+    /// Keeps a row whose key could not be looked up, and samples it where it `is_new`.
+    fn refuse(&self, left: &Left, error: &PortError, is_new: bool) -> Result<(), JobError> {
+        let bound = self.options.encoder.bind(&left.batch).map_err(JobError::port(&self.options.place))?;
+        let mut payload = Vec::new();
+        bound.write(left.row as usize, &mut payload);
         let (place, split, reason) = (self.options.place.clone(), String::new(), format!("lookup: {error}"));
-        self.options.meter.bad_samples.push(Rejection { place, split, position: 0, reason, text });
+        if is_new {
+            let text = String::from_utf8_lossy(&payload).into_owned();
+            let (place, split, reason) = (place.clone(), split.clone(), reason.clone());
+            self.options.meter.bad_samples.push(Rejection { place, split, position: 0, reason, text });
+        }
+        self.options.meter.keep(DeadLetter { place, split, position: 0, reason, late: None, payload })
     }
 }
 

@@ -3,6 +3,7 @@
 use super::expand::Expander;
 use crate::expr::Program;
 use crate::plan::WindowSpec;
+use crate::port::DeadLetter;
 use crate::run::aggregate::{Aggregation, Partials, Rejected, Windows, owner_of, retype, slice_of};
 use crate::run::channel::{Batch, Channel, Epoch, Message};
 use crate::run::decode::JsonOptions;
@@ -155,12 +156,16 @@ impl Rejects {
 
     /// Gives `batch` to an aggregation and counts what it rejects.
     pub(crate) fn update(&self, state: &mut Aggregation, batch: &RecordBatch) -> Result<(), JobError> {
-        let mut timeless = false;
+        let (mut timeless, mut kept) = (false, Ok(()));
         let taken = state.update(batch, &mut |why, rows| {
             timeless |= why == Rejected::Timeless;
-            self.count(why, batch, rows);
+            let counted = self.count(why, batch, rows);
+            if kept.is_ok() {
+                kept = counted;
+            }
         });
         taken.map_err(JobError::arrow(&self.place))?;
+        kept?;
         if timeless && self.strict {
             return Err(JobError::Timeless { place: self.place.clone() });
         }
@@ -172,17 +177,31 @@ impl Rejects {
     /// # Errors
     /// When they fail the job.
     pub(crate) fn refuse_timeless(&self, batch: &RecordBatch, rows: &[u32]) -> Result<(), JobError> {
-        self.count(Rejected::Timeless, batch, rows);
+        self.count(Rejected::Timeless, batch, rows)?;
         if self.strict { Err(JobError::Timeless { place: self.place.clone() }) } else { Ok(()) }
     }
 
-    pub(crate) fn count(&self, why: Rejected, batch: &RecordBatch, rows: &[u32]) {
+    /// Counts rows, samples the newest, and keeps all of them where that is wanted.
+    ///
+    /// # Errors
+    /// When they cannot be kept.
+    pub(crate) fn count(&self, why: Rejected, batch: &RecordBatch, rows: &[u32]) -> Result<(), JobError> {
         let (counter, samples, reason) = match why {
-            Rejected::Late => (&self.meter.late, &self.meter.late_samples, "late: its last window has closed"),
+            Rejected::Late(_) => (&self.meter.late, &self.meter.late_samples, "late: its last window has closed"),
             Rejected::Timeless => (&self.meter.bad, &self.meter.bad_samples, "its time is null"),
         };
         counter.add(rows.len() as u64);
-        let Ok(bound) = self.encoder.bind(batch) else { return };
+        if let Rejected::Late(Some(end)) = why {
+            self.meter.late_for(end, rows.len() as u64);
+        }
+        let bound = self.encoder.bind(batch).map_err(JobError::port(&self.place))?;
+        let late = if let Rejected::Late(end) = why { Some(end) } else { None };
+        for row in rows.iter().filter(|_| self.meter.keeps_letters()) {
+            let mut payload = Vec::new();
+            bound.write(*row as usize, &mut payload);
+            let (place, split, reason) = (self.place.clone(), String::new(), reason.to_owned());
+            self.meter.keep(DeadLetter { place, split, position: 0, reason, late, payload })?;
+        }
         for row in rows.iter().rev().take(4) {
             let mut text = Vec::new();
             bound.write(*row as usize, &mut text);
@@ -190,6 +209,7 @@ impl Rejects {
             let (place, split) = (self.place.clone(), String::new());
             samples.push(Rejection { place, split, position: 0, reason: reason.into(), text });
         }
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use super::pipeline::Pipeline;
 use super::scan::{Scan, Scanned};
 use super::{Step, Task};
 use crate::plan::WindowSpec;
-use crate::port::{PayloadBlock, Source, SplitId, SplitRead, SplitReader};
+use crate::port::{DeadLetter, PayloadBlock, Source, SplitId, SplitRead, SplitReader};
 use crate::run::channel::Epoch;
 use crate::run::coordinator::{Coordinator, Member, Report};
 use crate::run::decode::OnParseError;
@@ -98,17 +98,17 @@ impl SourceTask {
     }
 
     /// Emits what is common to all subtasks: the watermark, idleness, the end. Whether the end has come.
-    fn announce(&mut self) -> bool {
+    fn announce(&mut self) -> Result<bool, JobError> {
         let view = self.options.tracker.view();
         if self.options.coordinator.is_stopping() {
-            self.finish();
-            return true;
+            self.finish()?;
+            return Ok(true);
         }
         if view.ended {
             self.watermark = Watermark::MAX;
             self.pipeline.watermark(Watermark::MAX);
-            self.finish();
-            return true;
+            self.finish()?;
+            return Ok(true);
         }
         self.emit(view.watermark);
         if view.idle && !self.said_idle {
@@ -122,9 +122,9 @@ impl SourceTask {
         if epoch > self.epoch {
             self.epoch = epoch;
             self.pipeline.barrier(epoch);
-            self.report(Some(epoch));
+            self.report(Some(epoch))?;
         }
-        false
+        Ok(false)
     }
 
     fn emit(&mut self, watermark: Watermark) {
@@ -134,15 +134,17 @@ impl SourceTask {
         }
     }
 
-    fn finish(&mut self) {
+    fn finish(&mut self) -> Result<(), JobError> {
         self.pipeline.end();
         self.splits.clear();
-        self.report(None);
+        self.report(None)
     }
 
-    fn report(&self, epoch: Option<Epoch>) {
+    fn report(&self, epoch: Option<Epoch>) -> Result<(), JobError> {
+        self.options.meter.flush_letters()?;
         let report = Report::Source { watermark: self.watermark, splits: self.options.tracker.cut(self.subtask) };
         self.options.coordinator.report(self.seat, epoch, report);
+        Ok(())
     }
 
     fn open_assigned(&mut self) -> Result<(), JobError> {
@@ -206,7 +208,7 @@ impl SourceTask {
 
     fn decode(&mut self, index: usize, block: &PayloadBlock) -> Result<Vec<Scanned>, JobError> {
         let (meter, split) = (&self.options.meter, &self.splits[index].name);
-        let mut first = None;
+        let (mut first, mut kept) = (None, Ok(()));
         let scanned = self.scan.decode(block, &mut |row, reason| {
             meter.bad.add(1);
             let range = &block.rows[row];
@@ -216,8 +218,13 @@ impl SourceTask {
             let (position, text) = (block.first.0 + row as u64, String::from_utf8_lossy(start).into_owned());
             let rejection = Rejection { place, split, position, reason, text };
             first.get_or_insert_with(|| rejection.clone());
+            if meter.keeps_letters() && kept.is_ok() {
+                let Rejection { place, split, position, reason, .. } = rejection.clone();
+                kept = meter.keep(DeadLetter { place, split, position, reason, late: None, payload: payload.to_vec() });
+            }
             meter.bad_samples.push(rejection);
         })?;
+        kept?;
         let bytes: u64 = block.rows.iter().map(|r| u64::from(r.end - r.start)).sum();
         meter.bytes_in.add(bytes);
         match first.filter(|_| self.options.on_parse_error == OnParseError::Fail) {
@@ -272,7 +279,7 @@ impl Task for SourceTask {
             return Ok(Step::Blocked);
         }
         let tick_at = self.options.coordinator.tick(now_ns);
-        if self.announce() {
+        if self.announce()? {
             return Ok(Step::Done);
         }
         self.open_assigned()?;
