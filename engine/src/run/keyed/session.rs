@@ -57,11 +57,15 @@ impl Operator for Session {
                 work.late.push(at as u32);
                 continue;
             }
-            for (from, _) in met.iter().filter(|(from, _)| *from != start) {
+            // What it grows out of is no session of its own any more.
+            for (from, to) in met.iter().filter(|met| **met != (start, end)) {
                 work.state.remove(&key.place(SESSIONS, &[&ordered(*from)]));
+                work.state.let_sleep(&key, to.saturating_sub(1));
             }
-            work.state.put(key.place(SESSIONS, &[&ordered(start)]), &ordered(end));
-            work.state.wake_at(&key, end.saturating_sub(1));
+            if !met.contains(&(start, end)) {
+                work.state.put(key.place(SESSIONS, &[&ordered(start)]), &ordered(end));
+                work.state.wake_at(&key, end.saturating_sub(1));
+            }
             let number = work.state.next_sequence().to_be_bytes();
             work.state.put(key.place(ROWS, &[&ordered(time), &number]), input.row(at));
         }

@@ -252,6 +252,13 @@ impl KeyedState {
         }
     }
 
+    /// Has the key not woken at `at` any more.
+    pub(crate) fn let_sleep(&mut self, key: &Key, at: i64) {
+        if self.timers.remove(&(at, key.clone())) {
+            self.remove(&key.place(TIMERS, &[&ordered(at)]));
+        }
+    }
+
     /// The next key to be woken by `watermark`, taken out.
     pub(crate) fn due(&mut self, watermark: i64) -> Option<(i64, Key)> {
         if self.timers.first()?.0 > watermark {
