@@ -54,7 +54,7 @@ fn main() {
     puts(&server, &server.tls(), "_tls", size);
     single(&server, rate, size);
     drop(server);
-    device(folder.path(), size);
+    device(folder.path(), rate, size);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(pushed(folder.path(), size));
 }
@@ -318,8 +318,34 @@ fn single(server: &Server, rate: f64, size: Size) {
     figure("p6_put_record_p99", "ms", "lower", &p99);
 }
 
-/// The device's own fdatasync behind a small write.
-fn device(dir: &Path, size: Size) {
+/// The device's own fdatasync behind a small write: alone, and beside the writes of a put for eight logs as often as puts came
+/// beside the single records.
+fn device(dir: &Path, rate: f64, size: Size) {
+    device_alone(dir, "", size);
+    let stop = Arc::new(AtomicBool::new(false));
+    let pause = Duration::from_secs_f64(1.0 / (rate / 2.0 / RECORDS as f64));
+    let logs: Vec<_> = (0..SHARDS)
+        .map(|log| {
+            let (stop, path) = (stop.clone(), dir.join(format!("probe-{log}")));
+            std::thread::spawn(move || {
+                let file = fs::File::create(path).unwrap();
+                let block = vec![1; RECORDS * RECORD_BYTES / SHARDS as usize];
+                let mut at = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    file.write_all_at(&block, at).unwrap();
+                    file.sync_data().unwrap();
+                    at += block.len() as u64;
+                    std::thread::park_timeout(pause);
+                }
+            })
+        })
+        .collect();
+    device_alone(dir, "_beside_puts", size);
+    stop.store(true, Ordering::Relaxed);
+    logs.into_iter().for_each(|log| log.join().unwrap());
+}
+
+fn device_alone(dir: &Path, suffix: &str, size: Size) {
     let file = fs::File::create(dir.join("probe")).unwrap();
     let (env, mut p50, mut p99) = (Env::system(), Vec::new(), Vec::new());
     for _ in 0..size.runs {
@@ -336,8 +362,8 @@ fn device(dir: &Path, size: Size) {
         p50.push(percentile(&mut taken, 0.5));
         p99.push(percentile(&mut taken, 0.99));
     }
-    figure("device_fdatasync_p50", "ms", "lower", &p50);
-    figure("device_fdatasync_p99", "ms", "lower", &p99);
+    figure(&format!("device_fdatasync{suffix}_p50"), "ms", "lower", &p50);
+    figure(&format!("device_fdatasync{suffix}_p99"), "ms", "lower", &p99);
 }
 
 /// P7: from the acknowledgement of a record until a subscribed reader has it; negative where the reader was first.

@@ -73,6 +73,10 @@ pub(crate) struct PlatformArgs {
     #[arg(long, env = "HAILSTREAM_LIMITS_SPEEDUP", value_name = "FACTOR",
         value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(crate) limits_speedup: Option<u32>,
+    /// When a put is acknowledged: once it is on disk, or once the operating system has taken it, which a power failure undoes
+    /// for the last seconds [default: fsync]
+    #[arg(long, env = "HAILSTREAM_DURABILITY", value_enum, value_name = "WHEN")]
+    pub(crate) durability: Option<crate::settings::DurabilityArg>,
     /// File of keys, secrets and roles (TOML, mode 600); with it every door asks who comes
     #[arg(long, env = "HAILSTREAM_CREDENTIALS", value_name = "FILE")]
     pub(crate) credentials: Option<PathBuf>,

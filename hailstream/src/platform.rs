@@ -3,7 +3,7 @@
 use crate::auth::{self, CredentialsError, KeyRing, Rule, guarded};
 use crate::doors::{Addresses, DoorError, Doors};
 use crate::replaying::{History, Replaying, ReplayingError};
-use crate::settings::{Settings, SettingsError};
+use crate::settings::{DurabilityArg, Settings, SettingsError};
 use crate::stack::{ApplicationDecl, IndexDecl, StackFiles, StreamDecl};
 use crate::wiring::{ConsolePlatform, EmbeddedRunner, Parts, PlatformConnectors};
 use axum::Router;
@@ -16,7 +16,7 @@ use replay::Speed;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{CapacityMode, Limits, Store, StoreConfig};
+use store::{CapacityMode, Durability, Limits, Store, StoreConfig};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -141,8 +141,13 @@ impl Platform {
 
 fn open_stages(settings: &Settings, env: &Env) -> Result<(Store, Index), PlatformError> {
     let limits = if settings.unlimited { Limits::Unlimited } else { Limits::Enforced };
+    let durability = match settings.durability {
+        DurabilityArg::Fsync => Durability::Fsync,
+        DurabilityArg::Os => Durability::Os,
+    };
     let store = StoreConfig {
         limits,
+        durability,
         limits_speedup: settings.limits_speedup,
         ..StoreConfig::new(settings.data_dir.join("stream"), env.clone())
     };

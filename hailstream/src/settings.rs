@@ -7,9 +7,19 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
-/// The data directory where nothing else is said.
 /// The data directory where none is named.
 pub(crate) const DATA_DIR_DEFAULT: &str = "hailstream-data";
+
+/// When a put is acknowledged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DurabilityArg {
+    /// Once it is on disk
+    #[default]
+    Fsync,
+    /// Once the operating system has taken it
+    Os,
+}
 
 /// The platform's settings, complete and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +33,7 @@ pub(crate) struct Settings {
     pub(crate) console_hosts: Vec<String>,
     pub(crate) unlimited: bool,
     pub(crate) limits_speedup: u32,
+    pub(crate) durability: DurabilityArg,
     pub(crate) credentials: Option<PathBuf>,
     pub(crate) tls: TlsMode,
     /// Certificate chain and key; none: a self-signed pair in the data directory.
@@ -43,6 +54,7 @@ struct File {
     console_hosts: Vec<String>,
     unlimited: Option<bool>,
     limits_speedup: Option<u32>,
+    durability: Option<DurabilityArg>,
     credentials: Option<PathBuf>,
     tls: Option<TlsMode>,
     tls_cert: Option<PathBuf>,
@@ -81,6 +93,7 @@ impl Settings {
             console_hosts: [&file.console_hosts[..], &args.console_hosts].concat(),
             unlimited: args.unlimited || file.unlimited.unwrap_or(false),
             limits_speedup: args.limits_speedup.or(file.limits_speedup).unwrap_or(1),
+            durability: args.durability.or(file.durability).unwrap_or_default(),
             credentials: args.credentials.clone().or(file.credentials),
             tls: args.tls.or(file.tls).unwrap_or_default(),
             tls_pair: pair(args.tls_cert.clone().or(file.tls_cert), args.tls_key.clone().or(file.tls_key))?,
@@ -147,11 +160,12 @@ mod tests {
 
     #[test]
     fn options_override_the_file_and_the_file_the_defaults() {
-        let (_dir, mut args) = args("aws-port = 1\nsearch-port = 2\nunlimited = true");
+        let (_dir, mut args) = args("aws-port = 1\nsearch-port = 2\nunlimited = true\ndurability = 'os'");
         args.search_port = Some(3);
         let settings = Settings::new(&args).unwrap();
         assert_eq!((settings.aws_port, settings.search_port, settings.console_port), (1, 3, 8080));
         assert!(settings.unlimited);
+        assert_eq!(settings.durability, DurabilityArg::Os);
         assert_eq!(settings.data_dir, Path::new(DATA_DIR_DEFAULT));
     }
 
@@ -165,6 +179,7 @@ mod tests {
         assert!(settings("aws-port = 70000").unwrap_err().contains("aws-port"));
         assert!(settings("aws-port = 9200").unwrap_err().contains("AWS door and the search door"));
         assert!(settings("tls-cert = 'a.pem'").unwrap_err().contains("--tls-key"));
+        assert!(settings("durability = 'never'").unwrap_err().contains("never"));
         assert!(settings("tls = 'maybe'").unwrap_err().contains("maybe"));
         assert!(settings("aws-port = 0\nsearch-port = 0").is_ok(), "any free port is never the same one");
         let missing = PlatformArgs { config: Some("no-such-file.toml".into()), ..PlatformArgs::default() };

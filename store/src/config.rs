@@ -44,7 +44,8 @@ pub struct StoreConfig {
     pub segment_age_ms: u64,
     /// Default: fsync.
     pub durability: Durability,
-    /// Threads that write and sync, 1–256. More let more shards commit at the same time. Default 8.
+    /// Threads that write and sync, 1–256; of several, one is for small puts alone. More let more shards commit at the same
+    /// time, in more and smaller commits. Default 3.
     pub commit_threads: usize,
     /// Threads that read for the doors, 1–256. Default 2.
     pub read_threads: usize,
@@ -75,7 +76,7 @@ impl StoreConfig {
             segment_bytes: 64 * 1024 * 1024,
             segment_age_ms: 60 * 60 * 1_000,
             durability: Durability::Fsync,
-            commit_threads: 8,
+            commit_threads: 3,
             read_threads: 2,
             pending_bytes_max: 256 * 1024 * 1024,
             tail_cache_bytes: 64 * 1024 * 1024,

@@ -6,7 +6,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -25,6 +25,9 @@ struct Shared {
 /// A fixed number of threads. The queue is bounded by its users: each shard and each reader waits for its one job.
 pub(crate) struct Pool {
     shared: Arc<Shared>,
+    turns: Semaphore,
+    /// The one turn that only small jobs take: they need not wait behind large ones.
+    small_turn: Semaphore,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -35,13 +38,28 @@ pub(crate) struct JobLost;
 
 impl Pool {
     pub(crate) fn start(name: &str, threads: usize) -> io::Result<Self> {
-        let pool = Self { shared: Arc::default(), threads: Mutex::default() };
+        let turns = Semaphore::new(threads.saturating_sub(1).max(1));
+        let small_turn = Semaphore::new(1);
+        let pool = Self { shared: Arc::default(), turns, small_turn, threads: Mutex::default() };
         for i in 0..threads {
             let shared = pool.shared.clone();
             let thread = Builder::new().name(format!("{name}-{i}")).spawn(move || work(&shared))?;
             pool.threads.lock().push(thread);
         }
         Ok(pool)
+    }
+
+    /// Waits for a thread to be free, in the order of asking; small jobs have one more to themselves. Whoever makes a job of
+    /// what has gathered until then makes fewer and larger ones the busier the threads are.
+    pub(crate) async fn turn(&self, small: bool) -> Result<SemaphorePermit<'_>, JobLost> {
+        let turn = async {
+            tokio::select! {
+                biased;
+                turn = self.turns.acquire() => turn,
+                turn = self.small_turn.acquire(), if small => turn,
+            }
+        };
+        turn.await.map_err(|_| JobLost)
     }
 
     /// Runs `job` on one of the threads.
@@ -105,6 +123,7 @@ fn work(shared: &Shared) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt;
 
     #[tokio::test]
     async fn jobs_run_elsewhere_and_a_panic_is_an_error() {
@@ -115,5 +134,20 @@ mod tests {
         assert_eq!(pool.run(|| 7).await.unwrap(), 7);
         pool.close();
         assert!(pool.run(|| 8).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_small_job_does_not_wait_behind_large_ones_and_takes_any_turn() {
+        let pool = Pool::start("test", 3).unwrap();
+        let free = |small| pool.turn(small).now_or_never().is_some_and(|turn| turn.is_ok());
+        let large = (pool.turn(false).await.unwrap(), pool.turn(false).await.unwrap());
+        assert!(!free(false));
+        let small = pool.turn(true).await.unwrap();
+        assert!(!free(true));
+        drop(large.0);
+        assert!(free(true), "a turn of the large ones is as good");
+        drop((large.1, small));
+        assert!(free(false));
+        pool.close();
     }
 }

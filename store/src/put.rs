@@ -94,6 +94,12 @@ impl Store {
         Ok(outcomes.into_iter().flatten().collect())
     }
 
+    /// Records that were put and are not on disk yet, in bytes over all streams; at most
+    /// [`StoreConfig::pending_bytes_max`](crate::StoreConfig::pending_bytes_max).
+    pub fn pending_bytes(&self) -> usize {
+        self.inner.pending_kib_max.saturating_sub(self.inner.pending_kib.available_permits()) * 1024
+    }
+
     fn check_status(&self, stream: &Stream, view: &StreamView) -> Result<(), PutError> {
         if self.inner.is_closing() {
             return Err(PutError::Closed);

@@ -24,6 +24,9 @@ const _: () = assert!(
     "what is gathered, and one more put with its headers, must fit into a block"
 );
 
+/// A put up to this size takes a turn of its own at the disk.
+const SMALL_BYTES: usize = 8 * 1024;
+
 /// Records of one put for one shard.
 pub(crate) struct PutBatch {
     pub(crate) records: Vec<PutRecord>,
@@ -90,6 +93,10 @@ struct Admitted {
     accepted: usize,
 }
 
+fn size(batch: &PutBatch) -> usize {
+    batch.records.iter().map(PutRecord::size).sum()
+}
+
 /// Starts the task of a shard; it ends on [`Command::Stop`] or when all its handles are gone.
 pub(crate) fn start(
     log: Log,
@@ -116,11 +123,7 @@ impl ShardTask {
             let mut next = Some(command);
             while let Some(command) = next.take() {
                 next = match command {
-                    Command::Put(batch) => {
-                        let (batches, follower) = self.gather(batch);
-                        self.commit(batches).await;
-                        follower
-                    }
+                    Command::Put(batch) => self.put(batch).await,
                     Command::Stop(done) => {
                         self.stop().await;
                         // Whoever asked may have stopped waiting.
@@ -137,9 +140,18 @@ impl ShardTask {
         self.end().await;
     }
 
+    /// Commits what has gathered by the time a disk thread is free; gives the command of another kind that came behind it.
+    async fn put(&mut self, first: PutBatch) -> Option<Command> {
+        let pool = self.setup.pool.clone();
+        // A pool that is closed has no turns; its jobs are lost, which the writers are told.
+        let _turn = pool.turn(size(&first) <= SMALL_BYTES).await;
+        let (batches, follower) = self.gather(first);
+        self.commit(batches).await;
+        follower
+    }
+
     /// Takes what else is queued, up to the size of a commit or to a command of another kind, which is returned.
     fn gather(&mut self, first: PutBatch) -> (Vec<PutBatch>, Option<Command>) {
-        let size = |batch: &PutBatch| batch.records.iter().map(PutRecord::size).sum::<usize>();
         let mut bytes = size(&first);
         let mut batches = vec![first];
         while bytes < COMMIT_BYTES {

@@ -38,6 +38,7 @@ pub(crate) struct Inner {
     pub(crate) read_pool: Pool,
     /// How much memory waiting records may still take, in KiB.
     pub(crate) pending_kib: Arc<Semaphore>,
+    pub(crate) pending_kib_max: usize,
     pub(crate) recovery: RecoveryReport,
     tail: Arc<TailCache>,
     closing: watch::Sender<bool>,
@@ -54,13 +55,15 @@ impl Inner {
         tail: Arc<TailCache>,
         lock: Box<dyn Any + Send + Sync>,
     ) -> Self {
-        let pending_kib = Arc::new(Semaphore::new((config.pending_bytes_max / 1024).min(u32::MAX as usize)));
+        let pending_kib_max = (config.pending_bytes_max / 1024).min(u32::MAX as usize);
+        let pending_kib = Arc::new(Semaphore::new(pending_kib_max));
         Self {
             streams: RwLock::default(),
             catalog: tokio::sync::Mutex::new(catalog),
             commit_pool: pools.0,
             read_pool: pools.1,
             pending_kib,
+            pending_kib_max,
             recovery,
             tail,
             closing: watch::channel(false).0,

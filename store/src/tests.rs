@@ -31,7 +31,7 @@ fn accepted(outcomes: &[PutOutcome]) -> usize {
     outcomes.iter().filter(|outcome| matches!(outcome, PutOutcome::Accepted { .. })).count()
 }
 
-/// Every record of every shard, sorted.
+/// Every record of every shard that is a number, sorted.
 fn everything(store: &Store) -> Vec<usize> {
     let mut all = Vec::new();
     for shard in store.shards("s").unwrap() {
@@ -39,8 +39,8 @@ fn everything(store: &Store) -> Vec<usize> {
         loop {
             match reader.read(1 << 16).unwrap() {
                 ShardRead::Block(block) => {
-                    let number = |row| std::str::from_utf8(block.payload(row)).unwrap().parse::<usize>().unwrap();
-                    all.extend(block.rows.iter().map(number));
+                    let number = |row| std::str::from_utf8(block.payload(row)).unwrap().parse::<usize>().ok();
+                    all.extend(block.rows.iter().filter_map(number));
                 }
                 ShardRead::Trimmed { first } => reader.seek(first),
                 ShardRead::Tip | ShardRead::End { .. } => break,
@@ -87,17 +87,27 @@ async fn a_power_failure_loses_nothing_that_was_acknowledged() {
     }
 }
 
+/// A disk that is full, one whose quota is used up, one that has become read-only, and one whose process has too many files.
 #[tokio::test]
-async fn a_full_disk_refuses_puts_and_serves_reads() {
+async fn a_disk_that_takes_nothing_refuses_puts_and_serves_reads() {
+    let (full, quota) = (Some(ErrorKind::StorageFull), Some(ErrorKind::QuotaExceeded));
+    let (read_only, files) = (Some(ErrorKind::ReadOnlyFilesystem), Some(ErrorKind::Other));
+    let refuses = |write, create, rename| Faults { write, create, rename, ..Faults::default() };
+    takes_nothing(refuses(full, full, None), Refusal::StorageFull).await;
+    takes_nothing(refuses(quota, quota, None), Refusal::StorageFull).await;
+    takes_nothing(refuses(read_only, read_only, read_only), Refusal::StorageFailed).await;
+    takes_nothing(Faults { sync: read_only, ..refuses(None, files, None) }, Refusal::StorageFailed).await;
+}
+
+async fn takes_nothing(faults: Faults, wanted: Refusal) {
     let (files, (env, _)) = (MemoryFiles::default(), Env::manual(1_000, 7));
     let store = Store::open(config(&files, &env)).unwrap();
     store.create_stream("s", 2, CapacityMode::Provisioned).await.unwrap();
     put(&store, 0, 100).await;
-    let full = Some(ErrorKind::StorageFull);
-    files.set_faults(Faults { write: full, create: full, ..Faults::default() });
+    files.set_faults(faults);
     for _ in 0..3 {
         let refused = put(&store, 100, 10).await;
-        assert!(refused.iter().all(|o| matches!(o, PutOutcome::Refused { reason: Refusal::StorageFull, .. })));
+        assert!(refused.iter().all(|o| matches!(o, PutOutcome::Refused { reason, .. } if *reason == wanted)));
         assert_eq!(everything(&store), (0..100).collect::<Vec<_>>());
     }
     assert!(store.create_stream("t", 1, CapacityMode::Provisioned).await.is_err());
@@ -109,6 +119,40 @@ async fn a_full_disk_refuses_puts_and_serves_reads() {
     assert_eq!((counts.incoming_records, counts.failed_records), (110, 30));
     store.shutdown().await;
     assert_eq!(everything(&Store::open(config(&files, &env)).unwrap()), (0..110).collect::<Vec<_>>());
+}
+
+/// A disk that is a hundred times slower than one of ours: what is put waits in bounded memory and is acknowledged in the end,
+/// reads of what is durable do not wait, and a small put does not wait for all the large ones.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_disk_lets_puts_wait_and_reads_go_on() {
+    const PUTS: usize = 24;
+    let (files, env) = (MemoryFiles::default(), Env::system());
+    let slow = StoreConfig { pending_bytes_max: 16 * 1024 * 1024, ..config(&files, &env) };
+    let store = Store::open(slow).unwrap();
+    store.create_stream("s", 4, CapacityMode::Provisioned).await.unwrap();
+    put(&store, 0, 10).await;
+    files.set_faults(Faults { sync_ms: 30, ..Faults::default() });
+    let large = |i: usize| PutRecord { data: vec![b'x'; 900_000].into(), ..record(format!("large {i}")) };
+    let puts: Vec<_> = (0..PUTS)
+        .map(|i| {
+            let store = store.clone();
+            tokio::spawn(async move { store.put_records("s", vec![large(2 * i), large(2 * i + 1)]).await.unwrap() })
+        })
+        .collect();
+    while store.pending_bytes() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(everything(&store).starts_with(&(0..10).collect::<Vec<_>>()));
+    assert!((1..=16 * 1024 * 1024).contains(&store.pending_bytes()), "they still wait, and only so many");
+    for put in puts {
+        assert_eq!(accepted(&put.await.unwrap()), 2);
+    }
+    assert_eq!(store.pending_bytes(), 0);
+    files.set_faults(Faults::default());
+    store.shutdown().await;
+    let again = Store::open(config(&files, &env)).unwrap();
+    let records: u64 = again.shards("s").unwrap().iter().map(|shard| shard.next.0).sum();
+    assert_eq!(records, 10 + 2 * PUTS as u64);
 }
 
 /// The disk dies at the n-th sync of a change of shards, for every n, and the power fails.

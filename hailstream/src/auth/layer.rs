@@ -12,7 +12,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::sync::Arc;
-use store::kinesis::{Caller, DEFAULT_ACCOUNT, request_id};
+use store::kinesis::{Caller, DEFAULT_ACCOUNT, give_way, request_id};
 
 /// Largest body that is read, in bytes: as much as the door itself takes.
 const BODY_BYTES_MAX: usize = 24 * 1024 * 1024;
@@ -47,7 +47,9 @@ async fn admitted(ring: &Arc<KeyRing>, request: Request) -> Result<Request, Auth
         authority: parts.uri.authority().map(|authority| authority.as_str()),
     };
     let keys = ring.keys().await?;
+    give_way(&body).await;
     let Verified { key, unchunked } = verify(&keys, ring.env().now_ms(), &head, &body)?;
+    give_way(&body).await;
     // What the role does not allow a policy may: the door knows the resource, and decides.
     let allowed = key.role.may(operation(&parts.headers));
     parts.extensions.insert(Caller { arn: format!("arn:aws:iam::{DEFAULT_ACCOUNT}:user/{}", key.user), allowed });

@@ -325,6 +325,15 @@ fn operation(headers: &HeaderMap) -> Result<Operation, ApiError> {
     Operation::parse(name).ok_or_else(|| unknown(format!("The operation {name} is not known to this endpoint.")))
 }
 
+/// Lets the other requests of the thread have their turn between two steps of a large one, so that a small one waits for a
+/// step and not for all of them.
+pub async fn give_way(body: &[u8]) {
+    const LARGE_BYTES: usize = 64 * 1024;
+    if body.len() >= LARGE_BYTES {
+        tokio::task::yield_now().await;
+    }
+}
+
 async fn read_body(body: Body) -> Result<Bytes, ApiError> {
     match Limited::new(body, BODY_BYTES_MAX).collect().await {
         Ok(body) => Ok(body.to_bytes()),

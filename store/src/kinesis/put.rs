@@ -5,7 +5,7 @@ use super::error::ApiError;
 use super::error::Code;
 use super::sequence::{Sequence, shard_id};
 use super::validate::Check;
-use super::{Door, check_stream, parse, to_json};
+use super::{Door, check_stream, give_way, parse, to_json};
 use crate::error::Refusal;
 use crate::put::PutOutcome;
 use crate::stream::StreamView;
@@ -214,13 +214,16 @@ impl Door {
 
     pub(super) async fn put_records(&self, body: &[u8]) -> Result<Vec<u8>, ApiError> {
         let input: PutRecordsInput<'_> = parse(body)?;
+        give_way(body).await;
         check_entries(&input)?;
         let stream = self.stream_name(input.stream_name.as_deref(), input.stream_arn.as_deref())?;
         let records = to_records(input.records.unwrap_or_default())?;
+        give_way(body).await;
         check_sizes(&records, self.record_bytes_max(stream), |i| format!("records.{}.member.data", i + 1))?;
         let (bytes, started_ns) = (put_bytes(&records), self.now_ns());
         let outcomes = self.store.put_records(stream, records).await.map_err(|error| self.put_error(error))?;
         self.tally_put(stream, &outcomes, bytes, self.ms_since(started_ns));
+        give_way(body).await;
         let view = self.view(stream)?;
         let records: Vec<EntryResult> =
             outcomes.into_iter().map(|outcome| self.entry_result(stream, &view, outcome)).collect();

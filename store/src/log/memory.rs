@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 #[derive(Default)]
 struct Content {
@@ -30,6 +31,8 @@ pub(crate) struct Faults {
     pub(crate) create: Option<io::ErrorKind>,
     pub(crate) rename: Option<io::ErrorKind>,
     pub(crate) read: Option<io::ErrorKind>,
+    /// How long each sync takes, in milliseconds.
+    pub(crate) sync_ms: u64,
 }
 
 #[derive(Default)]
@@ -230,6 +233,10 @@ impl LogFile for MemoryFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        let sync_ms = self.state.lock().faults.sync_ms;
+        if sync_ms > 0 {
+            std::thread::park_timeout(Duration::from_millis(sync_ms));
+        }
         let mut state = self.state.lock();
         state.sync()?;
         let mut content = self.content.lock();
