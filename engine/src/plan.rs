@@ -183,6 +183,26 @@ pub enum KeyedOperator {
     },
 }
 
+impl KeyedOperator {
+    /// How far the watermark that it gives is behind the one that it takes, in milliseconds.
+    pub(crate) fn delay_ms(&self) -> i64 {
+        if let Self::Join(join) = self { join.time.delay_ms() } else { 0 }
+    }
+
+    /// What it is called.
+    pub(crate) fn label(&self) -> &'static str {
+        match self {
+            Self::Rank(_) => "rank",
+            Self::Latest => "latest rows",
+            Self::Final => "final rows",
+            Self::Session { .. } => "session",
+            Self::Join(_) => "join",
+            Self::Group { .. } => "group aggregate",
+            Self::Over { .. } => "over aggregate",
+        }
+    }
+}
+
 /// Which rows of a key come first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ranking {
@@ -246,6 +266,17 @@ pub enum JoinTime {
         /// On whose clock.
         zone: Zone,
     },
+}
+
+impl JoinTime {
+    /// How far the watermark below the join is behind the one above it, in milliseconds: rows without a partner are given
+    /// when none can come any more, with the times that they have.
+    fn delay_ms(&self) -> i64 {
+        match self {
+            Self::Interval { lower_ms, upper_ms, .. } => (*upper_ms).max(lower_ms.saturating_neg()).max(0),
+            Self::Unbounded | Self::Window { .. } => 0,
+        }
+    }
 }
 
 /// Which rows an `OVER` window has beside the current one.

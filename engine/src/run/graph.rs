@@ -23,7 +23,7 @@ use super::task::{
     Rejects, Scan, SinkTask, SinkTaskOptions, SourceTask, SourceTaskOptions, Target, Task, UnionTask, WindowAssigner,
     Writer,
 };
-use super::time::{Tracker, TrackerOptions};
+use super::time::{Operators, Subtasks, Tracker, TrackerOptions, subtasks};
 use super::wake::{Parker, Wake};
 use super::worker::{Seat, Shared};
 use crate::expr::{Expr, Program};
@@ -54,6 +54,7 @@ pub(crate) struct Graph {
     pub(crate) coordinator: Arc<Coordinator>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) trackers: Vec<Arc<Tracker>>,
+    pub(crate) operators: Operators,
     pub(crate) collected: Option<(Schema, Receiver<RecordBatch>)>,
 }
 
@@ -87,6 +88,7 @@ pub(crate) fn build(
         shared: Shared::new(options.env.clone(), layout.parkers.clone()),
         coordinator,
         meter,
+        progress: layout.progress(plan),
         incoming: BTreeMap::new(),
         sides: BTreeMap::new(),
         collected: None,
@@ -97,10 +99,12 @@ pub(crate) fn build(
     };
     let seats = builder.seats()?;
     let threads = layout.threads(seats);
-    let Builder { shared, coordinator, meter, collected, .. } = builder;
+    let Builder { shared, coordinator, meter, collected, progress, .. } = builder;
     let collected = collected.map(|(schema, _, receiver)| (schema, receiver));
-    let trackers = sources.iter().map(|s| s.tracker.clone()).collect();
-    Ok(Graph { threads, shared, coordinator, meter, trackers, collected })
+    let tracked: Vec<_> = sources.iter().map(|s| (s.node, s.tracker.clone())).collect();
+    let operators = Operators::new(plan, &progress, &tracked);
+    let trackers = tracked.into_iter().map(|(_, tracker)| tracker).collect();
+    Ok(Graph { threads, shared, coordinator, meter, trackers, operators, collected })
 }
 
 /// Which subtasks there are and which threads step them.
@@ -146,6 +150,13 @@ impl Layout {
 
     fn wake(&self, node: NodeId, index: usize) -> Arc<Wake> {
         self.wakes[&(node, index)].clone()
+    }
+
+    /// Where the subtasks of each operator tell how far they are.
+    fn progress(&self, plan: &JobPlan) -> Subtasks {
+        let heads = self.heads.iter().map(|head| (*head, self.parallelism));
+        let all = heads.chain(self.sinks.iter().map(|sink| (*sink, self.workers)));
+        all.map(|(node, count)| (node, subtasks(plan, node, count))).collect()
     }
 
     fn threads(&self, mut seats: Vec<(usize, Seat)>) -> Vec<(String, Arc<Parker>, Vec<Seat>)> {
@@ -210,6 +221,7 @@ fn open_sources(plan: &JobPlan, options: &JobOptions, layout: &Layout, cut: &Cut
         let floor = stood.map_or(Watermark::MIN, |s| Watermark(s.watermark));
         let tracker_options = TrackerOptions {
             table: name.clone(),
+            timed: matches!(&plan.nodes[*node].kind, NodeKind::Scan { table, .. } if table.watermark.is_some()),
             bounded: source.is_bounded(),
             drift_ms: options.alignment_ms,
             floor,
@@ -260,6 +272,7 @@ struct Builder<'a> {
     shared: Arc<Shared>,
     coordinator: Arc<Coordinator>,
     meter: Arc<Meter>,
+    progress: Subtasks,
     /// Channels into each subtask or writer, as far as they have been made.
     incoming: BTreeMap<(NodeId, usize), Vec<Arc<Channel>>>,
     /// For each channel into a subtask of a join which side it belongs to.
@@ -431,7 +444,7 @@ impl Builder<'_> {
 
     fn keyed(&mut self, head: NodeId, subtask: usize, pipeline: Pipeline) -> Result<Box<dyn Task>, JobError> {
         let parts = KeyedParts::of(self.plan, head).map_err(JobError::arrow(&format!("operator {head}")))?;
-        let KeyedParts { place, operator, changes, sides } = parts;
+        let KeyedParts { place, delay_ms, operator, changes, sides } = parts;
         let rejects = |id: NodeId| Rejects::new(&place, &self.node(id).schema, self.meter.clone(), self.options.strict);
         let inputs = &self.node(head).inputs;
         let sides = sides.into_iter().zip(inputs).map(|(side, input)| side.side(rejects(*input))).collect();
@@ -451,6 +464,7 @@ impl Builder<'_> {
             inputs: self.inputs(head, subtask, watermark),
             sides,
             operator,
+            delay_ms,
             state,
             changes,
             pipeline,
@@ -531,13 +545,15 @@ impl Builder<'_> {
     }
 
     fn inputs(&mut self, node: NodeId, index: usize, floor: Watermark) -> Inputs {
-        Inputs::new(self.incoming.remove(&(node, index)).unwrap_or_default(), floor)
+        let progress = self.progress[&node][index].clone();
+        Inputs::new(self.incoming.remove(&(node, index)).unwrap_or_default(), floor, progress)
     }
 
     /// The operators below a head in one subtask, with the channels that leave it.
     fn pipeline(&mut self, head: NodeId, subtask: usize) -> Result<Pipeline, JobError> {
         let (ops, roots, outputs) = (Vec::new(), Vec::new(), Vec::new());
-        let mut pipeline = Pipeline { ops, roots, outputs, meter: self.meter.clone(), strict: self.options.strict };
+        let (meter, progress) = (self.meter.clone(), self.progress[&head][subtask].clone());
+        let mut pipeline = Pipeline { ops, roots, outputs, meter, strict: self.options.strict, progress };
         pipeline.roots = self.targets(head, head, subtask, &mut pipeline)?;
         Ok(pipeline)
     }

@@ -88,9 +88,4 @@ pub(crate) trait Operator: Send {
 
     /// The watermark has passed a time that the operator set for this key.
     fn fire(&mut self, key: &Key, at: i64, work: &mut Work<'_>) -> Result<(), ArrowError>;
-
-    /// How far results may lie behind the watermark of the input, in milliseconds, ≥ 0.
-    fn delay_ms(&self) -> i64 {
-        0
-    }
 }

@@ -37,6 +37,8 @@ pub(crate) struct KeyedTask {
     pub(crate) side_of: Vec<usize>,
     pub(crate) sides: Vec<Side>,
     pub(crate) operator: Box<dyn Operator>,
+    /// How far the watermark that it gives is behind the one that it takes, in milliseconds.
+    pub(crate) delay_ms: i64,
     pub(crate) state: KeyedState,
     pub(crate) changes: Changes,
     pub(crate) pipeline: Pipeline,
@@ -103,7 +105,7 @@ impl KeyedTask {
                 self.leave(true)?;
                 self.rising = None;
                 self.gauge.set(self.state.bytes() as u64);
-                let behind = if watermark == Watermark::MAX { 0 } else { self.operator.delay_ms() };
+                let behind = if watermark == Watermark::MAX { 0 } else { self.delay_ms };
                 self.pipeline.watermark(Watermark(watermark.0.saturating_sub(behind)));
                 return Ok(true);
             };

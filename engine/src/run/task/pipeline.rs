@@ -11,6 +11,7 @@ use crate::run::encode::JsonEncoder;
 use crate::run::error::JobError;
 use crate::run::keyed::{RowCodec, spread_of};
 use crate::run::meter::{Counter, Meter, Rejection};
+use crate::run::time::Progress;
 use crate::types::{DataType, Schema};
 use arrow_array::builder::PrimitiveBuilder;
 use arrow_array::cast::AsArray;
@@ -272,6 +273,8 @@ pub(crate) struct Pipeline {
     pub(crate) meter: Arc<Meter>,
     /// Bad rows fail the job.
     pub(crate) strict: bool,
+    /// Where it is told how far the subtask is.
+    pub(crate) progress: Arc<Progress>,
 }
 
 impl Pipeline {
@@ -285,6 +288,7 @@ impl Pipeline {
         if batch.num_rows() == 0 {
             return Ok(());
         }
+        self.progress.gives_nothing(false);
         for index in 0..self.roots.len() {
             self.hand(self.roots[index], batch.clone())?;
         }
@@ -404,6 +408,7 @@ impl Pipeline {
     pub(crate) fn watermark(&mut self, watermark: Watermark) {
         self.flush_each(Some(watermark));
         self.send_all(|| Message::Watermark(watermark));
+        self.progress.gave(watermark);
     }
 
     /// The cut of an epoch: nothing that came before it stays behind here.
@@ -416,6 +421,7 @@ impl Pipeline {
     pub(crate) fn idle(&mut self) {
         self.flush_each(None);
         self.send_all(|| Message::Idle);
+        self.progress.gives_nothing(true);
     }
 
     /// Nothing follows.
