@@ -1,7 +1,7 @@
 //! From a plan to subtasks: which operators share one, where channels run, and which thread steps whom.
 
 use super::aggregate::{Aggregation, Shape, Windows};
-use super::analysis::{Readers, first_windows, may_be_early, sources_of, takes_back};
+use super::analysis::{Readers, first_windows, follows_the_clock, may_be_early, sources_of, takes_back};
 use super::channel::Channel;
 use super::checkpoint::{
     Cut, Part, PartShape, Parts, SplitCut, StateLayout, Writer as CheckpointWriter, layouts, share_out,
@@ -23,7 +23,7 @@ use super::task::{
     Rejects, Scan, SinkTask, SinkTaskOptions, SourceTask, SourceTaskOptions, Target, Task, UnionTask, WindowAssigner,
     Writer,
 };
-use super::time::{Operators, Subtasks, Tracker, TrackerOptions, subtasks};
+use super::time::{Operators, ProcessingTime, Subtasks, Tracker, TrackerOptions, subtasks};
 use super::wake::{Parker, Wake};
 use super::worker::{Seat, Shared};
 use crate::expr::{Expr, Program};
@@ -432,7 +432,8 @@ impl Builder<'_> {
             coordinator: self.coordinator.clone(),
             rejects: Rejects::new(&place, input, self.meter.clone(), self.options.strict),
             place,
-            inputs: self.inputs(head, subtask, self.watermark(head)),
+            inputs: self.inputs(head, subtask, self.taken(head)),
+            clock: self.clock(head),
             state,
             pipeline,
             gauge: self.meter.state_gauge(),
@@ -461,7 +462,8 @@ impl Builder<'_> {
             coordinator: self.coordinator.clone(),
             place,
             side_of: self.sides.remove(&(head, subtask)).unwrap_or_default(),
-            inputs: self.inputs(head, subtask, watermark),
+            inputs: self.inputs(head, subtask, self.taken(head)),
+            clock: self.clock(head),
             sides,
             operator,
             delay_ms,
@@ -515,8 +517,20 @@ impl Builder<'_> {
         };
         let output = Schema { fields: node.schema.fields.iter().map(super::nullable_field).collect() };
         let mut state = Aggregation::new(shape, windows, window.clone(), &output);
-        state.restore(self.watermark(id), Vec::new()).map_err(JobError::arrow(&place))?;
+        // By the clock the first half knows no time: it hands on what comes.
+        state.restore(self.taken(id), Vec::new()).map_err(JobError::arrow(&place))?;
         Ok((state, place))
+    }
+
+    /// The clock of an operator that goes by it.
+    fn clock(&self, head: NodeId) -> Option<ProcessingTime> {
+        let by_the_clock = self.node(head).kind.goes_by_the_clock();
+        by_the_clock.then(|| ProcessingTime::new(self.options.env.clone(), self.watermark(head)))
+    }
+
+    /// The watermark that an operator with state finds at its inputs: one that goes by the clock makes its own.
+    fn taken(&self, head: NodeId) -> Watermark {
+        if self.node(head).kind.goes_by_the_clock() { Watermark::MIN } else { self.watermark(head) }
     }
 
     /// The watermark that an aggregation begins with, both of its halves.
@@ -538,8 +552,11 @@ impl Builder<'_> {
         Ok(share.map(std::mem::take).unwrap_or_default())
     }
 
-    /// The least watermark with which the sources above a node begin.
+    /// The least watermark with which the sources above a node begin; none where the clock has taken its place.
     fn floor(&self, node: NodeId) -> Watermark {
+        if follows_the_clock(self.plan, node) {
+            return Watermark::MIN;
+        }
         let of = sources_of(self.plan, &self.layout.sources, node);
         of.iter().map(|s| self.sources[*s].floor).min().unwrap_or(Watermark::MIN)
     }
@@ -597,7 +614,8 @@ impl Builder<'_> {
                 }
                 NodeKind::WindowAssign { window } => {
                     let fields = self.plan.nodes[reader].schema.fields.iter().map(super::nullable_field).collect();
-                    OpKind::Assign(WindowAssigner::new(window.clone(), &Schema { fields }))
+                    let env = self.options.env.clone();
+                    OpKind::Assign(WindowAssigner::new(window.clone(), &Schema { fields }, env))
                 }
                 _ => return Err(JobError::internal("the graph", "a source reads another node")),
             };
@@ -651,7 +669,9 @@ impl Builder<'_> {
         let input = &self.node(self.node(aggregate).inputs[0]).schema;
         let rejects = Rejects::new(&place, input, self.meter.clone(), self.options.strict);
         let bytes_max = self.options.pre_aggregate_bytes_max;
+        let by_the_clock = self.node(aggregate).kind.goes_by_the_clock();
         let pre = PreAggregate::new(state, self.meter.state_gauge(), rejects, bytes_max);
+        let pre = if by_the_clock { pre.by_the_clock() } else { pre };
         let parallelism = self.layout.parallelism;
         let channels = (0..parallelism).map(|to| self.channel((head, subtask), (aggregate, to), parallelism)).collect();
         let key_groups = self.options.key_groups;
@@ -692,7 +712,9 @@ impl Builder<'_> {
                 };
                 changelog = self.options.connectors.changelog(table);
                 let sink = self.options.connectors.sink(&spec).map_err(JobError::port(&table.name))?;
-                let held = changelog == Changelog::Upsert && self.coordinator.keeps_state() && takes_back(plan, id);
+                // After a crash rows come to other windows of the clock than before it.
+                let unsure = takes_back(plan, id) || (!key.is_empty() && follows_the_clock(plan, id));
+                let held = changelog == Changelog::Upsert && self.coordinator.keeps_state() && unsure;
                 let sink = if held {
                     let prepared = spec.prepared.unwrap_or_default();
                     let held = HeldSink::new(sink, &table.name, &schema, &prepared);

@@ -76,9 +76,10 @@ impl KeyedParts {
             }
             KeyedOperator::Latest => (Box::new(Latest), vec![first.codec.clone()], 0),
             KeyedOperator::Final => (Box::new(Final), vec![first.codec.clone()], 0),
-            KeyedOperator::Session { time_column, gap_ms, zone } => {
-                let zoned = matches!(input.schema.fields[*time_column].data_type, DataType::TimestampLtz(_));
-                let built = Session { time: *time_column, gap_ms: *gap_ms, zone: *zone, zoned };
+            KeyedOperator::Session { time, gap_ms, zone } => {
+                let zoned = |c: usize| matches!(input.schema.fields[c].data_type, DataType::TimestampLtz(_));
+                let (time, zoned) = (time.column(), time.column().is_none_or(zoned));
+                let built = Session { time, gap_ms: *gap_ms, zone: *zone, zoned };
                 (Box::new(built), vec![first.codec.clone()], 3)
             }
             KeyedOperator::Join(join) => {

@@ -75,6 +75,8 @@ pub(crate) struct Work<'a> {
     pub(crate) out: &'a mut Changes,
     /// No row at or before this time is to be expected, in milliseconds since the epoch.
     pub(crate) watermark: i64,
+    /// The moment at which the rows come, where the operator goes by the clock, in milliseconds since the epoch.
+    pub(crate) now_ms: i64,
     /// Rows of the input that came too late, by their place in the batch.
     pub(crate) late: Vec<u32>,
     /// Rows of the input without a time.

@@ -23,7 +23,7 @@ pub struct OperatorWatermark {
     /// The least watermark that they have given, likewise; of a sink what it has taken.
     pub watermark: Option<i64>,
     /// The split that it waits for, down the inputs that are least; `None` when all splits there have ended or are set
-    /// aside.
+    /// aside, and where it goes by the clock, whose time its watermark is then.
     pub hold: Option<WatermarkHold>,
     /// The first operator on the way from here to that split whose watermark is not as far as what comes to it.
     pub lag: Option<WatermarkLag>,
@@ -154,6 +154,7 @@ struct Operator {
     inputs: Vec<usize>,
     tracker: Option<Arc<Tracker>>,
     is_sink: bool,
+    by_the_clock: bool,
     subtasks: Vec<Arc<Progress>>,
 }
 
@@ -211,6 +212,7 @@ impl Operators {
                 },
                 inputs: inputs.filter_map(|i| above(plan, *i, &place)).collect(),
                 tracker,
+                by_the_clock: plan.nodes[*node].kind.goes_by_the_clock(),
                 is_sink: matches!(plan.nodes[*node].kind, NodeKind::Sink { .. }),
                 subtasks: subtasks.clone(),
             }
@@ -239,6 +241,9 @@ impl Operators {
         let mut lag = None;
         loop {
             let operator = &self.0[at];
+            if operator.by_the_clock {
+                return (None, lag);
+            }
             let (given, expected) = (operator.given().0, operator.expected());
             lag = lag.or_else(|| self.lag(at, given, expected));
             if let Some(tracker) = &operator.tracker {
