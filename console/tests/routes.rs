@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test ends with what goes wrong")]
 
 use console::views::{
-    AirportHour, AirportLine, Cell, CellsRequest, HourCount, Pipeline, ShardChange, StreamHistory, StreamLine,
-    StreamStatus, TimeRange, Totals,
+    AirportHour, AirportLine, Application, ApplicationState, Cell, CellsRequest, HourCount, Operator, Pipeline,
+    ShardChange, StreamHistory, StreamLine, StreamStatus, TimeRange, Totals,
 };
 use console::{Failure, Options, Platform, router};
 use model::{Env, Kind, Sample};
@@ -31,6 +31,7 @@ impl Platform for Recording {
     fn pipeline(&self) -> Pipeline {
         let mut pipeline = Pipeline::default();
         pipeline.index.documents = 42;
+        pipeline.application = Some(application());
         pipeline
     }
     fn time_range(&self) -> Result<Option<TimeRange>, Failure> {
@@ -91,10 +92,40 @@ impl Platform for Recording {
         self.order(format!("{stream} {change:?}"))
     }
     fn samples(&self) -> Vec<Sample> {
-        vec![Sample::new("index_documents", 42.0)]
+        let watermark = Sample::new("application_current_output_watermark_ms", 7.0);
+        vec![watermark.with("application", "taxi").with("operator", "join 5"), Sample::new("index_documents", 42.0)]
     }
     fn health(&self) -> Result<(), Failure> {
         Ok(())
+    }
+}
+
+fn application() -> Application {
+    let operator = |name: &str, came: Option<i64>, left: Option<i64>, hold: Option<&str>| Operator {
+        name: name.into(),
+        input_watermark_ms: came,
+        watermark_ms: left,
+        hold: hold.map(str::to_owned),
+    };
+    Application {
+        name: "taxi".into(),
+        state: ApplicationState::Running,
+        parallelism: 1,
+        kpus: 1,
+        records_per_s: 0.0,
+        watermark_ms: Some(7),
+        watermark_hold: None,
+        operators: vec![
+            operator("source trips", None, None, None),
+            operator("join 5", Some(9), Some(7), Some("trips, shard 2: it has not been read yet")),
+        ],
+        millis_behind_latest: None,
+        late: 0,
+        late_windows: vec![],
+        bad: 0,
+        bad_samples: vec![],
+        restarts: 0,
+        last_error: None,
     }
 }
 
@@ -368,9 +399,30 @@ async fn metrics_and_health_answer() {
     let served = Served::new().await;
     let metrics = served.get("/metrics").await;
     assert_eq!(metrics.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
-    assert_eq!(metrics.body, "# TYPE hailstream_index_documents gauge\nhailstream_index_documents 42\n");
+    assert_eq!(
+        metrics.body,
+        "# TYPE hailstream_application_current_output_watermark_ms gauge\n\
+         hailstream_application_current_output_watermark_ms{application=\"taxi\",operator=\"join 5\"} 7\n\
+         # TYPE hailstream_index_documents gauge\nhailstream_index_documents 42\n"
+    );
     assert_eq!(served.get("/health").await.json(), json!({"status": "ok"}));
     assert_eq!(served.send("HEAD", "/health", &[], "").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_watermark_of_each_operator_is_told() {
+    let served = Served::new().await;
+    let pipeline = served.get("/api/pipeline").await.json();
+    assert_eq!(
+        pipeline["application"]["operators"],
+        json!([
+            {"name": "source trips", "input_watermark_ms": null, "watermark_ms": null, "hold": null},
+            {
+                "name": "join 5", "input_watermark_ms": 9, "watermark_ms": 7,
+                "hold": "trips, shard 2: it has not been read yet"
+            },
+        ])
+    );
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ pub use application::{ApplicationSpec, SpecError};
 pub use manager::{ApplicationView, Applications, ControlError};
 pub use restart::RestartPolicy;
 pub use runner::{
-    BadRecord, CheckpointFigures, LookupStats, RunMetrics, RunState, Runner, RunnerError, Running, RunningStats,
-    SnapshotInfo,
+    BadRecord, CheckpointFigures, LookupStats, OperatorWatermark, RunMetrics, RunState, Runner, RunnerError, Running,
+    RunningStats, SnapshotInfo,
 };
 pub use status::Status;

@@ -96,6 +96,8 @@ pub struct RunMetrics {
     pub watermark_ms: Option<i64>,
     /// Which split this watermark waits for, and why, in words; `None` when it waits for none for long.
     pub watermark_hold: Option<String>,
+    /// How far each of its operators is in event time, each behind those whose rows it reads.
+    pub operators: Vec<OperatorWatermark>,
     /// How far the slowest split is behind the newest record, in milliseconds; `None` where no source can tell.
     pub millis_behind_latest: Option<u64>,
     /// What the lookups of each table have done.
@@ -112,6 +114,19 @@ pub struct RunMetrics {
     pub checkpoints: CheckpointFigures,
     /// How long no record was read during the last change of parallelism, in milliseconds; `None` before the first.
     pub rescale_pause_ms: Option<f64>,
+}
+
+/// How far one operator of a run is in event time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OperatorWatermark {
+    /// What it is called; no two of a run are called the same.
+    pub operator: String,
+    /// The watermark that has come to it, in milliseconds since the Unix epoch; `None` before the first and after the last.
+    pub input_ms: Option<i64>,
+    /// The watermark that it has handed on, likewise.
+    pub output_ms: Option<i64>,
+    /// Which split this watermark waits for, and what else keeps it, in words; `None` when it waits for none.
+    pub hold: Option<String>,
 }
 
 /// The checkpoints of a run.

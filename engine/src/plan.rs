@@ -158,8 +158,8 @@ pub enum KeyedOperator {
     /// Gives each row with the session that it is in, as `window_start`, `window_end` and `window_time` at the end, when
     /// the watermark passes the session's end. Late rows are left out.
     Session {
-        /// The rowtime column.
-        time_column: usize,
+        /// What says when a row happened.
+        time: WindowTime,
         /// Rows that are not further apart share a session, in milliseconds, > 0.
         gap_ms: i64,
         /// On whose clock start and end are told, as in [`WindowSpec::zone`].
@@ -181,6 +181,38 @@ pub enum KeyedOperator {
         /// The aggregates, in order.
         aggregates: Vec<Aggregate>,
     },
+}
+
+impl NodeKind {
+    /// Whether it puts rows into windows, or closes them, by the clock: what it gives is no event time any more.
+    pub(crate) fn goes_by_the_clock(&self) -> bool {
+        let time = match self {
+            Self::WindowAggregate { window: WindowSource::Assigned(spec), .. } => spec.time,
+            Self::Keyed { operator: KeyedOperator::Session { time, .. }, .. } => *time,
+            _ => return false,
+        };
+        time == WindowTime::Processing
+    }
+}
+
+impl KeyedOperator {
+    /// How far the watermark that it gives is behind the one that it takes, in milliseconds.
+    pub(crate) fn delay_ms(&self) -> i64 {
+        if let Self::Join(join) = self { join.time.delay_ms() } else { 0 }
+    }
+
+    /// What it is called.
+    pub(crate) fn label(&self) -> &'static str {
+        match self {
+            Self::Rank(_) => "rank",
+            Self::Latest => "latest rows",
+            Self::Final => "final rows",
+            Self::Session { .. } => "session",
+            Self::Join(_) => "join",
+            Self::Group { .. } => "group aggregate",
+            Self::Over { .. } => "over aggregate",
+        }
+    }
 }
 
 /// Which rows of a key come first.
@@ -246,6 +278,17 @@ pub enum JoinTime {
         /// On whose clock.
         zone: Zone,
     },
+}
+
+impl JoinTime {
+    /// How far the watermark below the join is behind the one above it, in milliseconds: rows without a partner are given
+    /// when none can come any more, with the times that they have.
+    fn delay_ms(&self) -> i64 {
+        match self {
+            Self::Interval { lower_ms, upper_ms, .. } => (*upper_ms).max(lower_ms.saturating_neg()).max(0),
+            Self::Unbounded | Self::Window { .. } => 0,
+        }
+    }
 }
 
 /// Which rows an `OVER` window has beside the current one.
@@ -348,11 +391,34 @@ pub enum WindowKind {
     Cumulative,
 }
 
-/// Windows over an event-time column.
+/// What says which window a row belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowTime {
+    /// The event time in a rowtime column of the input; windows close by the watermark.
+    Row(usize),
+    /// The clock, at the moment when the row comes to the operator; windows close by the clock, which no row is late for.
+    /// Behind the operator it takes the place of the watermark. What is open when the input ends is not given.
+    Processing,
+}
+
+impl WindowTime {
+    /// The column that tells it.
+    pub fn column(self) -> Option<usize> {
+        if let Self::Row(column) = self { Some(column) } else { None }
+    }
+
+    /// The same over columns that stand elsewhere.
+    #[must_use]
+    pub(crate) fn moved(self, to: impl Fn(usize) -> usize) -> Self {
+        if let Self::Row(column) = self { Self::Row(to(column)) } else { self }
+    }
+}
+
+/// Windows over time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WindowSpec {
-    /// The rowtime column of the input.
-    pub time_column: usize,
+    /// What says when a row happened.
+    pub time: WindowTime,
     /// How the windows follow each other.
     pub kind: WindowKind,
     /// Length of a window (of the longest ones, where they accumulate) in milliseconds, > 0.
@@ -364,7 +430,8 @@ pub struct WindowSpec {
     pub offset_ms: i64,
     /// The zone whose wall clock the windows follow: a row's time is read on it ([`Zone::wall_ms`]) before it is put
     /// into windows, `window_start` and `window_end` are its readings, and a window closes when the watermark passes
-    /// [`Zone::epoch_ms`] of its end. [`Zone::UTC`] for a `TIMESTAMP` rowtime; the session's zone for `TIMESTAMP_LTZ`.
+    /// [`Zone::epoch_ms`] of its end. [`Zone::UTC`] for a `TIMESTAMP` rowtime; the session's zone for `TIMESTAMP_LTZ` and
+    /// for processing time.
     pub zone: Zone,
 }
 

@@ -102,7 +102,7 @@ fn windows_and_groups() {
     );
     check(
         &format!("SELECT COUNT(*) FROM TABLE(TUMBLE(TABLE late, {hour} {group}"),
-        "line 6, column 58: windows need a time attribute, \"ts\" is a plain TIMESTAMP(3); declare WATERMARK FOR it, and take it over as it is in views and subqueries",
+        "line 6, column 58: windows need a time attribute, \"ts\" is a plain TIMESTAMP(3); declare WATERMARK FOR it or a column AS PROCTIME(), and take it over as it is in views and subqueries",
     );
     check(
         &format!("SELECT COUNT(*) FROM TABLE(TUMBLE(t, {hour} {group}"),
@@ -296,4 +296,71 @@ fn nothing_of_a_refused_script_stays() {
     session.plan(&script("SELECT x FROM a"), &sql_support::Checked).unwrap_err();
     session.plan(&script("CREATE TABLE a (x INT) WITH ('connector' = 'print')"), &sql_support::Checked).unwrap();
     session.plan(&script("SELECT x FROM a"), &sql_support::Checked).unwrap();
+}
+
+#[test]
+fn processing_time() {
+    let tables = "CREATE TABLE p (k STRING, v INT, pt AS PROCTIME()) WITH ('connector' = 'filesystem'); ";
+    let windowed = "TABLE(TUMBLE(TABLE p, DESCRIPTOR(pt), INTERVAL '1' HOUR))";
+    let counted = format!(
+        "(SELECT k, COUNT(*) AS n, window_start, window_end FROM {windowed} GROUP BY k, window_start, window_end)"
+    );
+    let refused = |script: &str, message: &str| {
+        let planned = plan(&format!("{tables}\n{script}")).map(|_| "it is planned".to_owned());
+        assert_eq!(planned.unwrap_or_else(|e| e.to_string()), message, "{script}");
+    };
+    let same = "a.k = b.k AND a.window_start = b.window_start AND a.window_end = b.window_end";
+    for side in [format!("(SELECT * FROM {windowed})"), counted.clone()] {
+        let script = format!("SELECT a.k FROM {side} a JOIN {side} b ON {same}");
+        let column = script.find(same).unwrap() + 1;
+        refused(
+            &script,
+            &format!(
+                "line 2, column {column}: a join of windows of processing time is not supported yet; use windows over the \
+                 columns that the tables have their WATERMARK on"
+            ),
+        );
+    }
+    refused(
+        &format!(
+            "SELECT k FROM (SELECT k, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY n DESC) AS r \
+             FROM {counted}) WHERE r = 1"
+        ),
+        "line 2, column 16: a top-N or a deduplication within a window of processing time is not supported yet; use \
+         windows over the column that the table has its WATERMARK on",
+    );
+    refused(
+        "SELECT TUMBLE_ROWTIME(pt, INTERVAL '1' HOUR) FROM p GROUP BY TUMBLE(pt, INTERVAL '1' HOUR)",
+        "line 2, column 8: a window over processing time has no event time; write TUMBLE_PROCTIME",
+    );
+    let value = "the value of a processing-time column is not supported yet; name it behind FOR SYSTEM_TIME AS OF or as \
+                 the time of a window, and not in a SELECT list";
+    refused(
+        &format!("SELECT window_time FROM {windowed} GROUP BY window_start, window_end, window_time"),
+        &format!("line 2, column 1: {value}"),
+    );
+    refused(
+        "SELECT TUMBLE_PROCTIME(pt, INTERVAL '1' HOUR) FROM p GROUP BY TUMBLE(pt, INTERVAL '1' HOUR)",
+        &format!("line 2, column 1: {value}"),
+    );
+    refused(
+        &format!(
+            "SET 'execution.runtime-mode' = 'batch'; SELECT COUNT(*) FROM {windowed} GROUP BY window_start, window_end"
+        ),
+        "line 2, column 41: a window over processing time in batch mode is not supported yet; SET \
+         'execution.runtime-mode' = 'streaming', or use windows over event time",
+    );
+    refused(
+        &format!(
+            "SELECT COUNT(*) FROM (SELECT * FROM {windowed} WHERE window_start > TIMESTAMP '2000-01-01 00:00:00') \
+             GROUP BY window_start, window_end"
+        ),
+        "line 2, column 1: a condition on a window of processing time below its GROUP BY is not supported yet; write it \
+         in HAVING",
+    );
+    refused(
+        "SELECT k, SUM(v) OVER (PARTITION BY k ORDER BY pt) FROM p",
+        "line 2, column 1: OVER windows of aggregates are ordered by one event-time column; write ORDER BY the column \
+         that the table has its WATERMARK on",
+    );
 }

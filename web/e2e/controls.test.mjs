@@ -52,6 +52,17 @@ test('the shard count is doubled, and the control waits until the stream is done
   await says(page, 'stream-shards', '4');
 });
 
+test('the watermark is told operator by operator', async () => {
+  await byId(page, 'application-watermark').getByRole('button').click();
+  const shard = 'trips, shard 2: nothing has come for 3.1 s; it is set aside after 5.0 s';
+  await hasRows(page, 'operators', [
+    ['source trips', '10:00:00', '10:00:00', shard],
+    ['window aggregate 2', '10:00:00', '10:00:00', shard],
+    ['sink pickup_count', '09:50:00', '09:50:00', `sink pickup_count waits for rows before it, 600.0 s behind what comes to it; ${shard}`],
+  ]);
+  await page.keyboard.press('Escape');
+});
+
 test('late rows are told window by window', async () => {
   await byId(page, 'application-late').getByRole('button').click();
   await says(page, 'late-dialog', /3 so far, kept in the stream taxi-late/);

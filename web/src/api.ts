@@ -37,6 +37,13 @@ export interface BadSample {
   text: string;
 }
 
+export interface Operator {
+  name: string;
+  input_watermark_ms: number | null;
+  watermark_ms: number | null;
+  hold: string | null;
+}
+
 export interface Application {
   name: string;
   state: 'ready' | 'starting' | 'running' | 'updating' | 'stopping' | 'finished' | 'failed';
@@ -45,6 +52,7 @@ export interface Application {
   records_per_s: number;
   watermark_ms: number | null;
   watermark_hold: string | null;
+  operators: Operator[];
   millis_behind_latest: number | null;
   late: number;
   late_windows: { end_ms: number; count: number }[];

@@ -5,8 +5,8 @@ mod results;
 mod streams;
 
 pub use pipeline::{
-    Application, ApplicationState, BadSample, Index, IndexName, LateWindow, Pipeline, Replay, ReplayState, Shard,
-    Snapshot, Stream, StreamStatus,
+    Application, ApplicationState, BadSample, Index, IndexName, LateWindow, Operator, Pipeline, Replay, ReplayState,
+    Shard, Snapshot, Stream, StreamStatus,
 };
 pub use results::{AirportHour, AirportLine, Bbox, Cell, CellsRequest, HourCount, TimeRange, Totals};
 pub use streams::{
@@ -28,6 +28,8 @@ pub const BANDS_MAX: usize = 2_048;
 pub const STREAMS_SHOWN_MAX: usize = 200;
 /// Most windows whose late rows are told one by one.
 pub const LATE_WINDOWS_SHOWN_MAX: usize = 50;
+/// Most operators of an application that are told one by one.
+pub const OPERATORS_SHOWN_MAX: usize = 200;
 /// Most samples of bad records that travel to the page.
 pub const BAD_SAMPLES_MAX: usize = 20;
 /// Most snapshots that are listed; the newest are.

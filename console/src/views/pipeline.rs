@@ -171,6 +171,9 @@ pub struct Application {
     pub watermark_ms: Option<i64>,
     /// Which part of its sources the watermark waits for, and why, in words; `None` when it waits for none for long.
     pub watermark_hold: Option<String>,
+    /// How far each operator is in event time, each behind those whose rows it reads;
+    /// [`OPERATORS_SHOWN_MAX`](super::OPERATORS_SHOWN_MAX) at most.
+    pub operators: Vec<Operator>,
     /// How far its reading is behind the end of the stream, the maximum over shards; `None` when not reported.
     pub millis_behind_latest: Option<u64>,
     /// Records that came too late for their windows.
@@ -185,6 +188,19 @@ pub struct Application {
     pub restarts: u64,
     /// The last failure.
     pub last_error: Option<String>,
+}
+
+/// How far one operator of an application is in event time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Operator {
+    /// What it is called; no two of an application are called the same.
+    pub name: String,
+    /// The watermark that has come to it, in milliseconds since the Unix epoch; `None` before the first and after the last.
+    pub input_watermark_ms: Option<i64>,
+    /// The watermark that it has handed on, likewise.
+    pub watermark_ms: Option<i64>,
+    /// Which part of its sources this watermark waits for, and what else keeps it, in words; `None` when it waits for none.
+    pub hold: Option<String>,
 }
 
 /// One record that could not be read.
@@ -267,6 +283,11 @@ fn bound_application(application: &mut Application) {
     application.records_per_s = finite(application.records_per_s);
     cut(&mut application.name);
     cut_option(&mut application.last_error);
+    application.operators.truncate(super::OPERATORS_SHOWN_MAX);
+    for operator in &mut application.operators {
+        cut(&mut operator.name);
+        cut_option(&mut operator.hold);
+    }
     application.late_windows.truncate(super::LATE_WINDOWS_SHOWN_MAX);
     application.bad_samples.truncate(BAD_SAMPLES_MAX);
     for sample in &mut application.bad_samples {
@@ -306,6 +327,8 @@ mod tests {
     fn what_travels_to_a_page_is_bounded() {
         let sample =
             BadSample { position: "shard 0, 7".into(), reason: "not JSON".into(), text: "é".repeat(1_000_000) };
+        let (name, hold) = ("join 7".to_owned(), Some("x".repeat(5_000)));
+        let operator = Operator { name, input_watermark_ms: Some(1), watermark_ms: None, hold };
         let pipeline = Pipeline {
             stream: Some(Stream {
                 name: "trips".into(),
@@ -324,6 +347,7 @@ mod tests {
                 records_per_s: 0.0,
                 watermark_ms: None,
                 watermark_hold: None,
+                operators: vec![operator; 5_000],
                 millis_behind_latest: None,
                 late: 0,
                 late_windows: vec![],
@@ -339,6 +363,8 @@ mod tests {
         assert_eq!((stream.open_shards, stream.shards.len()), (10_000, SHARDS_SHOWN_MAX));
         assert_eq!((stream.records_per_s, stream.bytes_per_s), (0.0, 0.0), "JSON cannot say these");
         assert_eq!(application.bad_samples.len(), BAD_SAMPLES_MAX);
+        assert_eq!(application.operators.len(), crate::views::OPERATORS_SHOWN_MAX);
+        assert!(application.operators[0].hold.as_ref().unwrap().ends_with('…'));
         assert_eq!(application.bad_samples[0].text.chars().count(), TEXT_CHARS_MAX + 1);
         assert!(application.last_error.unwrap().ends_with('…'));
     }

@@ -2,7 +2,7 @@
 //! be shown before they are final.
 
 use crate::expr::{Comparison, Expr, ExprKind};
-use crate::plan::{AggregateFunction, JobPlan, KeyedOperator, NodeId, NodeKind, WindowSource, WindowSpec};
+use crate::plan::{AggregateFunction, JobPlan, KeyedOperator, NodeId, NodeKind, WindowSource, WindowSpec, WindowTime};
 use std::collections::BTreeSet;
 
 /// The edges of a plan from inputs to readers.
@@ -35,9 +35,11 @@ fn walk(plan: &JobPlan, readers: &Readers, node: NodeId, assigned: Option<&Windo
     for reader in readers.of_node(node) {
         let first = match &plan.nodes[*reader].kind {
             NodeKind::WindowAssign { window } => {
-                walk(plan, readers, *reader, Some(window), found);
+                let window = (window.time != WindowTime::Processing).then_some(window);
+                walk(plan, readers, *reader, window, found);
                 continue;
             }
+            kind if kind.goes_by_the_clock() => continue,
             NodeKind::WindowAggregate { window: WindowSource::Assigned(spec), .. } => Some(spec),
             NodeKind::WindowAggregate { window: WindowSource::Attached { .. }, .. } => assigned,
             _ => {
@@ -54,6 +56,12 @@ pub(crate) fn sources_of(plan: &JobPlan, sources: &[NodeId], node: NodeId) -> BT
     let mut of: BTreeSet<usize> = sources.iter().position(|s| *s == node).into_iter().collect();
     plan.nodes[node].inputs.iter().for_each(|input| of.extend(sources_of(plan, sources, *input)));
     of
+}
+
+/// Whether the clock takes the place of the watermark at a node or somewhere above it.
+pub(crate) fn follows_the_clock(plan: &JobPlan, node: NodeId) -> bool {
+    let node = &plan.nodes[node];
+    node.kind.goes_by_the_clock() || node.inputs.iter().any(|input| follows_the_clock(plan, *input))
 }
 
 /// Whether rows of a sink may go away again, so that which of them are shown for a moment depends on how its input is cut
@@ -87,9 +95,12 @@ enum Course {
 }
 
 /// For each reader of `aggregate` whether it may have results before their windows close: every row given early is
-/// replaced by a final one under the same id, so that nothing untrue stays behind.
+/// replaced by a final one under the same id, so that nothing untrue stays behind. By the clock they close soon enough.
 pub(crate) fn may_be_early(plan: &JobPlan, readers: &Readers, aggregate: NodeId) -> Vec<bool> {
     let NodeKind::WindowAggregate { keys, aggregates, .. } = &plan.nodes[aggregate].kind else { return Vec::new() };
+    if plan.nodes[aggregate].kind.goes_by_the_clock() {
+        return vec![false; readers.of_node(aggregate).len()];
+    }
     let grows = |f: AggregateFunction| if f == AggregateFunction::Count { Course::Grows } else { Course::Free };
     let mut courses = vec![Course::Fixed; keys.len()];
     courses.extend(aggregates.iter().map(|a| grows(a.function)));

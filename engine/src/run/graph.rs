@@ -1,7 +1,7 @@
 //! From a plan to subtasks: which operators share one, where channels run, and which thread steps whom.
 
 use super::aggregate::{Aggregation, Shape, Windows};
-use super::analysis::{Readers, first_windows, may_be_early, sources_of, takes_back};
+use super::analysis::{Readers, first_windows, follows_the_clock, may_be_early, sources_of, takes_back};
 use super::channel::Channel;
 use super::checkpoint::{
     Cut, Part, PartShape, Parts, SplitCut, StateLayout, Writer as CheckpointWriter, layouts, share_out,
@@ -23,7 +23,7 @@ use super::task::{
     Rejects, Scan, SinkTask, SinkTaskOptions, SourceTask, SourceTaskOptions, Target, Task, UnionTask, WindowAssigner,
     Writer,
 };
-use super::time::{Tracker, TrackerOptions};
+use super::time::{Operators, ProcessingTime, Subtasks, Tracker, TrackerOptions, subtasks};
 use super::wake::{Parker, Wake};
 use super::worker::{Seat, Shared};
 use crate::expr::{Expr, Program};
@@ -54,6 +54,7 @@ pub(crate) struct Graph {
     pub(crate) coordinator: Arc<Coordinator>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) trackers: Vec<Arc<Tracker>>,
+    pub(crate) operators: Operators,
     pub(crate) collected: Option<(Schema, Receiver<RecordBatch>)>,
 }
 
@@ -87,6 +88,7 @@ pub(crate) fn build(
         shared: Shared::new(options.env.clone(), layout.parkers.clone()),
         coordinator,
         meter,
+        progress: layout.progress(plan),
         incoming: BTreeMap::new(),
         sides: BTreeMap::new(),
         collected: None,
@@ -97,10 +99,12 @@ pub(crate) fn build(
     };
     let seats = builder.seats()?;
     let threads = layout.threads(seats);
-    let Builder { shared, coordinator, meter, collected, .. } = builder;
+    let Builder { shared, coordinator, meter, collected, progress, .. } = builder;
     let collected = collected.map(|(schema, _, receiver)| (schema, receiver));
-    let trackers = sources.iter().map(|s| s.tracker.clone()).collect();
-    Ok(Graph { threads, shared, coordinator, meter, trackers, collected })
+    let tracked: Vec<_> = sources.iter().map(|s| (s.node, s.tracker.clone())).collect();
+    let operators = Operators::new(plan, &progress, &tracked);
+    let trackers = tracked.into_iter().map(|(_, tracker)| tracker).collect();
+    Ok(Graph { threads, shared, coordinator, meter, trackers, operators, collected })
 }
 
 /// Which subtasks there are and which threads step them.
@@ -146,6 +150,13 @@ impl Layout {
 
     fn wake(&self, node: NodeId, index: usize) -> Arc<Wake> {
         self.wakes[&(node, index)].clone()
+    }
+
+    /// Where the subtasks of each operator tell how far they are.
+    fn progress(&self, plan: &JobPlan) -> Subtasks {
+        let heads = self.heads.iter().map(|head| (*head, self.parallelism));
+        let all = heads.chain(self.sinks.iter().map(|sink| (*sink, self.workers)));
+        all.map(|(node, count)| (node, subtasks(plan, node, count))).collect()
     }
 
     fn threads(&self, mut seats: Vec<(usize, Seat)>) -> Vec<(String, Arc<Parker>, Vec<Seat>)> {
@@ -210,6 +221,7 @@ fn open_sources(plan: &JobPlan, options: &JobOptions, layout: &Layout, cut: &Cut
         let floor = stood.map_or(Watermark::MIN, |s| Watermark(s.watermark));
         let tracker_options = TrackerOptions {
             table: name.clone(),
+            timed: matches!(&plan.nodes[*node].kind, NodeKind::Scan { table, .. } if table.watermark.is_some()),
             bounded: source.is_bounded(),
             drift_ms: options.alignment_ms,
             floor,
@@ -260,6 +272,7 @@ struct Builder<'a> {
     shared: Arc<Shared>,
     coordinator: Arc<Coordinator>,
     meter: Arc<Meter>,
+    progress: Subtasks,
     /// Channels into each subtask or writer, as far as they have been made.
     incoming: BTreeMap<(NodeId, usize), Vec<Arc<Channel>>>,
     /// For each channel into a subtask of a join which side it belongs to.
@@ -419,7 +432,8 @@ impl Builder<'_> {
             coordinator: self.coordinator.clone(),
             rejects: Rejects::new(&place, input, self.meter.clone(), self.options.strict),
             place,
-            inputs: self.inputs(head, subtask, self.watermark(head)),
+            inputs: self.inputs(head, subtask, self.taken(head)),
+            clock: self.clock(head),
             state,
             pipeline,
             gauge: self.meter.state_gauge(),
@@ -431,7 +445,7 @@ impl Builder<'_> {
 
     fn keyed(&mut self, head: NodeId, subtask: usize, pipeline: Pipeline) -> Result<Box<dyn Task>, JobError> {
         let parts = KeyedParts::of(self.plan, head).map_err(JobError::arrow(&format!("operator {head}")))?;
-        let KeyedParts { place, operator, changes, sides } = parts;
+        let KeyedParts { place, delay_ms, operator, changes, sides } = parts;
         let rejects = |id: NodeId| Rejects::new(&place, &self.node(id).schema, self.meter.clone(), self.options.strict);
         let inputs = &self.node(head).inputs;
         let sides = sides.into_iter().zip(inputs).map(|(side, input)| side.side(rejects(*input))).collect();
@@ -448,9 +462,11 @@ impl Builder<'_> {
             coordinator: self.coordinator.clone(),
             place,
             side_of: self.sides.remove(&(head, subtask)).unwrap_or_default(),
-            inputs: self.inputs(head, subtask, watermark),
+            inputs: self.inputs(head, subtask, self.taken(head)),
+            clock: self.clock(head),
             sides,
             operator,
+            delay_ms,
             state,
             changes,
             pipeline,
@@ -501,8 +517,20 @@ impl Builder<'_> {
         };
         let output = Schema { fields: node.schema.fields.iter().map(super::nullable_field).collect() };
         let mut state = Aggregation::new(shape, windows, window.clone(), &output);
-        state.restore(self.watermark(id), Vec::new()).map_err(JobError::arrow(&place))?;
+        // By the clock the first half knows no time: it hands on what comes.
+        state.restore(self.taken(id), Vec::new()).map_err(JobError::arrow(&place))?;
         Ok((state, place))
+    }
+
+    /// The clock of an operator that goes by it.
+    fn clock(&self, head: NodeId) -> Option<ProcessingTime> {
+        let by_the_clock = self.node(head).kind.goes_by_the_clock();
+        by_the_clock.then(|| ProcessingTime::new(self.options.env.clone(), self.watermark(head)))
+    }
+
+    /// The watermark that an operator with state finds at its inputs: one that goes by the clock makes its own.
+    fn taken(&self, head: NodeId) -> Watermark {
+        if self.node(head).kind.goes_by_the_clock() { Watermark::MIN } else { self.watermark(head) }
     }
 
     /// The watermark that an aggregation begins with, both of its halves.
@@ -524,20 +552,25 @@ impl Builder<'_> {
         Ok(share.map(std::mem::take).unwrap_or_default())
     }
 
-    /// The least watermark with which the sources above a node begin.
+    /// The least watermark with which the sources above a node begin; none where the clock has taken its place.
     fn floor(&self, node: NodeId) -> Watermark {
+        if follows_the_clock(self.plan, node) {
+            return Watermark::MIN;
+        }
         let of = sources_of(self.plan, &self.layout.sources, node);
         of.iter().map(|s| self.sources[*s].floor).min().unwrap_or(Watermark::MIN)
     }
 
     fn inputs(&mut self, node: NodeId, index: usize, floor: Watermark) -> Inputs {
-        Inputs::new(self.incoming.remove(&(node, index)).unwrap_or_default(), floor)
+        let progress = self.progress[&node][index].clone();
+        Inputs::new(self.incoming.remove(&(node, index)).unwrap_or_default(), floor, progress)
     }
 
     /// The operators below a head in one subtask, with the channels that leave it.
     fn pipeline(&mut self, head: NodeId, subtask: usize) -> Result<Pipeline, JobError> {
         let (ops, roots, outputs) = (Vec::new(), Vec::new(), Vec::new());
-        let mut pipeline = Pipeline { ops, roots, outputs, meter: self.meter.clone(), strict: self.options.strict };
+        let (meter, progress) = (self.meter.clone(), self.progress[&head][subtask].clone());
+        let mut pipeline = Pipeline { ops, roots, outputs, meter, strict: self.options.strict, progress };
         pipeline.roots = self.targets(head, head, subtask, &mut pipeline)?;
         Ok(pipeline)
     }
@@ -581,7 +614,8 @@ impl Builder<'_> {
                 }
                 NodeKind::WindowAssign { window } => {
                     let fields = self.plan.nodes[reader].schema.fields.iter().map(super::nullable_field).collect();
-                    OpKind::Assign(WindowAssigner::new(window.clone(), &Schema { fields }))
+                    let env = self.options.env.clone();
+                    OpKind::Assign(WindowAssigner::new(window.clone(), &Schema { fields }, env))
                 }
                 _ => return Err(JobError::internal("the graph", "a source reads another node")),
             };
@@ -635,7 +669,9 @@ impl Builder<'_> {
         let input = &self.node(self.node(aggregate).inputs[0]).schema;
         let rejects = Rejects::new(&place, input, self.meter.clone(), self.options.strict);
         let bytes_max = self.options.pre_aggregate_bytes_max;
+        let by_the_clock = self.node(aggregate).kind.goes_by_the_clock();
         let pre = PreAggregate::new(state, self.meter.state_gauge(), rejects, bytes_max);
+        let pre = if by_the_clock { pre.by_the_clock() } else { pre };
         let parallelism = self.layout.parallelism;
         let channels = (0..parallelism).map(|to| self.channel((head, subtask), (aggregate, to), parallelism)).collect();
         let key_groups = self.options.key_groups;
@@ -676,7 +712,9 @@ impl Builder<'_> {
                 };
                 changelog = self.options.connectors.changelog(table);
                 let sink = self.options.connectors.sink(&spec).map_err(JobError::port(&table.name))?;
-                let held = changelog == Changelog::Upsert && self.coordinator.keeps_state() && takes_back(plan, id);
+                // After a crash rows come to other windows of the clock than before it.
+                let unsure = takes_back(plan, id) || (!key.is_empty() && follows_the_clock(plan, id));
+                let held = changelog == Changelog::Upsert && self.coordinator.keeps_state() && unsure;
                 let sink = if held {
                     let prepared = spec.prepared.unwrap_or_default();
                     let held = HeldSink::new(sink, &table.name, &schema, &prepared);

@@ -1,6 +1,7 @@
 //! Several input channels seen as one: their watermarks, barriers, idleness and ends brought into line.
 
 use super::channel::{Batch, Channel, Epoch, Message};
+use super::time::Progress;
 use model::Watermark;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub(crate) struct Inputs {
     watermark: Watermark,
     idle: bool,
     pending: VecDeque<Event>,
+    progress: Arc<Progress>,
 }
 
 struct Input {
@@ -41,11 +43,12 @@ struct Input {
 }
 
 impl Inputs {
-    /// Inputs whose watermark begins at `floor`.
-    pub(crate) fn new(channels: Vec<Arc<Channel>>, floor: Watermark) -> Self {
+    /// Inputs whose watermark begins at `floor`; how far they are is told in `progress`.
+    pub(crate) fn new(channels: Vec<Arc<Channel>>, floor: Watermark, progress: Arc<Progress>) -> Self {
         let input = |channel| Input { channel, watermark: floor, idle: false, ended: false, barrier: None };
         let inputs = channels.into_iter().map(input).collect();
-        Self { inputs, next: 0, from: 0, watermark: floor, idle: false, pending: VecDeque::new() }
+        progress.begin(floor);
+        Self { inputs, next: 0, from: 0, watermark: floor, idle: false, pending: VecDeque::new(), progress }
     }
 
     /// What came next; `None` when nothing has come.
@@ -59,14 +62,14 @@ impl Inputs {
             match message {
                 Message::Batch(batch) => {
                     input.idle = false;
-                    self.idle = false;
+                    self.wake();
                     self.from = index;
                     return Some(Event::Batch(batch));
                 }
                 Message::Watermark(watermark) => {
                     input.idle = false;
-                    self.idle = false;
                     input.watermark = input.watermark.max(watermark);
+                    self.wake();
                     self.raise();
                 }
                 Message::Barrier(epoch) => {
@@ -118,6 +121,7 @@ impl Inputs {
             && minimum > self.watermark
         {
             self.watermark = minimum;
+            self.progress.took(minimum);
             self.pending.push_back(Event::Watermark(minimum));
         }
     }
@@ -134,8 +138,14 @@ impl Inputs {
     fn rest(&mut self) {
         if !self.idle && self.inputs.iter().all(|i| i.idle || i.ended) {
             self.idle = true;
+            self.progress.takes_nothing(true);
             self.pending.push_back(Event::Idle);
         }
+    }
+
+    fn wake(&mut self) {
+        self.idle = false;
+        self.progress.takes_nothing(false);
     }
 }
 
@@ -147,7 +157,7 @@ mod tests {
     fn inputs(count: usize) -> (Vec<Arc<Channel>>, Inputs) {
         let wake = || Wake::new(Arc::new(Parker::default()));
         let channels: Vec<_> = (0..count).map(|_| Channel::new(1_000, wake(), wake())).collect();
-        (channels.clone(), Inputs::new(channels, Watermark::MIN))
+        (channels.clone(), Inputs::new(channels, Watermark::MIN, Progress::new(0)))
     }
 
     fn all(inputs: &mut Inputs) -> Vec<String> {

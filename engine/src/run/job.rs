@@ -7,7 +7,7 @@ use super::coordinator::Coordinator;
 use super::error::JobError;
 use super::graph::{Graph, Inherited, build, shapes};
 use super::meter::{JobMetrics, Meter, Rejection, SubtaskMetrics};
-use super::time::Tracker;
+use super::time::{OperatorWatermark, Operators, Tracker};
 use super::worker::{Shared, run};
 use crate::functions::Functions;
 use crate::plan::JobPlan;
@@ -239,6 +239,7 @@ struct Run {
     coordinator: Arc<Coordinator>,
     meter: Arc<Meter>,
     trackers: Vec<Arc<Tracker>>,
+    operators: Operators,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -252,7 +253,7 @@ impl Run {
         inherited: Inherited,
     ) -> Result<(Self, Option<Rows>), JobError> {
         let graph = build(plan, options, parallelism, inherited)?;
-        let Graph { threads, shared, coordinator, meter, trackers, collected } = graph;
+        let Graph { threads, shared, coordinator, meter, trackers, operators, collected } = graph;
         let mut running = Vec::with_capacity(threads.len());
         let mut failed = None;
         for (name, parker, seats) in threads {
@@ -270,7 +271,7 @@ impl Run {
                 }
             }
         }
-        let run = Self { parallelism, shared, coordinator, meter, trackers, threads: Mutex::new(running) };
+        let run = Self { parallelism, shared, coordinator, meter, trackers, operators, threads: Mutex::new(running) };
         failed.map_or(Ok((run, collected)), Err)
     }
 }
@@ -494,6 +495,12 @@ impl JobHandle {
             splits,
             subtasks: meter.times.iter().enumerate().map(per_subtask).collect(),
         }
+    }
+
+    /// How far each operator is in event time, and which split its watermark waits for: sources, whatever keeps rows or
+    /// groups, unions, lookups and sinks, each behind its inputs.
+    pub fn watermarks(&self) -> Vec<OperatorWatermark> {
+        self.run().operators.watermarks(self.options.env.monotonic_ns())
     }
 
     /// The newest records that could not be read, or had no time where a window needs one.

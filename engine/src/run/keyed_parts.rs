@@ -16,6 +16,8 @@ use std::sync::Arc;
 /// What a subtask of a keyed operator is made of.
 pub(crate) struct KeyedParts {
     pub(crate) place: String,
+    /// How far the watermark that it gives is behind the one that it takes, in milliseconds.
+    pub(crate) delay_ms: i64,
     pub(crate) operator: Box<dyn Operator>,
     pub(crate) changes: Changes,
     pub(crate) sides: Vec<SideParts>,
@@ -67,28 +69,29 @@ impl KeyedParts {
         let sides = inputs.iter().zip(keys).map(|(i, k)| SideParts::of(i, k)).collect::<Result<Vec<_>, _>>()?;
         let input = inputs[0];
         let first = &sides[0];
-        let (place, built, codecs, values): (&str, Box<dyn Operator>, Vec<Arc<RowCodec>>, usize) = match operator {
+        let (built, codecs, values): (Box<dyn Operator>, Vec<Arc<RowCodec>>, usize) = match operator {
             KeyedOperator::Rank(rank) => {
                 let built = Rank::new(rank_options(rank, input)?);
-                ("rank", Box::new(built), vec![first.codec.clone()], usize::from(rank.numbered))
+                (Box::new(built), vec![first.codec.clone()], usize::from(rank.numbered))
             }
-            KeyedOperator::Latest => ("latest rows", Box::new(Latest), vec![first.codec.clone()], 0),
-            KeyedOperator::Final => ("final rows", Box::new(Final), vec![first.codec.clone()], 0),
-            KeyedOperator::Session { time_column, gap_ms, zone } => {
-                let zoned = matches!(input.schema.fields[*time_column].data_type, DataType::TimestampLtz(_));
-                let built = Session { time: *time_column, gap_ms: *gap_ms, zone: *zone, zoned };
-                ("session", Box::new(built), vec![first.codec.clone()], 3)
+            KeyedOperator::Latest => (Box::new(Latest), vec![first.codec.clone()], 0),
+            KeyedOperator::Final => (Box::new(Final), vec![first.codec.clone()], 0),
+            KeyedOperator::Session { time, gap_ms, zone } => {
+                let zoned = |c: usize| matches!(input.schema.fields[c].data_type, DataType::TimestampLtz(_));
+                let (time, zoned) = (time.column(), time.column().is_none_or(zoned));
+                let built = Session { time, gap_ms: *gap_ms, zone: *zone, zoned };
+                (Box::new(built), vec![first.codec.clone()], 3)
             }
             KeyedOperator::Join(join) => {
                 let codecs = sides.iter().map(|s| s.codec.clone()).collect();
-                ("join", joined(join, &sides)?, codecs, 0)
+                (joined(join, &sides)?, codecs, 0)
             }
             KeyedOperator::Group { aggregates } => {
                 let results = &node.schema.fields[keys[0].len()..];
                 let types = results.iter().map(|f| f.data_type);
                 let tallies = tallies(aggregates, input, types, input.change.is_some())?;
                 let codec = Arc::new(codec_of(&input.schema, &keys[0])?);
-                ("group aggregate", Box::new(Group::new(tallies)), vec![codec], aggregates.len())
+                (Box::new(Group::new(tallies)), vec![codec], aggregates.len())
             }
             KeyedOperator::Over { time_column, frame, aggregates } => {
                 let types = node.schema.fields[first.columns.len()..].iter().map(|f| f.data_type);
@@ -100,11 +103,12 @@ impl KeyedParts {
                     codec: first.codec.clone(),
                     schema: first.schema.clone(),
                 };
-                ("over aggregate", Box::new(built), vec![first.codec.clone()], aggregates.len())
+                (Box::new(built), vec![first.codec.clone()], aggregates.len())
             }
         };
         let changes = Changes::new(codecs, values, node.change.is_some(), &node.schema);
-        Ok(Self { place: format!("{place} {head}"), operator: built, changes, sides })
+        let place = format!("{} {head}", operator.label());
+        Ok(Self { place, delay_ms: operator.delay_ms(), operator: built, changes, sides })
     }
 }
 

@@ -40,7 +40,7 @@ pub use job::{Job, JobHandle, JobOptions, JobState, Rescaled};
 pub use lookup::LookupMetrics;
 pub use meter::{JobMetrics, Rejection, SAMPLE_BYTES_MAX, SAMPLES_MAX, SplitMetrics, SubtaskMetrics};
 pub use script::{JobReport, ScriptError, ScriptEvent, ScriptReport, run_script};
-pub use time::{HoldReason, WatermarkHold};
+pub use time::{HoldReason, OperatorWatermark, WatermarkHold, WatermarkLag};
 
 use crate::types::Field;
 

@@ -3,7 +3,7 @@
 use crate::expr::Expr;
 use crate::plan::{
     Aggregate, AggregateFunction, JobPlan, JoinTime, Joining, KeyedOperator, Node, NodeId, NodeKind, OrderBy,
-    OverFrame, SinkTarget, TableDef, WindowKind, WindowSource, WindowSpec,
+    OverFrame, SinkTarget, TableDef, WindowKind, WindowSource, WindowSpec, WindowTime,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -112,8 +112,12 @@ impl Writer<'_> {
         }
     }
 
+    fn time(&self, node: &Node, time: WindowTime) -> String {
+        time.column().map_or_else(|| "PROCTIME()".to_owned(), |column| self.input_name(node, column))
+    }
+
     fn window(&self, node: &Node, window: &WindowSpec) -> String {
-        let time = self.input_name(node, window.time_column);
+        let time = self.time(node, window.time);
         let offset = if window.offset_ms == 0 { String::new() } else { format!(", offset {}", span(window.offset_ms)) };
         let zone = if window.zone.is_utc() { String::new() } else { format!(", zone {}", window.zone) };
         if window.size_ms == window.slide_ms {
@@ -163,8 +167,8 @@ impl Writer<'_> {
                 format!(", order=[{order}], ranks=[{} to {to}]{window}", rank.from)
             }
             KeyedOperator::Latest | KeyedOperator::Final => String::new(),
-            KeyedOperator::Session { time_column, gap_ms, .. } => {
-                format!(", time=[{}], gap=[{}]", self.input_name(node, *time_column), span(*gap_ms))
+            KeyedOperator::Session { time, gap_ms, .. } => {
+                format!(", time=[{}], gap=[{}]", self.time(node, *time), span(*gap_ms))
             }
             KeyedOperator::Group { aggregates } => format!(", aggregates=[{}]", calls(aggregates)),
             KeyedOperator::Over { time_column, frame, aggregates } => {

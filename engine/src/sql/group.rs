@@ -3,7 +3,7 @@
 use super::bind::{AGGREGATE_BASE, Binder, place_of};
 use super::error::{Place, SqlError};
 use super::query::Grouped;
-use super::rel::{Grouping, Part, Rel, RelRef, Role, Shape};
+use super::rel::{Grouping, Part, Rel, RelKind, RelRef, Role, Shape};
 use crate::expr::{Expr, Zone};
 use crate::plan::{Aggregate, KeyedOperator};
 use crate::types::Field;
@@ -130,6 +130,8 @@ fn sort_out(input: &RelRef, group: Vec<Expr>, aggregates: usize, place: Place) -
         })
     };
     let window = part(Part::Start).zip(part(Part::End)).map(|((start, shape), (end, _))| (start, end, shape));
+    // Behind an aggregate of processing time its windows are columns like others, as in Flink: no clock closes them again.
+    let window = window.filter(|(.., shape)| !shape.processing || is_put_into_windows(input));
     if let Some((.., shape)) = window
         && shape.size_ms % shape.slide_ms != 0
     {
@@ -153,6 +155,15 @@ fn sort_out(input: &RelRef, group: Vec<Expr>, aggregates: usize, place: Place) -
     };
     let output = group.iter().map(place_in_output).collect();
     Ok(Keys { output, group, keys, window })
+}
+
+/// Whether the rows come from where they were put into windows, nothing but columns and conditions in between.
+fn is_put_into_windows(rel: &Rel) -> bool {
+    match &rel.kind {
+        RelKind::Assign { .. } | RelKind::Keyed { operator: KeyedOperator::Session { .. }, .. } => true,
+        RelKind::Project { input, .. } | RelKind::Filter { input, .. } => is_put_into_windows(input),
+        _ => false,
+    }
 }
 
 /// The name of a key's column.

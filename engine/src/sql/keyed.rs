@@ -21,7 +21,7 @@ pub(super) fn asked(
         KeyedOperator::Over { time_column, aggregates, .. } => {
             asked.extend(handed_on().chain([*time_column]).chain(aggregates.iter().flat_map(columns_of)));
         }
-        KeyedOperator::Session { time_column, .. } => asked.extend(handed_on().chain([*time_column])),
+        KeyedOperator::Session { time, .. } => asked.extend(handed_on().chain(time.column())),
         KeyedOperator::Rank(rank) => {
             asked.extend(handed_on());
             asked.extend(rank.order.iter().map(|o| o.column).chain(rank.window.map(|(end, _)| end)));
@@ -80,8 +80,8 @@ pub(super) fn moved(operator: &KeyedOperator, columns: &[&BTreeMap<usize, usize>
             window: rank.window.map(|(end, zone)| (at(end), zone)),
             ..rank.clone()
         }),
-        KeyedOperator::Session { time_column, gap_ms, zone } => {
-            KeyedOperator::Session { time_column: at(*time_column), gap_ms: *gap_ms, zone: *zone }
+        KeyedOperator::Session { time, gap_ms, zone } => {
+            KeyedOperator::Session { time: time.moved(at), gap_ms: *gap_ms, zone: *zone }
         }
         KeyedOperator::Group { aggregates: all } => KeyedOperator::Group { aggregates: aggregates(all) },
         KeyedOperator::Over { time_column, frame, aggregates: all } => {

@@ -1,4 +1,5 @@
-//! The older form of windows: `GROUP BY TUMBLE(time, size)` with `TUMBLE_START`, `TUMBLE_END` and `TUMBLE_ROWTIME`.
+//! The older form of windows: `GROUP BY TUMBLE(time, size)` with `TUMBLE_START`, `TUMBLE_END`, `TUMBLE_ROWTIME` and
+//! `TUMBLE_PROCTIME`.
 
 use super::bind::{Binder, place_of};
 use super::catalog::Catalog;
@@ -7,8 +8,8 @@ use super::rel::{Rel, RelRef};
 use super::scope::Scope;
 use super::window;
 use crate::expr::{Expr, Zone};
-use crate::plan::{WindowKind, WindowSpec};
-use crate::types::{DataType, Field};
+use crate::plan::{WindowKind, WindowSpec, WindowTime};
+use crate::types::Field;
 use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments};
 
 /// The window that a GROUP BY names.
@@ -18,6 +19,7 @@ pub(super) struct LegacyWindow {
     args: String,
     /// `TUMBLE` or `HOP`.
     name: String,
+    time: WindowTime,
     /// Where `window_start` stands; the end and the time follow.
     first: usize,
     fields: Vec<Field>,
@@ -46,33 +48,31 @@ pub(super) fn assign(
         return Err(wrong(&name, place));
     }
     let ast::Expr::Identifier(time) = time else { return Err(wrong(&name, place)) };
-    let (time_column, column) = Scope::of(None, input.schema.clone()).column(time)?;
-    if !input.role(time_column).is_rowtime() {
-        return Err(window::no_time_attribute(time, column.data_type));
-    }
+    let (index, column) = Scope::of(None, input.schema.clone()).column(time)?;
+    let time = window::time_attribute(time, input.role(index), index, column.data_type)?;
     let spans = spans.iter().map(|s| window::span(s)).collect::<Result<Vec<i64>, _>>()?;
     let (slide_ms, size_ms) = (spans[0], spans[spans.len() - 1]);
     if size_ms <= 0 || slide_ms <= 0 {
         return Err(SqlError::at(place, format!("the size and the slide of {name} must be greater than zero")));
     }
-    let zone = if matches!(column.data_type, DataType::TimestampLtz(_)) { catalog.zone() } else { Zone::UTC };
+    let zone = window::zone_of(time, input, catalog.zone());
     let named = |rel: RelRef| {
         let first = rel.schema.fields.len() - 3;
         let fields = rel.schema.fields[first..].to_vec();
-        Some((rel, LegacyWindow { args: call.args.to_string(), name: name.clone(), first, fields }))
+        Some((rel, LegacyWindow { args: call.args.to_string(), name: name.clone(), time, first, fields }))
     };
     if name == "SESSION" {
         let others = group.iter().filter(|e| !matches!(e, ast::Expr::Function(f) if window_name(f).is_some()));
         let mut binder = Binder::new(scope, catalog.zone(), "GROUP BY").with_functions(&catalog.functions);
         let keys = others.map(|e| binder.bind(e)).collect::<Result<Vec<_>, _>>()?;
-        return Ok(named(sessions(input, &keys, time_column, size_ms, zone)));
+        return Ok(named(sessions(input, &keys, time, size_ms, zone)));
     }
-    let spec = WindowSpec { time_column, kind: WindowKind::Sliding, size_ms, slide_ms, offset_ms: 0, zone };
+    let spec = WindowSpec { time, kind: WindowKind::Sliding, size_ms, slide_ms, offset_ms: 0, zone };
     Ok(named(Rel::assign(input.clone(), spec)))
 }
 
 /// The rows with the session that each is in, by keys that may have to be computed.
-fn sessions(input: &RelRef, keys: &[Expr], time_column: usize, gap_ms: i64, zone: Zone) -> RelRef {
+fn sessions(input: &RelRef, keys: &[Expr], time: WindowTime, gap_ms: i64, zone: Zone) -> RelRef {
     let mut columns: Vec<(Expr, String)> =
         input.schema.fields.iter().enumerate().map(|(i, f)| (input.column(i), f.name.clone())).collect();
     let mut place = |key: &Expr| {
@@ -82,7 +82,7 @@ fn sessions(input: &RelRef, keys: &[Expr], time_column: usize, gap_ms: i64, zone
         })
     };
     let keys = keys.iter().map(&mut place).collect();
-    Rel::session(Rel::project(input.clone(), columns), keys, time_column, gap_ms, zone)
+    Rel::session(Rel::project(input.clone(), columns), keys, time, gap_ms, zone)
 }
 
 fn wrong(name: &str, place: Place) -> SqlError {
@@ -126,7 +126,12 @@ impl LegacyWindow {
         let index = match part {
             "START" => 0,
             "END" => 1,
+            "ROWTIME" if self.time == WindowTime::Processing => {
+                let hint = format!("write {}_PROCTIME", self.name);
+                return Err(SqlError::at(place, "a window over processing time has no event time").hint(hint));
+            }
             "ROWTIME" => 2,
+            "PROCTIME" if self.time == WindowTime::Processing => 2,
             _ => return Ok(None),
         };
         if call.args.to_string() != self.args {

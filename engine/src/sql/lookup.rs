@@ -7,7 +7,7 @@ use super::hints::LookupHint;
 use super::join::{Kind, is_true};
 use super::names;
 use super::query::Planner;
-use super::rel::{LookupCall, Rel, RelRef, Role, Widening};
+use super::rel::{LookupCall, Rel, RelRef, Widening};
 use super::reserved;
 use super::scope::Scope;
 use super::statement::Text;
@@ -106,7 +106,7 @@ fn check_time(input: &RelRef, scope: &Scope, version: &TableVersion) -> Result<(
     let place = place_of(time);
     let bound = Binder::new(scope, crate::expr::Zone::UTC, "FOR SYSTEM_TIME AS OF").bind(time)?;
     match bound.as_column().map(|c| input.roles[c]) {
-        Some(Role::Proctime) => Ok(()),
+        Some(role) if role.is_proctime() => Ok(()),
         Some(role) if role.is_rowtime() => Err(SqlError::unsupported(place, "a join with a table as of event time")
             .hint("declare a column AS PROCTIME() and name it here")),
         _ => Err(SqlError::at(place, "a processing-time column is wanted here").hint("declare one AS PROCTIME()")),

@@ -3,7 +3,7 @@
 
 use super::keyed;
 use super::rel::{Grouping, Rel, RelKind, RelRef, Widening};
-use crate::expr::{Expr, ExprKind, Scalar};
+use crate::expr::{Expr, ExprKind, Scalar, functions};
 use crate::plan::{Aggregate, JobPlan, KeyedOperator, Node, NodeKind, SinkTarget, TableDef, WindowSource, WindowSpec};
 use crate::types::{DataType, Field, Schema};
 use std::collections::{BTreeMap, BTreeSet};
@@ -153,13 +153,13 @@ impl Graph {
             Op::Assign(window) => {
                 let own = self.drafts[inputs[0]].schema.fields.len();
                 asked = wanted.into_iter().filter(|&c| c < own).collect();
-                asked.insert(window.time_column);
+                asked.extend(window.time.column());
             }
             Op::Aggregate { window, keys, aggregates } => {
                 asked.extend(keys);
                 asked.extend(aggregates.iter().flat_map(|a| [a.argument, a.filter]).flatten());
                 match window {
-                    WindowSource::Assigned(spec) => asked.extend([spec.time_column]),
+                    WindowSource::Assigned(spec) => asked.extend(spec.time.column()),
                     WindowSource::Attached { start_column, end_column, .. } => {
                         asked.extend([*start_column, *end_column]);
                     }
@@ -227,8 +227,10 @@ impl Build<'_> {
             Op::Scan(table) => {
                 let mut columns: Vec<usize> = draft.wanted.iter().copied().collect();
                 if columns.is_empty() {
-                    // Rows are counted by some column.
-                    columns.push(table.watermark.as_ref().map_or(0, |w| w.column));
+                    // Rows are counted by some column that has a value.
+                    let marks = |c: &Option<Expr>| c.as_ref().is_some_and(functions::reads_proctime);
+                    let first = table.computed.iter().position(|c| !marks(c)).unwrap_or_default();
+                    columns.push(table.watermark.as_ref().map_or(first, |w| w.column));
                 }
                 let kind = NodeKind::Scan { table: Arc::clone(table), columns: columns.clone() };
                 let id = self.push(kind, Vec::new(), pick(&columns), None);
@@ -261,7 +263,7 @@ impl Build<'_> {
             }
             Op::Assign(window) => {
                 let input = self.input(id, 0);
-                let window = WindowSpec { time_column: input.columns[&window.time_column], ..window.clone() };
+                let window = WindowSpec { time: window.time.moved(|c| input.columns[&c]), ..window.clone() };
                 self.widen(id, input, NodeKind::WindowAssign { window })
             }
             Op::Aggregate { window, keys, aggregates } => self.aggregate(id, window, keys, aggregates),
@@ -376,7 +378,7 @@ impl Build<'_> {
         let at = |c: usize| input.columns[&c];
         let window = match window {
             WindowSource::Assigned(spec) => {
-                WindowSource::Assigned(WindowSpec { time_column: at(spec.time_column), ..spec.clone() })
+                WindowSource::Assigned(WindowSpec { time: spec.time.moved(at), ..spec.clone() })
             }
             WindowSource::Attached { start_column, end_column, zone } => {
                 WindowSource::Attached { start_column: at(*start_column), end_column: at(*end_column), zone: *zone }

@@ -25,6 +25,7 @@ mod lookup;
 mod lower;
 mod names;
 mod over;
+mod proctime;
 mod query;
 mod rank;
 mod reader;

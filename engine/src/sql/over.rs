@@ -23,7 +23,7 @@ pub(super) fn apply(
     let mut before = Before::of(input);
     let keys: Vec<usize> = first.partition.iter().map(|e| before.add(e, "$partition")).collect();
     let rel = match overs {
-        [OverCall { function: OverFunction::RowNumber, .. }] => rank(input, before, keys, first)?,
+        [OverCall { function: OverFunction::RowNumber, .. }] => rank(input, before, keys, first, place)?,
         _ => aggregates(input, before, keys, overs, place)?,
     };
     let results = rel.schema.fields.len() - overs.len();
@@ -60,12 +60,18 @@ fn role(input: &RelRef, e: &Expr) -> Role {
     e.as_column().map_or(Role::Plain, |c| input.role(c))
 }
 
-fn rank(input: &RelRef, mut before: Before, keys: Vec<usize>, call: &OverCall) -> Result<RelRef, SqlError> {
+fn rank(
+    input: &RelRef,
+    mut before: Before,
+    keys: Vec<usize>,
+    call: &OverCall,
+    place: Place,
+) -> Result<RelRef, SqlError> {
     let (mut order, mut newest_first) = (Vec::new(), false);
     for (e, descending, nulls_first) in &call.order {
         match role(input, e) {
             // Rows come in the order of processing time.
-            Role::Proctime => newest_first = *descending,
+            of if of.is_proctime() => newest_first = *descending,
             of => {
                 newest_first = of.is_rowtime() && *descending && call.order.len() == 1;
                 let column = before.add(e, "$order");
@@ -75,11 +81,16 @@ fn rank(input: &RelRef, mut before: Before, keys: Vec<usize>, call: &OverCall) -
     }
     let part = |wanted: Part| {
         call.partition.iter().find_map(|e| match role(input, e) {
-            Role::Window(part, shape) if part == wanted => e.as_column().map(|c| (c, shape.zone)),
+            Role::Window(part, shape) if part == wanted => e.as_column().map(|c| (c, shape)),
             _ => None,
         })
     };
     let window = part(Part::Start).and(part(Part::End));
+    if window.is_some_and(|(_, shape)| shape.processing) {
+        return Err(SqlError::unsupported(place, "a top-N or a deduplication within a window of processing time")
+            .hint("use windows over the column that the table has its WATERMARK on"));
+    }
+    let window = window.map(|(column, shape)| (column, shape.zone));
     let rows = Rel::project(input.clone(), before.columns);
     let ranking = Ranking { order, from: 1, to: None, numbered: true, newest_first, window };
     let number = Field { name: "$rank".to_owned(), data_type: DataType::BigInt, nullable: false };

@@ -2,7 +2,7 @@
 
 use crate::expr::{Expr, Zone, functions};
 use crate::functions::TableRef;
-use crate::plan::{Aggregate, JoinTime, KeyedOperator, LookupOptions, TableDef, WindowKind, WindowSpec};
+use crate::plan::{Aggregate, JoinTime, KeyedOperator, LookupOptions, TableDef, WindowKind, WindowSpec, WindowTime};
 use crate::types::{DataType, Field, Schema};
 use std::sync::Arc;
 
@@ -126,6 +126,8 @@ pub(super) struct Shape {
     pub(super) zone: Zone,
     /// The type of `window_time`.
     pub(super) time: DataType,
+    /// Rows come to them by the clock.
+    pub(super) processing: bool,
 }
 
 /// How rows come to their window in an aggregate.
@@ -138,14 +140,28 @@ pub(super) enum Grouping {
 impl Role {
     /// Whether windows can be made over the column.
     pub(super) fn is_rowtime(self) -> bool {
-        matches!(self, Self::Rowtime | Self::Window(Part::Time, _))
+        match self {
+            Self::Rowtime => true,
+            Self::Window(Part::Time, shape) => !shape.processing,
+            _ => false,
+        }
+    }
+
+    /// Whether it marks processing time.
+    pub(super) fn is_proctime(self) -> bool {
+        match self {
+            Self::Proctime => true,
+            Self::Window(Part::Time, shape) => shape.processing,
+            _ => false,
+        }
     }
 
     /// What is left of it behind a keyed operator: where rows come at any time, none of their columns tells it.
     fn behind(self, operator: &KeyedOperator, changes: bool) -> Self {
         match (operator, self) {
             (KeyedOperator::Session { .. }, role) => role.outside_window(),
-            (_, Self::Rowtime | Self::Window(Part::Time, _)) if changes => Self::Plain,
+            (_, role) if role.is_proctime() && changes => Self::Proctime,
+            (_, role) if role.is_rowtime() && changes => Self::Plain,
             (_, role) => role,
         }
     }
@@ -153,11 +169,17 @@ impl Role {
     /// What is left of it once other windows are made over the row.
     fn outside_window(self) -> Self {
         match self {
-            Self::Window(Part::Time, _) => Self::Rowtime,
+            role if role.is_rowtime() => Self::Rowtime,
+            role if role.is_proctime() => Self::Proctime,
             Self::Window(_, _) => Self::Plain,
             other => other,
         }
     }
+}
+
+/// The type of a time attribute.
+fn type_of(time: WindowTime, input: &RelRef) -> DataType {
+    time.column().map_or(DataType::TimestampLtz(3), |column| input.schema.fields[column].data_type)
 }
 
 /// The fields that windows add to a row.
@@ -218,8 +240,11 @@ impl Rel {
             for (i, field) in input.schema.fields.iter().enumerate() {
                 schema.fields[i].nullable |= field.nullable;
                 if input.roles[i] != roles[i] {
-                    let times = input.roles[i].is_rowtime() && roles[i].is_rowtime();
-                    roles[i] = if times { Role::Rowtime } else { Role::Plain };
+                    roles[i] = match (input.roles[i], roles[i]) {
+                        (a, b) if a.is_rowtime() && b.is_rowtime() => Role::Rowtime,
+                        (a, b) if a.is_proctime() && b.is_proctime() => Role::Proctime,
+                        _ => Role::Plain,
+                    };
                 }
             }
         }
@@ -241,12 +266,29 @@ impl Rel {
             slide_ms: window.slide_ms,
             offset_ms: window.offset_ms,
             zone: window.zone,
-            time: input.schema.fields[window.time_column].data_type,
+            time: type_of(window.time, &input),
+            processing: window.time == WindowTime::Processing,
         };
         let mut schema = input.schema.clone();
         schema.fields.extend(window_fields(shape));
         let roles = input.roles.iter().map(|r| r.outside_window()).chain(window_roles(shape)).collect();
-        Arc::new(Self { kind: RelKind::Assign { input, window }, schema, roles })
+        Self::marked(Arc::new(Self { kind: RelKind::Assign { input, window }, schema, roles }), shape)
+    }
+
+    /// The rows of `rel`, whose last three columns are those of windows of this shape. Where these go by the clock,
+    /// `window_time` marks processing time and has no value, as every such column.
+    fn marked(rel: RelRef, shape: Shape) -> RelRef {
+        if !shape.processing {
+            return rel;
+        }
+        let last = rel.schema.fields.len() - 1;
+        let of = |i: usize| if i == last { functions::proctime(shape.zone) } else { rel.column(i) };
+        let columns = rel.schema.fields.iter().enumerate().map(|(i, f)| (of(i), f.name.clone())).collect();
+        let mut marked = Self::project(rel.clone(), columns);
+        if let Some(known) = Arc::get_mut(&mut marked) {
+            known.roles.clone_from(&rel.roles);
+        }
+        marked
     }
 
     /// `results` are the fields of the aggregates.
@@ -263,11 +305,8 @@ impl Rel {
         let mut roles = vec![Role::Plain; fields.len()];
         fields.extend(window_fields(shape));
         roles.extend(window_roles(shape));
-        Arc::new(Self {
-            kind: RelKind::Aggregate { input, window, keys, aggregates },
-            schema: Schema { fields },
-            roles,
-        })
+        let kind = RelKind::Aggregate { input, window, keys, aggregates };
+        Self::marked(Arc::new(Self { kind, schema: Schema { fields }, roles }), shape)
     }
 
     /// `added` are the columns behind those of the inputs (for [`KeyedOperator::Group`] all but the key), with their roles.
@@ -300,11 +339,19 @@ impl Rel {
     }
 
     /// The rows with the session that each is in, by key.
-    pub(super) fn session(input: RelRef, key: Vec<usize>, time_column: usize, gap_ms: i64, zone: Zone) -> RelRef {
-        let time = input.schema.fields[time_column].data_type;
-        let shape = Shape { kind: None, size_ms: gap_ms, slide_ms: gap_ms, offset_ms: 0, zone, time };
+    pub(super) fn session(input: RelRef, key: Vec<usize>, time: WindowTime, gap_ms: i64, zone: Zone) -> RelRef {
+        let shape = Shape {
+            kind: None,
+            size_ms: gap_ms,
+            slide_ms: gap_ms,
+            offset_ms: 0,
+            zone,
+            time: type_of(time, &input),
+            processing: time == WindowTime::Processing,
+        };
         let added = window_fields(shape).into_iter().zip(window_roles(shape)).collect();
-        Self::keyed_by(vec![input], vec![key], KeyedOperator::Session { time_column, gap_ms, zone }, added)
+        let operator = KeyedOperator::Session { time, gap_ms, zone };
+        Self::marked(Self::keyed_by(vec![input], vec![key], operator, added), shape)
     }
 
     /// Whether rows that were given may be taken back or replaced.

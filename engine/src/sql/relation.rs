@@ -1,13 +1,13 @@
 //! Joins of two relations: without a bound, within an interval of event time, or of rows that share a window.
 
-use super::bind::Binder;
+use super::bind::{Binder, place_of};
 use super::error::SqlError;
 use super::join::Kind;
 use super::query::Planner;
-use super::rel::{Part, Rel, RelRef, Role};
+use super::rel::{Part, Rel, RelRef, Role, Shape};
 use super::reserved;
 use super::scope::Scope;
-use crate::expr::{Comparison, Expr, ExprKind, Scalar, Zone, functions};
+use crate::expr::{Comparison, Expr, ExprKind, Scalar, functions};
 use crate::plan::{JoinTime, Joining, KeyedOperator};
 use crate::types::Schema;
 use sqlparser::ast;
@@ -54,6 +54,12 @@ pub(super) fn join(
         on.map(|on| Binder::new(&both, planner.catalog.zone(), "ON").with_functions(functions).condition(on));
     let sides = Sides { left: &left, right: &right };
     let parts = sides.take_apart(condition.transpose()?);
+    if let (Some(on), Some((_, shape))) = (on, sides.window(&parts.keys))
+        && shape.processing
+    {
+        return Err(SqlError::unsupported(place_of(on), "a join of windows of processing time")
+            .hint("use windows over the columns that the tables have their WATERMARK on"));
+    }
     let rel = sides.joined(parts, keeps_left, keeps_right);
     let own = left.schema.fields.len();
     let fields = rel.schema.fields.clone();
@@ -162,16 +168,16 @@ impl Sides<'_> {
         true
     }
 
-    /// The columns that say when the windows end that both sides share, and on whose clock.
-    fn window(&self, keys: &[(Expr, Expr)]) -> Option<([usize; 2], Zone)> {
+    /// The columns that say when the windows end that both sides share, and what these look like.
+    fn window(&self, keys: &[(Expr, Expr)]) -> Option<([usize; 2], Shape)> {
         let shared = |wanted: Part| {
             keys.iter().find_map(|(l, r)| {
                 let (l, r) = (l.as_column()?, r.as_column()?);
                 match (self.left.role(l), self.right.role(r)) {
                     (Role::Window(a, shape), Role::Window(b, other)) if a == wanted && b == wanted => {
-                        let same = (shape.kind, shape.size_ms, shape.slide_ms, shape.zone)
-                            == (other.kind, other.size_ms, other.slide_ms, other.zone);
-                        same.then_some(([l, r], shape.zone))
+                        let same = (shape.kind, shape.size_ms, shape.slide_ms, shape.zone, shape.processing)
+                            == (other.kind, other.size_ms, other.slide_ms, other.zone, other.processing);
+                        same.then_some(([l, r], shape))
                     }
                     _ => None,
                 }
@@ -190,7 +196,7 @@ impl Sides<'_> {
         };
         let window = self.window(&parts.keys).filter(|_| !changing);
         let time = match (window, interval) {
-            (Some((ends, zone)), _) => JoinTime::Window { ends, zone },
+            (Some((ends, shape)), _) => JoinTime::Window { ends, zone: shape.zone },
             (None, Some(interval)) => interval,
             (None, None) => JoinTime::Unbounded,
         };

@@ -5,7 +5,7 @@ use super::fold;
 use super::rank;
 use super::rel::{Grouping, Rel, RelKind, RelRef, Role, Shape};
 use crate::expr::Expr;
-use crate::plan::{Aggregate, KeyedOperator, WindowSpec};
+use crate::plan::{Aggregate, KeyedOperator, WindowSpec, WindowTime};
 use std::sync::Arc;
 
 /// Largest expression that merging two projections may make, in nodes.
@@ -139,12 +139,18 @@ fn merge_window(
     (keys, aggregates): (&[usize], &[Aggregate]),
 ) -> RelRef {
     let mut columns: Vec<(Expr, String)> = exprs.iter().cloned().zip(names(&rel.inputs()[0])).collect();
-    let time = rows.column(window.time_column);
-    let time_column = columns.iter().position(|(e, _)| *e == time).unwrap_or_else(|| {
-        columns.push((time, rows.schema.fields[window.time_column].name.clone()));
-        columns.len() - 1
-    });
-    let spec = WindowSpec { time_column, ..window.clone() };
+    let mut place = |column: usize| {
+        let time = rows.column(column);
+        columns.iter().position(|(e, _)| *e == time).unwrap_or_else(|| {
+            columns.push((time, rows.schema.fields[column].name.clone()));
+            columns.len() - 1
+        })
+    };
+    let time = match window.time {
+        WindowTime::Row(column) => WindowTime::Row(place(column)),
+        WindowTime::Processing => WindowTime::Processing,
+    };
+    let spec = WindowSpec { time, ..window.clone() };
     let results = rel.schema.fields[keys.len()..keys.len() + aggregates.len()].to_vec();
     let input = project(rows.clone(), columns);
     Rel::aggregate(input, Grouping::Assigned(spec, shape), keys.to_vec(), aggregates.to_vec(), results)

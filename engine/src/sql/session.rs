@@ -8,6 +8,7 @@ use super::explain;
 use super::hints::Hints;
 use super::lookup;
 use super::lower::{Root, lower};
+use super::proctime;
 use super::query::{Planner, renamed};
 use super::rel::{Rel, RelKind, RelRef};
 use super::rewrite::rewrite;
@@ -15,9 +16,9 @@ use super::scope::Scope;
 use super::script::Script;
 use super::sink;
 use super::statement::{ColumnKind, CreateTable, CreateView, Insert, Statement, StatementKind, Text};
-use crate::expr::{CastMode, Expr, Zone, functions};
+use crate::expr::{CastMode, Expr, Zone};
 use crate::functions::Functions;
-use crate::plan::{JobPlan, Node, NodeKind, SinkTarget, TableDef, WatermarkDef};
+use crate::plan::{JobPlan, SinkTarget, TableDef, WatermarkDef};
 use crate::port::{Connectors, Role};
 use crate::types::{DataType, Field, Schema};
 use model::limits::PARALLELISM_MAX;
@@ -147,7 +148,7 @@ impl Run<'_> {
                 let rel = rewrite(&self.planner().query(query)?);
                 let root = self.root(rel, SinkTarget::Collect, None, Vec::new(), statement.place)?;
                 let plan = lower(&[root], self.catalog.settings.clone());
-                return Ok((refuse_proctime(plan, statement.place)?, "select".to_owned()));
+                return Ok((proctime::checked(plan, statement.place)?, "select".to_owned()));
             }
             StatementKind::StatementSet(inserts) => inserts,
             StatementKind::Insert(insert) => {
@@ -162,7 +163,7 @@ impl Run<'_> {
         }
         let mut names: Vec<&str> = inserts.iter().map(|i| i.table.value.as_str()).collect();
         names.dedup();
-        let plan = refuse_proctime(lower(&roots, self.catalog.settings.clone()), statement.place)?;
+        let plan = proctime::checked(lower(&roots, self.catalog.settings.clone()), statement.place)?;
         Ok((plan, format!("insert into {}", names.join(", "))))
     }
 
@@ -271,28 +272,6 @@ fn tables_of(rel: &Rel) -> Vec<(Arc<TableDef>, Role)> {
         _ => None,
     };
     own.into_iter().chain(rel.inputs().iter().flat_map(|i| tables_of(i))).collect()
-}
-
-/// Refuses a plan that asks for the value of a processing-time column.
-fn refuse_proctime(plan: JobPlan, place: Span) -> Result<JobPlan, SqlError> {
-    let reads = |node: &Node| match &node.kind {
-        NodeKind::Scan { table, columns } => {
-            let marked = |c: &usize| table.computed[*c].as_ref().is_some_and(functions::reads_proctime);
-            columns.iter().any(marked)
-        }
-        NodeKind::Filter { predicate } => functions::reads_proctime(predicate),
-        NodeKind::Project { exprs } | NodeKind::TableFunction { args: exprs, .. } => {
-            exprs.iter().any(functions::reads_proctime)
-        }
-        NodeKind::Values { rows } => rows.iter().flatten().any(functions::reads_proctime),
-        NodeKind::Lookup { keys, .. } => keys.iter().any(|(_, value)| functions::reads_proctime(value)),
-        _ => false,
-    };
-    match plan.nodes.iter().any(reads) {
-        true => Err(SqlError::unsupported(place, "the value of a processing-time column")
-            .hint("name it behind FOR SYSTEM_TIME AS OF alone, and not in a SELECT list")),
-        false => Ok(plan),
-    }
 }
 
 /// A table as declared, checked.

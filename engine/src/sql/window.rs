@@ -4,10 +4,10 @@ use super::bind::{Binder, place_of};
 use super::dialect::TABLE_ARGUMENT;
 use super::error::{Place, SqlError, did_you_mean};
 use super::query::Planner;
-use super::rel::{Rel, RelRef};
+use super::rel::{Rel, RelRef, Role};
 use super::scope::Scope;
 use crate::expr::{Expr, Scalar, Zone};
-use crate::plan::{WindowKind, WindowSpec};
+use crate::plan::{WindowKind, WindowSpec, WindowTime};
 use crate::types::DataType;
 use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments, Ident};
 
@@ -42,7 +42,7 @@ pub(super) fn table_function(planner: &Planner<'_>, expr: &ast::Expr) -> Result<
             SqlError::at(place_of(args[0]), format!("{name} takes no PARTITION BY")).hint("GROUP BY the columns")
         );
     }
-    let time_column = descriptor(args[1], &input)?;
+    let time = descriptor(args[1], &input)?;
     let spans = args[2..].iter().map(|arg| span(arg)).collect::<Result<Vec<i64>, _>>()?;
     let (size_ms, slide_ms) = if name == "TUMBLE" { (spans[0], spans[0]) } else { (spans[1], spans[0]) };
     let kind = if name == "CUMULATE" { WindowKind::Cumulative } else { WindowKind::Sliding };
@@ -52,11 +52,8 @@ pub(super) fn table_function(planner: &Planner<'_>, expr: &ast::Expr) -> Result<
     if offset.abs() >= distance {
         return Err(SqlError::at(place_of(args[args.len() - 1]), "the offset must be less than the windows' distance"));
     }
-    let zone = match input.schema.fields[time_column].data_type {
-        DataType::TimestampLtz(_) => planner.catalog.zone(),
-        _ => Zone::UTC,
-    };
-    let window = WindowSpec { time_column, kind, size_ms, slide_ms, offset_ms: offset.rem_euclid(distance), zone };
+    let zone = zone_of(time, &input, planner.catalog.zone());
+    let window = WindowSpec { time, kind, size_ms, slide_ms, offset_ms: offset.rem_euclid(distance), zone };
     Ok(Rel::assign(input, window))
 }
 
@@ -67,18 +64,15 @@ fn session(planner: &Planner<'_>, call: &ast::Function, place: Place) -> Result<
         return Err(SqlError::at(place, "SESSION lacks the argument GAP").hint(SESSION.join(", ")));
     };
     let (input, partition) = data(planner, table)?;
-    let time_column = descriptor(time, &input)?;
+    let time = descriptor(time, &input)?;
     let gap_ms = span(gap)?;
     if gap_ms <= 0 {
         return Err(SqlError::at(place_of(gap), "the gap of SESSION must be greater than zero"));
     }
     let scope = Scope::of(None, input.schema.clone());
     let key = partition.iter().map(|name| Ok(scope.column(name)?.0)).collect::<Result<Vec<usize>, SqlError>>()?;
-    let zone = match input.schema.fields[time_column].data_type {
-        DataType::TimestampLtz(_) => planner.catalog.zone(),
-        _ => Zone::UTC,
-    };
-    Ok(Rel::session(input, key, time_column, gap_ms, zone))
+    let zone = zone_of(time, &input, planner.catalog.zone());
+    Ok(Rel::session(input, key, time, gap_ms, zone))
 }
 
 fn check_spans(name: &str, kind: WindowKind, size_ms: i64, slide_ms: i64, place: Place) -> Result<(), SqlError> {
@@ -168,8 +162,16 @@ fn unpartitioned<'a>(value: &'a ast::Expr, partition: &mut Vec<&'a Ident>) -> &'
     table
 }
 
-/// The rowtime column that `DESCRIPTOR(column)` names.
-fn descriptor(arg: &ast::Expr, input: &RelRef) -> Result<usize, SqlError> {
+/// On whose clock windows over this time are.
+pub(super) fn zone_of(time: WindowTime, input: &RelRef, session: Zone) -> Zone {
+    match time.column().map(|column| input.schema.fields[column].data_type) {
+        Some(DataType::TimestampLtz(_)) | None => session,
+        Some(_) => Zone::UTC,
+    }
+}
+
+/// The time attribute that `DESCRIPTOR(column)` names.
+fn descriptor(arg: &ast::Expr, input: &RelRef) -> Result<WindowTime, SqlError> {
     let place = place_of(arg);
     let wrong = || SqlError::at(place, "the time column is wanted here").hint("write DESCRIPTOR(column)");
     let ast::Expr::Function(call) = arg else { return Err(wrong()) };
@@ -181,16 +183,25 @@ fn descriptor(arg: &ast::Expr, input: &RelRef) -> Result<usize, SqlError> {
         return Err(wrong());
     }
     let (index, column) = Scope::of(None, input.schema.clone()).column(name)?;
-    if !input.roles[index].is_rowtime() {
-        return Err(no_time_attribute(name, column.data_type));
-    }
-    Ok(index)
+    time_attribute(name, input.role(index), index, column.data_type)
 }
 
-/// Windows over a column that tells no time.
-pub(super) fn no_time_attribute(name: &Ident, data_type: DataType) -> SqlError {
+/// The time that a column tells.
+pub(super) fn time_attribute(
+    name: &Ident,
+    role: Role,
+    index: usize,
+    data_type: DataType,
+) -> Result<WindowTime, SqlError> {
+    if role.is_proctime() {
+        return Ok(WindowTime::Processing);
+    }
+    if role.is_rowtime() {
+        return Ok(WindowTime::Row(index));
+    }
     let what = format!("windows need a time attribute, \"{}\" is a plain {data_type}", name.value);
-    SqlError::at(name.span, what).hint("declare WATERMARK FOR it, and take it over as it is in views and subqueries")
+    let hint = "declare WATERMARK FOR it or a column AS PROCTIME(), and take it over as it is in views and subqueries";
+    Err(SqlError::at(name.span, what).hint(hint))
 }
 
 /// A constant interval of days to seconds, in milliseconds.

@@ -1,11 +1,15 @@
 //! What each reading on `/metrics` says, in one line.
 
 /// Readings and their words, in the order of their names.
-const HELP: [(&str, &str); 67] = [
+const HELP: [(&str, &str); 68] = [
     ("application_bad_records_total", "Records that could not be read."),
     ("application_behind_latest_ms", "Age of the next record to read, the largest over all shards, in milliseconds."),
     ("application_checkpoints_completed_total", "Checkpoints that are durable, since the run began."),
     ("application_checkpoints_failed_total", "Checkpoints that failed, since the run began."),
+    (
+        "application_current_output_watermark_ms",
+        "Watermark that an operator has handed on, in milliseconds since the Unix epoch.",
+    ),
     ("application_kpus", "KPUs that the application runs on."),
     ("application_last_checkpoint_duration_ms", "How long the last durable checkpoint took, in milliseconds."),
     ("application_last_checkpoint_size_bytes", "State in the last durable checkpoint, in bytes."),

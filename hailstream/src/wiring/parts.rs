@@ -6,7 +6,7 @@ use super::observe::{Rates, Reading};
 use crate::platform::PlatformError;
 use crate::replaying::{Replaying, ReplayingError};
 use control::metrics::{MetricStore, MetricsError};
-use control::{ApplicationView, Applications, LookupStats, RunMetrics};
+use control::{ApplicationView, Applications, LookupStats, OperatorWatermark, RunMetrics};
 use index::Index;
 use model::{Env, Sample};
 use parking_lot::Mutex;
@@ -143,6 +143,11 @@ fn state_samples(view: &ApplicationView, metrics: &RunMetrics) -> Vec<Sample> {
         .collect()
 }
 
+fn operator_sample(view: &ApplicationView, operator: &OperatorWatermark) -> Option<Sample> {
+    let sample = Sample::new("application_current_output_watermark_ms", operator.output_ms? as f64);
+    Some(sample.with("application", view.spec.name.as_str()).with("operator", operator.operator.as_str()))
+}
+
 fn lookup_samples(view: &ApplicationView, lookup: &LookupStats) -> Vec<Sample> {
     let readings = [
         ("application_lookup_cache_hits_total", lookup.cache_hits as f64),
@@ -173,6 +178,7 @@ fn application_samples(view: &ApplicationView) -> Vec<Sample> {
             sample("application_late_records_total", metrics.totals.late as f64),
             sample("application_bad_records_total", metrics.totals.bad as f64),
         ]);
+        samples.extend(metrics.operators.iter().filter_map(|operator| operator_sample(view, operator)));
         samples.extend(metrics.lookups.iter().flat_map(|lookup| lookup_samples(view, lookup)));
         samples.extend(state_samples(view, metrics));
         samples.extend(metrics.watermark_ms.map(|ms| sample("application_watermark_ms", ms as f64)));

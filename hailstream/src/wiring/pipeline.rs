@@ -102,6 +102,7 @@ fn application(view: ApplicationView, rates: &Rates) -> views::Application {
         records_per_s: rates.records_in,
         watermark_ms: metrics.watermark_ms,
         watermark_hold: metrics.watermark_hold,
+        operators: metrics.operators.into_iter().map(operator).collect(),
         millis_behind_latest: metrics.millis_behind_latest,
         late: metrics.totals.late,
         late_windows: late_windows(&metrics.late_windows),
@@ -110,6 +111,11 @@ fn application(view: ApplicationView, rates: &Rates) -> views::Application {
         restarts: view.restarts,
         last_error: view.last_error,
     }
+}
+
+fn operator(operator: control::OperatorWatermark) -> views::Operator {
+    let control::OperatorWatermark { operator, input_ms, output_ms, hold } = operator;
+    views::Operator { name: operator, input_watermark_ms: input_ms, watermark_ms: output_ms, hold }
 }
 
 /// The newest windows first.

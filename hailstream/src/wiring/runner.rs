@@ -2,8 +2,8 @@
 
 use super::dead_letters::LetterStreams;
 use control::{
-    ApplicationSpec, BadRecord, CheckpointFigures, LookupStats, RunMetrics, RunState, Runner, RunnerError, Running,
-    RunningStats, SnapshotInfo,
+    ApplicationSpec, BadRecord, CheckpointFigures, LookupStats, OperatorWatermark, RunMetrics, RunState, Runner,
+    RunnerError, Running, RunningStats, SnapshotInfo,
 };
 use engine::plan::{JobPlan, TableDef};
 use engine::port::{Changelog, Connectors, PortError, Role, Sink, SinkSpec, Source};
@@ -180,8 +180,9 @@ impl Running for EmbeddedJob {
                 late: metrics.late,
                 bad: metrics.bad,
             },
-            watermark_ms: metrics.watermark.filter(|ms| *ms != i64::MAX),
+            watermark_ms: metrics.watermark.and_then(before_the_end),
             watermark_hold: metrics.watermark_hold.filter(|h| h.is_worth_telling()).map(|hold| hold.to_string()),
+            operators: self.job.watermarks().into_iter().map(operator_watermark).collect(),
             millis_behind_latest: metrics.millis_behind_latest,
             lookups: metrics.lookups.into_iter().map(lookup_stats).collect(),
             late_windows: metrics.late_windows,
@@ -219,6 +220,20 @@ impl EmbeddedJob {
             last_duration_ms: stats.last.as_ref().map_or(0, |c| c.duration_ms),
             last_size_bytes: stats.last.as_ref().map_or(0, |c| c.bytes),
         }
+    }
+}
+
+/// A watermark; none once there is no more to wait for.
+fn before_the_end(ms: i64) -> Option<i64> {
+    (ms != i64::MAX).then_some(ms)
+}
+
+fn operator_watermark(operator: engine::run::OperatorWatermark) -> OperatorWatermark {
+    OperatorWatermark {
+        hold: operator.why(),
+        input_ms: operator.input.and_then(before_the_end),
+        output_ms: operator.watermark.and_then(before_the_end),
+        operator: operator.operator,
     }
 }
 

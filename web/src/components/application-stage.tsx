@@ -81,6 +81,42 @@ function LateRows({ application, dialog }: { application: Application; dialog: {
   );
 }
 
+/** How far each operator is in event time, and which shard it waits for. */
+function Operators({ application, dialog }: { application: Application; dialog: { current: HTMLDialogElement | null } }) {
+  return (
+    <dialog class="dialog" ref={dialog} aria-labelledby="operators-title" data-testid="operators-dialog">
+      <div class="dialog-head">
+        <h2 id="operators-title">Watermark of each operator</h2>
+        <button type="button" class="button" onClick={() => dialog.current?.close()}>
+          Close
+        </button>
+      </div>
+      <div class="table-scroll shard-table">
+        <table data-testid="operators">
+          <thead>
+            <tr>
+              <th scope="col">Operator</th>
+              <th scope="col">Came in</th>
+              <th scope="col">Went out</th>
+              <th scope="col">Waits for</th>
+            </tr>
+          </thead>
+          <tbody>
+            {application.operators.map((operator) => (
+              <tr key={operator.name}>
+                <th scope="row">{operator.name}</th>
+                <td class="number">{watermark(operator.input_watermark_ms)}</td>
+                <td class="number">{watermark(operator.watermark_ms)}</td>
+                <td class="key-name">{operator.hold ?? '–'}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </dialog>
+  );
+}
+
 /** The time alone while the day is that of the clock in the header, which follows the replay. */
 function watermark(ms: number | null): string {
   if (!isTime(ms)) return '–';
@@ -91,6 +127,7 @@ function watermark(ms: number | null): string {
 export function ApplicationStage({ application }: { application: Application }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const lateDialog = useRef<HTMLDialogElement>(null);
+  const operators = useRef<HTMLDialogElement>(null);
   const kept = useRef<HTMLDialogElement>(null);
   const [open, setOpen] = useState(false);
   useEffect(() => {
@@ -115,7 +152,12 @@ export function ApplicationStage({ application }: { application: Application }) 
     >
       <Facts
         facts={[
-          { id: 'application-watermark', label: 'Watermark', value: watermark(application.watermark_ms) },
+          {
+            id: 'application-watermark',
+            label: 'Watermark',
+            value: watermark(application.watermark_ms),
+            onClick: application.operators.length > 0 ? () => operators.current?.showModal() : undefined,
+          },
           { id: 'application-behind', label: 'Behind latest', value: behind === null ? '–' : duration(behind), mood: moodOfLag(behind) },
           {
             id: 'application-late',
@@ -167,6 +209,7 @@ export function ApplicationStage({ application }: { application: Application }) 
       )}
       <BadRecords application={application} dialog={dialog} />
       <LateRows application={application} dialog={lateDialog} />
+      <Operators application={application} dialog={operators} />
       <dialog class="dialog" ref={kept} aria-labelledby="snapshots-title" onClose={() => setOpen(false)} data-testid="snapshots-dialog">
         {open && <Snapshots parallelism={parallelism} running={application.state === 'running'} close={() => setOpen(false)} />}
       </dialog>

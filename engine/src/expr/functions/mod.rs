@@ -24,6 +24,12 @@ pub(crate) fn not_null() -> FunctionRef {
     FunctionRef::new(&internal::NOT_NULL)
 }
 
+/// A call of `PROCTIME()`.
+pub(crate) fn proctime(zone: super::Zone) -> Expr {
+    let kind = super::ExprKind::Call { function: FunctionRef::new(&internal::FUNCTIONS[0]), args: Vec::new(), zone };
+    Expr { kind, data_type: crate::types::DataType::TimestampLtz(3), nullable: false }
+}
+
 /// Whether this is a call of `PROCTIME()`, or reads one.
 pub(crate) fn reads_proctime(expr: &Expr) -> bool {
     is_proctime(expr) || expr.children().into_iter().any(reads_proctime)

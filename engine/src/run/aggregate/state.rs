@@ -3,7 +3,7 @@
 use super::parts::SliceTable;
 use super::table::{GroupTable, Groups, Shape};
 use super::window::{Slice, Sliced, Windows, slice_of};
-use crate::plan::WindowSource;
+use crate::plan::{WindowSource, WindowTime};
 use crate::types::{DataType, Field, Schema};
 use arrow_array::builder::PrimitiveBuilder;
 use arrow_array::cast::AsArray;
@@ -50,6 +50,8 @@ pub(crate) struct Aggregation {
     source: WindowSource,
     slices: BTreeMap<Slice, SliceState>,
     watermark: i64,
+    /// The moment at which rows come, where windows go by the clock, in milliseconds since the epoch.
+    now_ms: i64,
     output: SchemaRef,
     window_fields: Vec<Field>,
     /// Bytes of memory as of the last call that changed a slice.
@@ -98,6 +100,7 @@ impl Aggregation {
             source,
             slices: BTreeMap::new(),
             watermark: i64::MIN,
+            now_ms: 0,
             output: output.arrow(),
             window_fields: fields[fields.len().saturating_sub(3)..].to_vec(),
             bytes: 0,
@@ -135,12 +138,40 @@ impl Aggregation {
         Ok(())
     }
 
+    /// The moment at which rows come from now on, in milliseconds since the epoch: it is their time where windows go by the
+    /// clock.
+    pub(crate) fn tell(&mut self, now_ms: i64) {
+        self.now_ms = now_ms;
+    }
+
+    /// The slice that the moment is in, where windows go by the clock.
+    fn present(&self) -> Option<Slice> {
+        match &self.windows {
+            Windows::Assigned { spec, slice_ms } if spec.time == WindowTime::Processing => {
+                Some(slice_of(spec, *slice_ms, spec.zone.wall_ms(self.now_ms)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The first moment after the one that was told at which a window may be over, in milliseconds since the epoch.
+    pub(crate) fn next_end_ms(&self) -> i64 {
+        self.present().map_or(i64::MAX, |slice| self.windows.closes_at(slice.end).saturating_add(1))
+    }
+
+    /// The slice with what has become of its windows written on it: subtasks look at the clock one by one, and whoever goes
+    /// on from here begins with the one that is furthest behind.
+    fn kept(&self, slice: Slice) -> Slice {
+        let from = if self.present().is_some() { self.open_part(slice).from } else { slice.from };
+        Slice { from: from.max(slice.from), ..slice }
+    }
+
     /// The watermark and all groups as they are now. What changes later changes a copy.
     pub(crate) fn freeze(&self) -> (i64, Vec<(Slice, Arc<GroupTable>)>) {
         let with_groups = |p: &&Arc<GroupTable>| p.groups().len() > 0;
         let of = |(slice, state): (&Slice, &SliceState)| {
             let parts = state.table.parts().iter().filter(with_groups);
-            parts.map(|part| (*slice, part.clone())).collect::<Vec<_>>()
+            parts.map(|part| (self.kept(*slice), part.clone())).collect::<Vec<_>>()
         };
         (self.watermark, self.slices.iter().flat_map(of).collect())
     }
@@ -195,9 +226,13 @@ impl Aggregation {
             timeless.push(row as u32);
             None
         };
+        if let Some(present) = self.present() {
+            return Ok(Sliced::new(batch.num_rows(), |_| Some(present)));
+        }
         match (&self.source, &self.windows) {
             (WindowSource::Assigned(spec), Windows::Assigned { slice_ms, .. }) => {
-                let times = millis(batch, spec.time_column)?;
+                let column = spec.time.column().unwrap_or_default();
+                let times = millis(batch, column)?;
                 let (utc, nulls) = (spec.zone.is_utc(), times.nulls());
                 let mut current = Slice::new(0, 0);
                 Ok(Sliced::new(batch.num_rows(), |row| {
@@ -225,10 +260,11 @@ impl Aggregation {
         }
     }
 
-    /// Takes groups in that another part of the aggregation has made.
+    /// Takes groups in that another part of the aggregation has made. By the clock they belong to the moment.
     pub(crate) fn merge(&mut self, partials: &Partials) -> Result<(), ArrowError> {
+        let present = self.present();
         for (slice, groups) in &partials.parts {
-            let state = self.slices.entry(*slice).or_insert_with(|| SliceState::new(&self.shape));
+            let state = self.slices.entry(present.unwrap_or(*slice)).or_insert_with(|| SliceState::new(&self.shape));
             state.changed = true;
             state.table.merge(&self.shape, groups)?;
         }
@@ -387,4 +423,65 @@ fn millis(batch: &RecordBatch, column: usize) -> Result<&arrow_array::TimestampM
     array.as_primitive_opt::<TimestampMillisecondType>().ok_or_else(|| {
         ArrowError::SchemaError(format!("the time column is {}, which is no rowtime", array.data_type()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expr::Zone;
+    use crate::plan::{Aggregate, AggregateFunction, WindowKind, WindowSpec};
+
+    /// Counts in hopping windows of ten milliseconds, each five after the one before, by the clock.
+    fn hopping() -> Aggregation {
+        let (time, kind, zone) = (WindowTime::Processing, WindowKind::Sliding, Zone::UTC);
+        let spec = WindowSpec { time, kind, size_ms: 10, slide_ms: 5, offset_ms: 0, zone };
+        let field = |name: &str, data_type| Field { name: name.into(), data_type, nullable: true };
+        let at = DataType::Timestamp(3);
+        let fields = vec![
+            field("n", DataType::BigInt),
+            field("window_start", at),
+            field("window_end", at),
+            field("window_time", DataType::TimestampLtz(3)),
+        ];
+        let count = Aggregate { function: AggregateFunction::Count, argument: None, distinct: false, filter: None };
+        let shape = Shape::new(&[], &[count], &[], &fields).unwrap();
+        Aggregation::new(shape, Windows::assigned(spec.clone()), WindowSource::Assigned(spec), &Schema { fields })
+    }
+
+    fn rows(count: usize) -> RecordBatch {
+        let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(count));
+        RecordBatch::try_new_with_options(Schema::default().arrow(), Vec::new(), &options).unwrap()
+    }
+
+    /// The windows that close by `watermark`: start, end and count.
+    fn closed(state: &mut Aggregation, watermark: i64) -> Vec<(i64, i64, i64)> {
+        let mut emission = state.advance(Watermark(watermark));
+        let mut found = Vec::new();
+        while let Some(batch) = state.next_batch(&mut emission).unwrap() {
+            let number = |c: usize, row: usize| {
+                let millis = batch.column(c).as_primitive_opt::<TimestampMillisecondType>().map(|a| a.value(row));
+                millis.unwrap_or_else(|| batch.column(c).as_primitive::<Int64Type>().value(row))
+            };
+            found.extend((0..batch.num_rows()).map(|row| (number(1, row), number(2, row), number(0, row))));
+        }
+        found
+    }
+
+    #[test]
+    fn what_one_clock_has_closed_stays_closed_for_one_that_is_behind() {
+        let mut state = hopping();
+        state.tell(1_001);
+        assert_eq!(state.next_end_ms(), 1_005);
+        state.update(&rows(3), &mut |why, _| panic!("{why:?}")).unwrap();
+        state.tell(1_006);
+        assert_eq!(closed(&mut state, 1_005), [(995, 1_005, 3)]);
+        state.update(&rows(2), &mut |why, _| panic!("{why:?}")).unwrap();
+        // Another subtask has looked at the clock before the window was over: both begin again where that one stood.
+        let (_, parts) = state.freeze();
+        let mut again = hopping();
+        again.restore(Watermark(1_001), parts).unwrap();
+        assert_eq!(closed(&mut again, 1_009), [(1_000, 1_010, 5)]);
+        assert_eq!(closed(&mut again, 1_019), [(1_005, 1_015, 2)]);
+        assert_eq!(again.groups(), 0);
+    }
 }

@@ -145,10 +145,18 @@ impl Sliced {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::WindowTime;
     use proptest::prelude::*;
 
     fn spec(size_ms: i64, slide_ms: i64, offset_ms: i64) -> WindowSpec {
-        WindowSpec { time_column: 0, kind: WindowKind::Sliding, size_ms, slide_ms, offset_ms, zone: Zone::UTC }
+        WindowSpec {
+            time: WindowTime::Row(0),
+            kind: WindowKind::Sliding,
+            size_ms,
+            slide_ms,
+            offset_ms,
+            zone: Zone::UTC,
+        }
     }
 
     proptest! {

@@ -103,7 +103,7 @@ fn layout(plan: &JobPlan, id: NodeId, name: String) -> Option<StateLayout> {
                 WindowKind::Sliding => "sliding",
                 WindowKind::Cumulative => "cumulative",
             };
-            let time = origin(plan, above, spec.time_column);
+            let time = spec.time.column().map_or_else(|| "the clock".to_owned(), |c| origin(plan, above, c));
             let (size, slide, offset, zone) = (spec.size_ms, spec.slide_ms, spec.offset_ms, spec.zone);
             format!("{kind} over {time}: size {size} ms, slide {slide} ms, offset {offset} ms, zone {zone}")
         }
@@ -156,8 +156,9 @@ fn keyed(plan: &JobPlan, node: &Node, keys: &[Vec<usize>], operator: &KeyedOpera
         kept.extend((0..node.inputs.len()).map(rows));
     }
     let windows = match operator {
-        KeyedOperator::Session { time_column, gap_ms, zone } => {
-            format!("session over {}: gap {gap_ms} ms, zone {zone}", first(*time_column))
+        KeyedOperator::Session { time, gap_ms, zone } => {
+            let time = time.column().map_or_else(|| "the clock".to_owned(), first);
+            format!("session over {time}: gap {gap_ms} ms, zone {zone}")
         }
         KeyedOperator::Over { time_column, frame, .. } => format!("over {}: {frame:?}", first(*time_column)),
         KeyedOperator::Join(join) => match &join.time {

@@ -117,9 +117,4 @@ impl Operator for IntervalJoin {
         self.expire(key, 1, work);
         Ok(())
     }
-
-    /// Rows without a partner are given when none can come any more, with the times that they have.
-    fn delay_ms(&self) -> i64 {
-        self.upper_ms.max(self.lower_ms.saturating_neg()).max(0)
-    }
 }

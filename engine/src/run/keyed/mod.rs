@@ -75,6 +75,8 @@ pub(crate) struct Work<'a> {
     pub(crate) out: &'a mut Changes,
     /// No row at or before this time is to be expected, in milliseconds since the epoch.
     pub(crate) watermark: i64,
+    /// The moment at which the rows come, where the operator goes by the clock, in milliseconds since the epoch.
+    pub(crate) now_ms: i64,
     /// Rows of the input that came too late, by their place in the batch.
     pub(crate) late: Vec<u32>,
     /// Rows of the input without a time.
@@ -88,9 +90,4 @@ pub(crate) trait Operator: Send {
 
     /// The watermark has passed a time that the operator set for this key.
     fn fire(&mut self, key: &Key, at: i64, work: &mut Work<'_>) -> Result<(), ArrowError>;
-
-    /// How far results may lie behind the watermark of the input, in milliseconds, ≥ 0.
-    fn delay_ms(&self) -> i64 {
-        0
-    }
 }

@@ -16,8 +16,8 @@ const SESSIONS: u8 = 2;
 
 /// Gives the rows of a session with its window when it has ended.
 pub(crate) struct Session {
-    /// The time of a row.
-    pub(crate) time: usize,
+    /// The time of a row; `None`: the moment at which it comes.
+    pub(crate) time: Option<usize>,
     /// Rows closer than this, or as close, share a session, in milliseconds.
     pub(crate) gap_ms: i64,
     /// On whose clock start and end are told.
@@ -44,14 +44,16 @@ impl Session {
 
 impl Operator for Session {
     fn update(&mut self, input: &Input<'_>, work: &mut Work<'_>) -> Result<(), ArrowError> {
-        let times = input.batch.column(self.time).as_primitive_opt::<TimestampMillisecondType>();
-        let times = times.ok_or_else(|| ArrowError::SchemaError("the time of a session is no rowtime".into()))?;
+        let wrong = || ArrowError::SchemaError("the time of a session is no rowtime".into());
+        let times =
+            |column: usize| input.batch.column(column).as_primitive_opt::<TimestampMillisecondType>().ok_or_else(wrong);
+        let times = self.time.map(times).transpose()?;
         for at in 0..input.batch.num_rows() {
-            if times.is_null(at) {
+            if times.is_some_and(|times| times.is_null(at)) {
                 work.timeless.push(at as u32);
                 continue;
             }
-            let (key, time) = (input.key(at), times.value(at));
+            let (key, time) = (input.key(at), times.map_or(work.now_ms, |times| times.value(at)));
             let ((start, end), met) = self.joined(&key, time, work);
             if end.saturating_sub(1) <= work.watermark {
                 work.late.push(at as u32);

@@ -259,6 +259,11 @@ impl KeyedState {
         }
     }
 
+    /// When the next key is to be woken.
+    pub(crate) fn next_due(&self) -> Option<i64> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
     /// The next key to be woken by `watermark`, taken out.
     pub(crate) fn due(&mut self, watermark: i64) -> Option<(i64, Key)> {
         if self.timers.first()?.0 > watermark {

@@ -9,6 +9,7 @@ use crate::run::coordinator::{Coordinator, Report};
 use crate::run::error::JobError;
 use crate::run::inputs::{Event, Inputs};
 use crate::run::meter::{Counter, Meter};
+use crate::run::time::ProcessingTime;
 use model::Watermark;
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ pub(crate) struct AggregateTask {
     pub(crate) state: Aggregation,
     pub(crate) rejects: Rejects,
     pub(crate) pipeline: Pipeline,
+    /// The clock, where it takes the place of the input's watermark.
+    pub(crate) clock: Option<ProcessingTime>,
     pub(crate) gauge: Arc<Counter>,
     pub(crate) meter: Arc<Meter>,
     /// For each reader whether results of open windows may be given when the input rests: every sink below it then
@@ -60,6 +63,17 @@ impl AggregateTask {
         Ok(true)
     }
 
+    /// Lets the clock close windows; whether it has been looked at.
+    fn tick(&mut self) -> bool {
+        let Some(clock) = &mut self.clock else { return false };
+        let Some(watermark) = clock.due(None) else { return false };
+        self.state.tell(clock.now_ms());
+        clock.rest_until(self.state.next_end_ms());
+        // Who reads several subtasks hears from each how far it is, whether it has groups or not.
+        self.leaving = Some((self.state.advance(watermark), After::Watermark(watermark)));
+        true
+    }
+
     fn report(&self, epoch: Option<Epoch>) -> Result<(), JobError> {
         self.meter.flush_letters()?;
         let wanted = epoch.is_none() || self.coordinator.keeps_state();
@@ -71,7 +85,11 @@ impl AggregateTask {
 
     /// Takes one event; whether it was the last.
     fn take(&mut self, event: Event) -> Result<bool, JobError> {
+        if let Some(clock) = &mut self.clock {
+            self.state.tell(clock.now_ms());
+        }
         match event {
+            Event::Watermark(_) | Event::Idle if self.clock.is_some() => {}
             Event::Batch(Batch::Rows(rows)) => {
                 self.rejects.update(&mut self.state, &rows)?;
                 self.gauge.set(self.state.bytes() as u64);
@@ -105,15 +123,17 @@ impl AggregateTask {
 }
 
 impl Task for AggregateTask {
-    fn step(&mut self, _now_ns: u64) -> Result<Step, JobError> {
+    fn step(&mut self, now_ns: u64) -> Result<Step, JobError> {
         for _ in 0..EVENTS_PER_STEP {
             if !self.pipeline.has_room() {
                 return Ok(Step::Blocked);
             }
-            if !self.leave()? {
+            if !self.leave()? || self.tick() {
                 continue;
             }
-            let Some(event) = self.inputs.next() else { return Ok(Step::Idle(None)) };
+            let Some(event) = self.inputs.next() else {
+                return Ok(Step::Idle(self.clock.as_mut().map(|clock| clock.look_at_ns(None, now_ns))));
+            };
             if self.take(event)? {
                 return Ok(Step::Done);
             }

@@ -10,6 +10,7 @@ use crate::run::error::JobError;
 use crate::run::inputs::{Event, Inputs};
 use crate::run::keyed::{Changes, Input, KeyedState, Operator, RowCodec, Work};
 use crate::run::meter::{Counter, Meter};
+use crate::run::time::ProcessingTime;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int8Type;
 use arrow_array::{ArrayRef, RecordBatch};
@@ -17,6 +18,9 @@ use arrow_schema::ArrowError;
 use model::Watermark;
 use std::sync::Arc;
 
+/// How often an operator that goes by the clock says how far that is, in milliseconds: whoever reads several subtasks waits
+/// for the last one.
+const TICK_MS: i64 = 100;
 /// Changes that leave as one batch; a key that makes more lets them all leave together.
 const BATCH_ROWS: usize = 4_096;
 
@@ -37,12 +41,16 @@ pub(crate) struct KeyedTask {
     pub(crate) side_of: Vec<usize>,
     pub(crate) sides: Vec<Side>,
     pub(crate) operator: Box<dyn Operator>,
+    /// How far the watermark that it gives is behind the one that it takes, in milliseconds.
+    pub(crate) delay_ms: i64,
     pub(crate) state: KeyedState,
     pub(crate) changes: Changes,
     pub(crate) pipeline: Pipeline,
     pub(crate) gauge: Arc<Counter>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) watermark: Watermark,
+    /// The clock, where it takes the place of the input's watermark.
+    pub(crate) clock: Option<ProcessingTime>,
     /// A watermark that has come and whose keys have not all been woken.
     pub(crate) rising: Option<Watermark>,
     pub(crate) coordinator: Arc<Coordinator>,
@@ -78,6 +86,7 @@ impl KeyedTask {
             state: &mut self.state,
             out: &mut self.changes,
             watermark: self.watermark.0,
+            now_ms: self.clock.as_mut().map_or(0, ProcessingTime::now_ms),
             late: Vec::new(),
             timeless: Vec::new(),
         };
@@ -103,17 +112,34 @@ impl KeyedTask {
                 self.leave(true)?;
                 self.rising = None;
                 self.gauge.set(self.state.bytes() as u64);
-                let behind = if watermark == Watermark::MAX { 0 } else { self.operator.delay_ms() };
+                let behind = if watermark == Watermark::MAX { 0 } else { self.delay_ms };
                 self.pipeline.watermark(Watermark(watermark.0.saturating_sub(behind)));
                 return Ok(true);
             };
             let (late, timeless) = (Vec::new(), Vec::new());
-            let mut work =
-                Work { state: &mut self.state, out: &mut self.changes, watermark: watermark.0, late, timeless };
+            let (state, out, now_ms) = (&mut self.state, &mut self.changes, 0);
+            let mut work = Work { state, out, watermark: watermark.0, now_ms, late, timeless };
             self.operator.fire(&key, at, &mut work).map_err(JobError::arrow(&self.place))?;
         }
         self.leave(true)?;
         Ok(false)
+    }
+
+    /// Lets the clock wake keys; whether it does now.
+    fn tick(&mut self) -> Result<bool, JobError> {
+        let Some(clock) = &mut self.clock else { return Ok(false) };
+        let timer = self.state.next_due().map(|at| at.saturating_add(1));
+        let Some(watermark) = clock.due(timer) else { return Ok(false) };
+        clock.rest_until(watermark.0.saturating_add(1 + TICK_MS));
+        self.leave(true)?;
+        self.rising = Some(watermark);
+        Ok(true)
+    }
+
+    /// When there is something to do if nothing comes.
+    fn wakes_at(&mut self, now_ns: u64) -> Option<u64> {
+        let timer = self.state.next_due().map(|at| at.saturating_add(1));
+        self.clock.as_mut().map(|clock| clock.look_at_ns(timer, now_ns))
     }
 
     fn report(&self, epoch: Option<Epoch>) -> Result<(), JobError> {
@@ -132,6 +158,7 @@ impl KeyedTask {
             Event::Batch(Batch::Partials(_)) => {
                 return Err(JobError::internal(&self.place, "groups came where rows go"));
             }
+            Event::Watermark(_) | Event::Idle if self.clock.is_some() => {}
             Event::Watermark(watermark) => {
                 self.leave(true)?;
                 self.rising = Some(watermark);
@@ -157,17 +184,17 @@ impl KeyedTask {
 }
 
 impl Task for KeyedTask {
-    fn step(&mut self, _now_ns: u64) -> Result<Step, JobError> {
+    fn step(&mut self, now_ns: u64) -> Result<Step, JobError> {
         for _ in 0..EVENTS_PER_STEP {
             if !self.pipeline.has_room() {
                 return Ok(Step::Blocked);
             }
-            if !self.rise()? {
+            if !self.rise()? || self.tick()? {
                 continue;
             }
             let Some(event) = self.inputs.next() else {
                 self.leave(true)?;
-                return Ok(Step::Idle(None));
+                return Ok(Step::Idle(self.wakes_at(now_ns)));
             };
             if self.take(event)? {
                 return Ok(Step::Done);

@@ -103,12 +103,18 @@ impl Clock {
 mod tests {
     use super::*;
     use crate::expr::Zone;
-    use crate::plan::WindowKind;
+    use crate::plan::{WindowKind, WindowTime};
     use std::sync::Arc;
 
     fn cuts(size_ms: i64, slide_ms: i64, times: &[i64], bound: i64) -> Vec<(usize, i64)> {
-        let spec =
-            WindowSpec { time_column: 0, kind: WindowKind::Sliding, size_ms, slide_ms, offset_ms: 0, zone: Zone::UTC };
+        let spec = WindowSpec {
+            time: WindowTime::Row(0),
+            kind: WindowKind::Sliding,
+            size_ms,
+            slide_ms,
+            offset_ms: 0,
+            zone: Zone::UTC,
+        };
         let array = |shift: i64| -> ArrayRef {
             Arc::new(TimestampMillisecondArray::from_iter_values(times.iter().map(|t| t - shift)))
         };

@@ -11,15 +11,18 @@ use crate::run::encode::JsonEncoder;
 use crate::run::error::JobError;
 use crate::run::keyed::{RowCodec, spread_of};
 use crate::run::meter::{Counter, Meter, Rejection};
+use crate::run::time::Progress;
 use crate::types::{DataType, Schema};
 use arrow_array::builder::PrimitiveBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMillisecondType};
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, TimestampMillisecondArray, UInt32Array,
+};
 use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::filter::{filter_record_batch, prep_null_mask_filter};
 use arrow_select::take::take_record_batch;
-use model::Watermark;
+use model::{Env, Watermark};
 use std::sync::Arc;
 
 /// Where a batch goes next.
@@ -63,6 +66,8 @@ pub(crate) struct PreAggregate {
     bytes_now: usize,
     /// Rows taken in since the last time.
     rows: u64,
+    /// Nothing waits here: the moment at which it comes to the second half is its time.
+    at_once: bool,
 }
 
 /// Bytes of groups below which it is not worth handing them on.
@@ -73,11 +78,20 @@ const ROWS_PER_GROUP: u64 = 2;
 impl PreAggregate {
     /// A first half that holds `bytes_max` bytes of groups at most.
     pub(crate) fn new(state: Aggregation, gauge: Arc<Counter>, rejects: Rejects, bytes_max: usize) -> Self {
-        Self { state, gauge, rejects, bytes_max, bytes_now: HAND_ON_BYTES_MIN.min(bytes_max), rows: 0 }
+        let bytes_now = HAND_ON_BYTES_MIN.min(bytes_max);
+        Self { state, gauge, rejects, bytes_max, bytes_now, rows: 0, at_once: false }
+    }
+
+    /// The same, where windows go by the clock.
+    pub(crate) fn by_the_clock(self) -> Self {
+        Self { at_once: true, ..self }
     }
 
     /// Whether all groups are to be handed on now.
     fn is_full(&mut self) -> bool {
+        if self.at_once {
+            return true;
+        }
         if self.state.bytes() < self.bytes_now {
             return false;
         }
@@ -221,23 +235,34 @@ pub(crate) struct WindowAssigner {
     schema: SchemaRef,
     /// The types of the three columns that are added.
     types: Vec<DataType>,
+    env: Env,
 }
 
 impl WindowAssigner {
     /// An assigner whose output has `schema`: the input's columns and the window's three.
-    pub(crate) fn new(spec: WindowSpec, schema: &Schema) -> Self {
+    pub(crate) fn new(spec: WindowSpec, schema: &Schema, env: Env) -> Self {
         let windows = Windows::assigned(spec.clone());
         let slice_ms = match &windows {
             Windows::Assigned { slice_ms, .. } => *slice_ms,
             Windows::Attached { .. } => 1,
         };
         let types = schema.fields[schema.fields.len() - 3..].iter().map(|f| f.data_type).collect();
-        Self { spec, windows, slice_ms, schema: schema.arrow(), types }
+        Self { spec, windows, slice_ms, schema: schema.arrow(), types, env }
+    }
+
+    /// When each row happened; of processing time, now.
+    fn times(&self, batch: &RecordBatch) -> TimestampMillisecondArray {
+        let now = || {
+            let now_ms = i64::try_from(self.env.now_ms()).unwrap_or(i64::MAX);
+            TimestampMillisecondArray::from_value(now_ms, batch.num_rows())
+        };
+        let column = |c: usize| batch.column(c).as_primitive::<TimestampMillisecondType>().clone();
+        self.spec.time.column().map_or_else(now, column)
     }
 
     /// The rows with their windows, and how many rows had no time.
     fn assign(&self, batch: &RecordBatch) -> Result<(RecordBatch, u64), arrow_schema::ArrowError> {
-        let times = batch.column(self.spec.time_column).as_primitive::<TimestampMillisecondType>();
+        let times = self.times(batch);
         let (mut rows, mut starts, mut ends, mut timeless) = (Vec::new(), Vec::new(), Vec::new(), 0);
         for row in 0..batch.num_rows() {
             if times.is_null(row) {
@@ -272,6 +297,8 @@ pub(crate) struct Pipeline {
     pub(crate) meter: Arc<Meter>,
     /// Bad rows fail the job.
     pub(crate) strict: bool,
+    /// Where it is told how far the subtask is.
+    pub(crate) progress: Arc<Progress>,
 }
 
 impl Pipeline {
@@ -285,6 +312,7 @@ impl Pipeline {
         if batch.num_rows() == 0 {
             return Ok(());
         }
+        self.progress.gives_nothing(false);
         for index in 0..self.roots.len() {
             self.hand(self.roots[index], batch.clone())?;
         }
@@ -371,7 +399,7 @@ impl Pipeline {
     /// Hands on the groups of one first half: those that `watermark` passes, or all.
     fn flush(&mut self, index: usize, watermark: Option<Watermark>) {
         let Op { kind: OpKind::PreAggregate(pre), next, .. } = &mut self.ops[index] else { return };
-        let partials = match watermark {
+        let partials = match watermark.filter(|_| !pre.at_once) {
             Some(watermark) => pre.state.take_passed(watermark),
             None => pre.state.take_all(),
         };
@@ -404,6 +432,7 @@ impl Pipeline {
     pub(crate) fn watermark(&mut self, watermark: Watermark) {
         self.flush_each(Some(watermark));
         self.send_all(|| Message::Watermark(watermark));
+        self.progress.gave(watermark);
     }
 
     /// The cut of an epoch: nothing that came before it stays behind here.
@@ -416,6 +445,7 @@ impl Pipeline {
     pub(crate) fn idle(&mut self) {
         self.flush_each(None);
         self.send_all(|| Message::Idle);
+        self.progress.gives_nothing(true);
     }
 
     /// Nothing follows.

@@ -74,6 +74,7 @@ impl SourceTask {
         subscription: Box<dyn Send>,
     ) -> Self {
         let watermark = options.tracker.options().floor;
+        pipeline.progress.begin(watermark);
         let order = Order::new(options.windows.iter().cloned());
         let seat = options.coordinator.join(Member::Source(options.table.clone()));
         Self {

@@ -20,6 +20,8 @@ use std::sync::Arc;
 pub(crate) struct TrackerOptions {
     /// The table's name.
     pub(crate) table: String,
+    /// It declares a watermark.
+    pub(crate) timed: bool,
     /// No split can appear later, and each ends by itself.
     pub(crate) bounded: bool,
     /// How far in event time a split may be read ahead of the slowest one that has something to read, in milliseconds.
@@ -73,6 +75,8 @@ pub enum HoldReason {
         /// In milliseconds of arrival.
         behind_ms: Option<u64>,
     },
+    /// Its table declares no watermark, so that none comes before its end.
+    NoWatermark,
     /// It is to be read and has not been yet.
     NotRead,
     /// The splits that it came from have not been read to their ends.
@@ -94,6 +98,7 @@ impl WatermarkHold {
             HoldReason::Reading { behind_ms } => behind_ms.is_some_and(|ms| ms >= TELLING_MS),
             HoldReason::AtTip { for_ms, .. } => for_ms >= TELLING_MS,
             HoldReason::NotRead | HoldReason::WaitsForParents => true,
+            HoldReason::NoWatermark => false,
         }
     }
 }
@@ -107,6 +112,7 @@ impl fmt::Display for WatermarkHold {
                 write!(f, "it is read, {:.1} s behind its end", s(ms))
             }
             HoldReason::Reading { .. } => f.write_str("it is read, and its events are the earliest"),
+            HoldReason::NoWatermark => f.write_str("the table declares no watermark"),
             HoldReason::NotRead => f.write_str("it has not been read yet"),
             HoldReason::WaitsForParents => f.write_str("what it was split or merged from is not read to its end"),
             HoldReason::AtTip { for_ms, set_aside_after_ms: None } => {
@@ -313,6 +319,7 @@ impl Tracker {
         let split = state.splits.values().filter(counts).min_by_key(|s| at(s))?;
         let ms = |ns: u64| ns / 1_000_000;
         let reason = match split.phase {
+            _ if !self.options.timed => HoldReason::NoWatermark,
             Phase::Waiting => HoldReason::WaitsForParents,
             Phase::Assigned => HoldReason::NotRead,
             Phase::Tip(since) => HoldReason::AtTip {
@@ -439,6 +446,7 @@ mod tests {
     fn tracker(bounded: bool, splits: Vec<SplitInfo>, subtasks: usize) -> Tracker {
         let options = TrackerOptions {
             table: "t".into(),
+            timed: true,
             bounded,
             drift_ms: 100,
             floor: Watermark::MIN,

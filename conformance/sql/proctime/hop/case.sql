@@ -1,0 +1,6 @@
+-- Hopping windows over processing time that are open when the input ends give nothing.
+CREATE TABLE t (
+  k STRING, v BIGINT, ts TIMESTAMP(3), pt AS PROCTIME(), WATERMARK FOR ts AS ts
+) WITH ('connector'='filesystem','path'='input/t.ndjson','format'='json','json.timestamp-format.standard'='ISO-8601');
+CREATE TABLE answers (k STRING, n BIGINT, ws TIMESTAMP(3), we TIMESTAMP(3)) WITH ('connector'='filesystem','path'='out/answers','format'='json','json.timestamp-format.standard'='ISO-8601');
+INSERT INTO answers SELECT k, COUNT(*), window_start, window_end FROM TABLE(HOP(TABLE t, DESCRIPTOR(pt), INTERVAL '30' DAY, INTERVAL '90' DAY)) GROUP BY k, window_start, window_end;
