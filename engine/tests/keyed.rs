@@ -123,10 +123,16 @@ enum Blow {
 
 type Documents = BTreeMap<String, BTreeMap<String, String>>;
 
-fn run(all: &[String], splits: usize, parallelism: u32, read_bytes: usize, blows: &[(u64, Blow)]) -> Documents {
+fn run(
+    all: &[String],
+    splits: usize,
+    (mut parallelism, read_bytes): (u32, usize),
+    bytes_per_kpu: Option<u64>,
+    blows: &[(u64, Blow)],
+) -> Documents {
     let kept = Kept::default();
     let indices: Vec<(String, Index)> = SINKS.iter().map(|s| (s.0.to_owned(), Index::default())).collect();
-    let (mut parallelism, mut blows) = (parallelism, blows.iter());
+    let mut blows = blows.iter();
     loop {
         let memory = Memory::bounded(split(all, splits));
         let hands = indices.iter().fold(Hands::default().source("events", &memory), |h, (n, i)| h.index(n, i));
@@ -137,7 +143,7 @@ fn run(all: &[String], splits: usize, parallelism: u32, read_bytes: usize, blows
             read_bytes,
             channel_bytes: 64 * 1024,
             checkpointing: kept.every(3),
-            ..hands.options()
+            ..hands.with_memory(bytes_per_kpu)
         };
         let job = hands.try_start(&script(), options).unwrap();
         let over = loop {
@@ -195,11 +201,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
     #[test]
     fn however_the_work_is_cut_the_documents_are_the_same(
-        blows in blows(), splits in 1_usize..4, parallelism in 1_u32..9, read_bytes in 100_usize..5_000
+        blows in blows(), splits in 1_usize..4, parallelism in 1_u32..9, read_bytes in 100_usize..5_000,
+        memory in prop::sample::select(vec![None, Some(300_000), Some(1_000_000)]),
     ) {
         let all = rows(1_200);
-        let expected = run(&all, 1, 1, 1 << 20, &[]);
-        let found = run(&all, splits, parallelism, read_bytes, &blows);
+        let expected = run(&all, 1, (1, 1 << 20), None, &[]);
+        let found = run(&all, splits, (parallelism, read_bytes), memory, &blows);
         let differ = differences(&found, &expected);
         prop_assert!(differ.is_empty(), "{} differ: {:#?}", differ.len(), &differ[..differ.len().min(12)]);
     }
@@ -208,7 +215,7 @@ proptest! {
 /// The documents of an undisturbed run against what a few lines compute from the rows.
 #[test]
 fn documents_are_those_that_the_rows_tell() {
-    let documents = run(&rows(1_200), 1, 2, 700, &[]);
+    let documents = run(&rows(1_200), 1, (2, 700), None, &[]);
     let sum = |k: i64| (0..1_200).filter(|i| i % 5 == k).sum::<i64>();
     let group = |k: i64| format!("{{\"k\":\"k{k}\",\"n\":240,\"s\":{},\"mx\":{},\"d\":7}}", sum(k), 1_195 + k);
     for k in 0..5 {

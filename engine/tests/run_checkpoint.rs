@@ -46,6 +46,17 @@ enum Blow {
 /// Runs over the same splits until the end is reached, with blows after so many milliseconds. Gives the two indices and
 /// how often a run began past the start.
 fn run(all: &[(i64, String, i64)], splits: i64, parallelism: u32, blows: &[(u64, Blow)]) -> (Index, Index, usize) {
+    run_in(all, splits, parallelism, None, blows)
+}
+
+/// The same with so much memory for state.
+fn run_in(
+    all: &[(i64, String, i64)],
+    splits: i64,
+    parallelism: u32,
+    bytes_per_kpu: Option<u64>,
+    blows: &[(u64, Blow)],
+) -> (Index, Index, usize) {
     let (index, hops, kept) = (Index::default(), Index::default(), Kept::default());
     let (mut skipped, mut parallelism, mut blows) = (0, parallelism, blows.iter());
     loop {
@@ -58,7 +69,7 @@ fn run(all: &[(i64, String, i64)], splits: i64, parallelism: u32, blows: &[(u64,
             read_bytes: 600,
             channel_bytes: 64 * 1024,
             checkpointing: kept.every(2),
-            ..hands.options()
+            ..hands.with_memory(bytes_per_kpu)
         };
         let job = hands.try_start(&both(), options).unwrap();
         let over = loop {
@@ -109,10 +120,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
     #[test]
     fn a_run_disturbed_anywhere_ends_with_the_same_documents(
-        blows in blows(), splits in 1i64..5, parallelism in 1u32..5
+        blows in blows(), splits in 1i64..5, parallelism in 1u32..5,
+        memory in prop::sample::select(vec![None, Some(20_000), Some(100_000)]),
     ) {
         let all = rows(3_000, 100);
-        let (index, hops, _) = run(&all, splits, parallelism, &blows);
+        let (index, hops, _) = run_in(&all, splits, parallelism, memory, &blows);
         let (_, undisturbed, _) = run(&all, splits, 1, &[]);
         prop_assert_eq!(index.rows(), expected_counts(all.iter()));
         prop_assert_eq!(hops.rows(), undisturbed.rows());

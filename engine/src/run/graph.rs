@@ -18,6 +18,7 @@ use super::keyed::KeyedState;
 use super::keyed_parts::{KeyedParts, codec_of};
 use super::lookup::Flight;
 use super::meter::{Meter, Times};
+use super::spill::{Budget, SpillStore};
 use super::task::{
     AggregateTask, Expander, KeyedTask, LookupTask, LookupTaskOptions, Op, OpKind, Output, Pipeline, PreAggregate,
     Rejects, Scan, SinkTask, SinkTaskOptions, SourceTask, SourceTaskOptions, Target, Task, UnionTask, WindowAssigner,
@@ -66,6 +67,8 @@ pub(crate) struct Inherited {
     /// The counters of the run before.
     pub(crate) meter: Option<Arc<Meter>>,
     pub(crate) writer: Option<Arc<CheckpointWriter>>,
+    /// Where state is that memory has no room for.
+    pub(crate) spill: Option<Arc<SpillStore>>,
 }
 
 /// Builds the graph of `plan`.
@@ -76,7 +79,7 @@ pub(crate) fn build(
     inherited: Inherited,
 ) -> Result<Graph, JobError> {
     let layout = Layout::of(plan, options, parallelism);
-    let Inherited { cut, meter, writer } = inherited;
+    let Inherited { cut, meter, writer, spill } = inherited;
     let sources = open_sources(plan, options, &layout, &cut)?;
     let meter = Arc::new(Meter::new(&options.env, parallelism, meter.as_deref(), options.dead_letters.clone()));
     let coordinator = coordinator(options, &layout, writer)?;
@@ -96,6 +99,10 @@ pub(crate) fn build(
         layouts: layouts(plan),
         cut: &cut,
         shares: BTreeMap::new(),
+        budget: options.state_memory.as_ref().zip(spill).map(|(memory, store)| {
+            let bytes = memory.bytes_per_kpu.saturating_mul(layout.workers as u64);
+            Budget::new(usize::try_from(bytes).unwrap_or(usize::MAX), store)
+        }),
     };
     let seats = builder.seats()?;
     let threads = layout.threads(seats);
@@ -125,7 +132,7 @@ struct Layout {
 impl Layout {
     fn of(plan: &JobPlan, options: &JobOptions, parallelism: usize) -> Self {
         let per_thread = (options.parallelism_per_kpu.max(1) as usize).min(parallelism);
-        let workers = parallelism.div_ceil(per_thread);
+        let workers = options.kpus(parallelism);
         let having = |f: fn(&NodeKind) -> bool| -> Vec<NodeId> {
             plan.nodes.iter().enumerate().filter(|(_, n)| f(&n.kind)).map(|(id, _)| id).collect()
         };
@@ -284,6 +291,8 @@ struct Builder<'a> {
     cut: &'a Cut,
     /// What each subtask of an aggregation begins with, as far as it has not been handed over.
     shares: BTreeMap<NodeId, Vec<Parts>>,
+    /// The memory of all that keeps state; `None` where nothing bounds it.
+    budget: Option<Arc<Budget>>,
 }
 
 impl Builder<'_> {
@@ -421,10 +430,13 @@ impl Builder<'_> {
         let layout =
             self.layouts.get(&head).ok_or_else(|| JobError::internal(&place, "its state has no layout"))?.clone();
         let groups = |part| match part {
-            Part::Groups(slice, table) => Some((slice, table)),
+            Part::Groups(slice, groups) => Some((slice, groups)),
             Part::Rows(_) => None,
         };
         let restored = self.share(head, subtask)?.into_iter().filter_map(groups).collect();
+        if let Some(budget) = &self.budget {
+            state.keep_to(budget.join());
+        }
         state.restore(self.watermark(head), restored).map_err(JobError::arrow(&place))?;
         let input = &input;
         Ok(Box::new(AggregateTask {
@@ -455,7 +467,9 @@ impl Builder<'_> {
             Part::Rows(part) => Some(part),
             Part::Groups(..) => None,
         };
-        let state = KeyedState::of(self.share(head, subtask)?.into_iter().filter_map(rows).collect());
+        let rows = self.share(head, subtask)?.into_iter().filter_map(rows).collect();
+        let state = KeyedState::of(rows, self.budget.as_ref().map(Budget::join));
+        let state = state.map_err(|e| JobError::internal(&place, e))?;
         let watermark = self.watermark(head);
         Ok(Box::new(KeyedTask {
             seat: self.coordinator.join(Member::Operator(layout)),
@@ -784,7 +798,7 @@ pub(crate) fn shapes(plan: &JobPlan) -> Result<BTreeMap<String, PartShape>, JobE
         let NodeKind::WindowAggregate { keys, aggregates, .. } = &node.kind else { return Ok(None) };
         let input = &plan.nodes[node.inputs[0]].schema.fields;
         let shape = Shape::new(keys, aggregates, input, &node.schema.fields).map_err(JobError::Plan)?;
-        Ok(Some((layout.name.clone(), PartShape::Groups(Box::new(shape)))))
+        Ok(Some((layout.name.clone(), PartShape::Groups(Arc::new(shape)))))
     };
     layouts(plan).into_iter().filter_map(|entry| shape(entry).transpose()).collect()
 }

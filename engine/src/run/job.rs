@@ -1,12 +1,13 @@
 //! Jobs: started from a plan, watched and stopped through a handle.
 
 use super::checkpoint::{
-    CheckpointStats, CheckpointSummary, Checkpointing, Cut, Restore, Writer as CheckpointWriter, adopt, restore,
+    CheckpointStats, CheckpointSummary, Checkpointing, Cut, Restore, Room, Writer as CheckpointWriter, adopt, restore,
 };
 use super::coordinator::Coordinator;
 use super::error::JobError;
 use super::graph::{Graph, Inherited, build, shapes};
 use super::meter::{JobMetrics, Meter, Rejection, SubtaskMetrics};
+use super::spill::SpillStore;
 use super::time::{OperatorWatermark, Operators, Tracker};
 use super::worker::{Shared, run};
 use crate::functions::Functions;
@@ -19,6 +20,7 @@ use model::Env;
 use model::limits::{PARALLELISM_MAX, SNAPSHOT_NAME_CHARS_MAX};
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -76,6 +78,18 @@ pub struct JobOptions {
     pub channel_bytes: usize,
     /// Bytes of groups that the first half of an aggregation holds before it hands them on.
     pub pre_aggregate_bytes_max: usize,
+    /// How much memory state may take, and where it goes that has no room; `None`: as much as there is.
+    pub state_memory: Option<StateMemory>,
+}
+
+/// The memory of a job's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateMemory {
+    /// Bytes for each KPU, that is, for each thread that steps subtasks. Rows on their way and results that wait for their
+    /// checkpoint are beside it.
+    pub bytes_per_kpu: u64,
+    /// The folder of the file that takes what is past them. The file has no name and is gone with the process.
+    pub spill_dir: PathBuf,
 }
 
 impl JobOptions {
@@ -99,7 +113,13 @@ impl JobOptions {
             read_bytes: 512 * 1024,
             channel_bytes: 4 * 1024 * 1024,
             pre_aggregate_bytes_max: 16 * 1024 * 1024,
+            state_memory: None,
         }
+    }
+
+    /// The threads that step subtasks at a parallelism.
+    pub(crate) fn kpus(&self, parallelism: usize) -> usize {
+        parallelism.div_ceil((self.parallelism_per_kpu.max(1) as usize).min(parallelism))
     }
 
     fn parallelism(&self, settings: &BTreeMap<String, String>) -> Result<usize, JobError> {
@@ -207,8 +227,13 @@ impl Job {
     pub fn start(plan: JobPlan, options: JobOptions) -> Result<JobHandle, JobError> {
         let options = options.with_settings(&plan.settings)?;
         let parallelism = options.parallelism(&plan.settings)?;
-        let cut =
-            restore(&options.checkpointing, &options.restore, options.allow_dropped_state, &plan, &shapes(&plan)?)?;
+        let spill = options.state_memory.as_ref().map(|memory| SpillStore::new(memory.spill_dir.clone()));
+        let room = options.state_memory.as_ref().zip(spill.clone()).map(|(memory, store)| {
+            let bytes = memory.bytes_per_kpu.saturating_mul(options.kpus(parallelism) as u64);
+            Room { bytes: usize::try_from(bytes).unwrap_or(usize::MAX), store }
+        });
+        let allowed = options.allow_dropped_state;
+        let cut = restore(&options.checkpointing, &options.restore, allowed, &plan, &shapes(&plan)?, room)?;
         if let (Restore::Snapshot(name), Some(storage)) = (&options.restore, &options.checkpointing.storage) {
             adopt(storage.as_ref(), name).map_err(JobError::port("the job's state"))?;
         }
@@ -216,13 +241,15 @@ impl Job {
         let writer = CheckpointWriter::start(&options.checkpointing, anew, &options.env, &options.name)
             .map_err(JobError::port("the job's state"))?
             .map(Arc::new);
-        let inherited = Inherited { cut: cut.unwrap_or_default(), meter: None, writer: writer.clone() };
+        let inherited =
+            Inherited { cut: cut.unwrap_or_default(), meter: None, writer: writer.clone(), spill: spill.clone() };
         let (run, collected) = Run::start(&plan, &options, parallelism, inherited)?;
         Ok(JobHandle {
             plan,
             options,
             run: RwLock::new(Arc::new(run)),
             writer,
+            spill,
             collected,
             stop_wanted: AtomicBool::new(false),
             cancel_wanted: AtomicBool::new(false),
@@ -303,6 +330,7 @@ pub struct JobHandle {
     options: JobOptions,
     run: RwLock<Arc<Run>>,
     writer: Option<Arc<CheckpointWriter>>,
+    spill: Option<Arc<SpillStore>>,
     collected: Option<Rows>,
     stop_wanted: AtomicBool,
     cancel_wanted: AtomicBool,
@@ -415,7 +443,11 @@ impl JobHandle {
         let Some(cut) = run.coordinator.take_last() else {
             return Err(JobError::Plan("the job was cancelled while it was rescaled".into()));
         };
-        let inherit = |cut: Cut| Inherited { cut, meter: Some(run.meter.clone()), writer: self.writer.clone() };
+        let (meter, writer, spill) = (&run.meter, &self.writer, &self.spill);
+        let inherit = |cut: Cut| {
+            let (meter, writer, spill) = (Some(meter.clone()), writer.clone(), spill.clone());
+            Inherited { cut, meter, writer, spill }
+        };
         let next = Run::start(&self.plan, &self.options, parallelism, inherit(cut));
         match next {
             Ok((next, _)) => Ok(Arc::new(next)),
@@ -490,6 +522,7 @@ impl JobHandle {
             watermark,
             watermark_hold: run.trackers.iter().min_by_key(|t| t.watermark()).and_then(|t| t.hold(now_ns)),
             millis_behind_latest: splits.iter().filter_map(|s| s.millis_behind_latest).max(),
+            spilled_bytes: self.spill.as_ref().map_or(0, |s| s.bytes()),
             state_bytes: meter.state.lock().iter().map(|g| g.get()).sum(),
             lookups: super::lookup::by_table(&meter.lookups.lock()),
             splits,

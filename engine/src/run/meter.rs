@@ -233,8 +233,10 @@ pub struct JobMetrics {
     pub watermark_hold: Option<WatermarkHold>,
     /// The most that a split is behind its newest record, in milliseconds; `None` where no source can tell.
     pub millis_behind_latest: Option<u64>,
-    /// Bytes of state of all aggregations, about.
+    /// Bytes of memory that state takes, about.
     pub state_bytes: u64,
+    /// Bytes of state on disk, for which memory has no room.
+    pub spilled_bytes: u64,
     /// The lookups of each table.
     pub lookups: Vec<LookupMetrics>,
     /// Every split of every source.

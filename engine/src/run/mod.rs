@@ -24,6 +24,7 @@ mod meter;
 mod script;
 #[cfg(test)]
 mod simulation;
+mod spill;
 mod task;
 mod time;
 mod wake;
@@ -36,7 +37,7 @@ pub use checkpoint::{
 };
 pub use error::JobError;
 pub(crate) use job::duration_ms;
-pub use job::{Job, JobHandle, JobOptions, JobState, Rescaled};
+pub use job::{Job, JobHandle, JobOptions, JobState, Rescaled, StateMemory};
 pub use lookup::LookupMetrics;
 pub use meter::{JobMetrics, Rejection, SAMPLE_BYTES_MAX, SAMPLES_MAX, SplitMetrics, SubtaskMetrics};
 pub use script::{JobReport, ScriptError, ScriptEvent, ScriptReport, run_script};

@@ -272,7 +272,7 @@ enum Turn {
 
 impl Process {
     fn start(world: &World, plan: &JobPlan, options: &JobOptions, parallelism: usize) -> Result<Self, String> {
-        let cut = restore(&options.checkpointing, &Restore::Latest, false, plan, &shapes(plan).unwrap());
+        let cut = restore(&options.checkpointing, &Restore::Latest, false, plan, &shapes(plan).unwrap(), None);
         let cut = cut.map_err(|e| e.to_string())?.unwrap_or_default();
         let (writer, work) = Writer::make(&options.checkpointing, false, &world.env).map_err(|e| e.message)?.unwrap();
         Self::of(plan, options, parallelism, cut, Arc::new(writer), work)
@@ -286,7 +286,7 @@ impl Process {
         writer: Arc<Writer>,
         work: WriterWork,
     ) -> Result<Self, String> {
-        let inherited = Inherited { cut, meter: None, writer: Some(writer.clone()) };
+        let inherited = Inherited { cut, meter: None, writer: Some(writer.clone()), spill: None };
         let mut graph = build(plan, options, parallelism, inherited).map_err(|e| e.to_string())?;
         let threads = std::mem::take(&mut graph.threads);
         let seats = threads.into_iter().flat_map(|(_, _, seats)| seats).map(|seat| (seat, None, false)).collect();

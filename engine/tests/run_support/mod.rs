@@ -11,7 +11,7 @@ use engine::port::{
 };
 use engine::run::decode::JsonOptions;
 use engine::run::encode::JsonEncoder;
-use engine::run::{CheckpointStorage, Checkpointing, Job, JobError, JobHandle, JobOptions};
+use engine::run::{CheckpointStorage, Checkpointing, Job, JobError, JobHandle, JobOptions, StateMemory};
 use engine::sql::{Planned, Script, Session};
 use model::{Env, Kind, Position};
 use std::collections::BTreeMap;
@@ -333,6 +333,12 @@ impl Hands {
             checkpointing: Checkpointing { interval_ms: 20, ..Checkpointing::default() },
             ..JobOptions::new("app", Env::system(), Arc::new(self.clone()))
         }
+    }
+
+    /// As [`Hands::options`], with so much memory for state for each KPU.
+    pub(crate) fn with_memory(&self, bytes_per_kpu: Option<u64>) -> JobOptions {
+        let memory = |bytes_per_kpu| StateMemory { bytes_per_kpu, spill_dir: std::env::temp_dir() };
+        JobOptions { state_memory: bytes_per_kpu.map(memory), ..self.options() }
     }
 
     pub(crate) fn start(&self, script: &str, parallelism: u32) -> JobHandle {

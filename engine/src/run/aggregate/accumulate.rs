@@ -13,8 +13,8 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef, BooleanArray, StringArray};
 use arrow_schema::{ArrowError, DataType as ArrowType, TimeUnit};
+use serde::Deserialize;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -469,7 +469,7 @@ pub(crate) fn saved(value: &impl Serialize) -> Result<Vec<u8>, String> {
 }
 
 /// What [`saved`] gave, nothing else.
-pub(crate) fn loaded<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+pub(crate) fn loaded<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
     match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(format!("{} bytes follow the states", rest.len())),

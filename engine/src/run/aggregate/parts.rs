@@ -2,9 +2,11 @@
 //! still holds it.
 //!
 //! A small slice is one part. A large one has [`PARTS`], by the spread of the keys' hash, so that no copy takes long and
-//! a change of parallelism moves most parts without looking into them.
+//! a change of parallelism moves most parts without looking into them. A part that memory has no room for goes to disk and
+//! begins anew; what it was is added when its window leaves, part by part.
 
 use super::keys::Keys;
+use super::stored::{GroupsPart, StoredGroups};
 use super::table::{GroupTable, Groups, Shape};
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
@@ -25,19 +27,43 @@ fn part_of(spread: u32) -> usize {
 pub(crate) struct SliceTable {
     /// One part, or [`PARTS`].
     parts: Vec<Arc<GroupTable>>,
+    /// Of each part what is on disk, in any order; no entries where nothing is.
+    stored: Vec<Vec<Arc<StoredGroups>>>,
     /// Bytes of memory as of the last change.
     bytes: usize,
 }
 
+fn unread(error: String) -> ArrowError {
+    ArrowError::ExternalError(error.into())
+}
+
 impl SliceTable {
     pub(crate) fn new(shape: &Shape) -> Self {
-        let mut table = Self { parts: vec![Arc::new(GroupTable::new(shape))], bytes: 0 };
+        let mut table = Self { parts: vec![Arc::new(GroupTable::new(shape))], stored: Vec::new(), bytes: 0 };
         table.measure();
         table
     }
 
     /// A slice of parts that are kept as they are where they fit.
-    pub(crate) fn of(shape: &Shape, mut tables: Vec<Arc<GroupTable>>) -> Result<Self, ArrowError> {
+    pub(crate) fn of(shape: &Shape, parts: Vec<GroupsPart>) -> Result<Self, ArrowError> {
+        let (mut held, mut stored) = (Vec::new(), Vec::new());
+        for part in parts {
+            match part {
+                GroupsPart::Held(table) => held.push(table),
+                GroupsPart::Stored(groups) => stored.push(groups),
+            }
+        }
+        let mut table = Self::of_held(shape, held)?;
+        for groups in stored {
+            match groups.common(part_of) {
+                Some(part) => table.push_stored(shape, part, groups)?,
+                None => table.merge(shape, &groups.read().map_err(unread)?)?,
+            }
+        }
+        Ok(table)
+    }
+
+    fn of_held(shape: &Shape, mut tables: Vec<Arc<GroupTable>>) -> Result<Self, ArrowError> {
         let mut table = Self::new(shape);
         let groups: usize = tables.iter().map(|t| t.groups().len()).sum();
         if groups > SMALL_GROUPS_MAX {
@@ -56,6 +82,50 @@ impl SliceTable {
         Ok(table)
     }
 
+    /// Groups of a part that are on disk.
+    pub(crate) fn push_stored(
+        &mut self,
+        shape: &Shape,
+        part: usize,
+        groups: Arc<StoredGroups>,
+    ) -> Result<(), ArrowError> {
+        self.enlarge(shape)?;
+        if self.stored.is_empty() {
+            self.stored = vec![Vec::new(); PARTS];
+        }
+        self.stored[part].push(groups);
+        Ok(())
+    }
+
+    /// The parts with groups in memory, with their bytes, after the slice has been made a large one.
+    pub(crate) fn held(&mut self, shape: &Shape) -> Result<Vec<(usize, usize)>, ArrowError> {
+        self.enlarge(shape)?;
+        let parts = self.parts.iter().enumerate().filter(|(_, p)| p.groups().len() > 0);
+        Ok(parts.map(|(at, part)| (at, part.bytes())).collect())
+    }
+
+    /// Takes what a part has in memory out of it; it goes on without.
+    pub(crate) fn take(&mut self, shape: &Shape, part: usize) -> Arc<GroupTable> {
+        let taken = std::mem::replace(&mut self.parts[part], Arc::new(GroupTable::new(shape)));
+        self.bytes = (self.bytes + self.parts[part].bytes()).saturating_sub(taken.bytes());
+        taken
+    }
+
+    /// All that has groups, in memory and on disk.
+    pub(crate) fn all(&self) -> impl Iterator<Item = GroupsPart> {
+        let held = self.parts.iter().filter(|p| p.groups().len() > 0).cloned().map(GroupsPart::Held);
+        held.chain(self.stored.iter().flatten().cloned().map(GroupsPart::Stored))
+    }
+
+    /// The groups of `part` where the slice is a large one, with those on disk; of a small one all of them.
+    fn add_to(&self, table: &mut GroupTable, part: usize) -> Result<(), ArrowError> {
+        if let Some(held) = self.parts.get(part) {
+            table.merge(held.groups())?;
+        }
+        let stored = self.stored.get(part).into_iter().flatten();
+        stored.into_iter().try_for_each(|groups| table.merge(&groups.read().map_err(unread)?))
+    }
+
     /// Bytes of memory.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
@@ -65,13 +135,14 @@ impl SliceTable {
         self.bytes = self.parts.iter().map(|p| p.bytes()).sum();
     }
 
-    /// All parts; those without groups as well.
-    pub(crate) fn parts(&self) -> &[Arc<GroupTable>] {
-        &self.parts
+    /// Groups of all parts; one that is in memory and on disk counts twice.
+    pub(crate) fn len(&self) -> usize {
+        self.all().map(|part| part.len()).sum()
     }
 
-    /// The parts that have groups, apart from the slice.
+    /// The parts that have groups, apart from the slice, of which nothing is on disk.
     pub(crate) fn into_groups(self) -> impl Iterator<Item = Groups> {
+        debug_assert!(self.stored.is_empty(), "what is handed on has no part in the job's memory");
         let groups =
             |part| Arc::try_unwrap(part).map_or_else(|shared| shared.groups().clone(), GroupTable::into_groups);
         self.parts.into_iter().filter(|p| p.groups().len() > 0).map(groups)
@@ -125,10 +196,56 @@ impl SliceTable {
         if self.parts.iter().all(|p| p.groups().len() <= SMALL_GROUPS_MAX) {
             return Ok(());
         }
+        self.enlarge(shape)
+    }
+
+    /// Makes a large slice of a small one.
+    fn enlarge(&mut self, shape: &Shape) -> Result<(), ArrowError> {
+        if self.parts.len() > 1 {
+            return Ok(());
+        }
         let whole = std::mem::take(&mut self.parts);
         self.parts = (0..PARTS).map(|_| Arc::new(GroupTable::new(shape))).collect();
         whole.iter().try_for_each(|part| self.merge(shape, part.groups()))?;
         self.measure();
         Ok(())
+    }
+}
+
+/// The slices of a window, from which its groups are taken part by part, so that no more than one part is put together
+/// at a time.
+#[derive(Debug)]
+pub(crate) struct WindowParts {
+    slices: Vec<SliceTable>,
+    next: usize,
+}
+
+impl WindowParts {
+    /// The window that these slices make.
+    pub(crate) fn new(shape: &Shape, mut slices: Vec<SliceTable>) -> Result<Self, ArrowError> {
+        if slices.iter().any(|s| s.parts.len() > 1) {
+            slices.iter_mut().try_for_each(|s| s.enlarge(shape))?;
+        }
+        Ok(Self { slices, next: 0 })
+    }
+
+    /// The next groups; `None` when there are no more.
+    pub(crate) fn take(&mut self, shape: &Shape) -> Result<Option<Arc<GroupTable>>, ArrowError> {
+        let part = self.next;
+        if part >= self.slices.first().map_or(0, |s| s.parts.len()) {
+            return Ok(None);
+        }
+        self.next += 1;
+        if let [slice] = self.slices.as_mut_slice()
+            && slice.stored.get(part).is_none_or(Vec::is_empty)
+        {
+            return Ok(Some(slice.take(shape, part)));
+        }
+        let mut table = GroupTable::new(shape);
+        for slice in &mut self.slices {
+            slice.add_to(&mut table, part)?;
+            slice.take(shape, part);
+        }
+        Ok(Some(Arc::new(table)))
     }
 }

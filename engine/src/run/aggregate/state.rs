@@ -1,9 +1,11 @@
 //! The state of a windowed aggregation: rows go into slices, the watermark takes windows out.
 
-use super::parts::SliceTable;
+use super::parts::{SliceTable, WindowParts};
+use super::stored::{GroupsPart, stow};
 use super::table::{GroupTable, Groups, Shape};
 use super::window::{Slice, Sliced, Windows, slice_of};
 use crate::plan::{WindowSource, WindowTime};
+use crate::run::spill::Share;
 use crate::types::{DataType, Field, Schema};
 use arrow_array::builder::PrimitiveBuilder;
 use arrow_array::cast::AsArray;
@@ -14,6 +16,8 @@ use model::Watermark;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+/// Bytes of groups that are encoded before they go to disk together.
+const STOWED_TOGETHER_BYTES: usize = 16 * 1024 * 1024;
 /// Most rows of one batch of results.
 const RESULT_ROWS_MAX: usize = 8_192;
 
@@ -45,7 +49,7 @@ impl Partials {
 
 /// Groups of all open windows.
 pub(crate) struct Aggregation {
-    shape: Shape,
+    shape: Arc<Shape>,
     windows: Windows,
     source: WindowSource,
     slices: BTreeMap<Slice, SliceState>,
@@ -56,6 +60,8 @@ pub(crate) struct Aggregation {
     window_fields: Vec<Field>,
     /// Bytes of memory as of the last call that changed a slice.
     bytes: usize,
+    /// Its part of the job's memory; `None` where nothing bounds it.
+    share: Option<Share>,
 }
 
 struct SliceState {
@@ -76,10 +82,9 @@ pub(crate) struct Emission {
 #[derive(Debug)]
 struct Current {
     window: Slice,
-    /// `None`: the groups still stand in the slice that is the window.
-    table: Option<SliceTable>,
-    /// Of the part that leaves now the groups up to here have left.
-    part: usize,
+    parts: WindowParts,
+    /// The part that leaves now; of it the groups up to `next` have left.
+    part: Option<Arc<GroupTable>>,
     next: usize,
 }
 
@@ -95,7 +100,7 @@ impl Aggregation {
     pub(crate) fn new(shape: Shape, windows: Windows, source: WindowSource, output: &Schema) -> Self {
         let fields = &output.fields;
         Self {
-            shape,
+            shape: Arc::new(shape),
             windows,
             source,
             slices: BTreeMap::new(),
@@ -104,6 +109,7 @@ impl Aggregation {
             output: output.arrow(),
             window_fields: fields[fields.len().saturating_sub(3)..].to_vec(),
             bytes: 0,
+            share: None,
         }
     }
 
@@ -114,7 +120,7 @@ impl Aggregation {
 
     /// Groups of all slices.
     pub(crate) fn groups(&self) -> usize {
-        self.slices.values().flat_map(|s| s.table.parts()).map(|p| p.groups().len()).sum()
+        self.slices.values().map(|s| s.table.len()).sum()
     }
 
     fn measure(&mut self) {
@@ -122,19 +128,69 @@ impl Aggregation {
     }
 
     /// Begins at `watermark` with these groups, which are of this aggregation's shape.
-    pub(crate) fn restore(
-        &mut self,
-        watermark: Watermark,
-        parts: Vec<(Slice, Arc<GroupTable>)>,
-    ) -> Result<(), ArrowError> {
+    pub(crate) fn restore(&mut self, watermark: Watermark, parts: Vec<(Slice, GroupsPart)>) -> Result<(), ArrowError> {
         self.watermark = watermark.0;
-        let mut slices: BTreeMap<Slice, Vec<Arc<GroupTable>>> = BTreeMap::new();
+        let mut slices: BTreeMap<Slice, Vec<GroupsPart>> = BTreeMap::new();
         parts.into_iter().for_each(|(slice, part)| slices.entry(slice).or_default().push(part));
         for (slice, parts) in slices {
             let table = SliceTable::of(&self.shape, parts)?;
             self.slices.insert(slice, SliceState { table, changed: true });
         }
         self.measure();
+        self.settle()
+    }
+
+    /// Keeps to a part of the job's memory from now on.
+    pub(crate) fn keep_to(&mut self, share: Share) {
+        self.share = Some(share);
+    }
+
+    fn settle_if_due(&mut self) -> Result<(), ArrowError> {
+        if self.share.as_ref().is_some_and(|share| share.is_due(self.bytes)) { self.settle() } else { Ok(()) }
+    }
+
+    /// Tells how much it holds, and moves to disk what is past its part of the job's memory: the largest parts first.
+    pub(crate) fn settle(&mut self) -> Result<(), ArrowError> {
+        let Some(share) = &mut self.share else { return Ok(()) };
+        let surplus = share.hold(self.bytes);
+        if surplus == 0 {
+            return Ok(());
+        }
+        let store = share.store().clone();
+        let goal = self.bytes.saturating_sub(surplus);
+        let mut held: Vec<(usize, Slice, usize)> = Vec::new();
+        for (slice, state) in &mut self.slices {
+            let parts = state.table.held(&self.shape)?;
+            held.extend(parts.into_iter().map(|(part, bytes)| (bytes, *slice, part)));
+        }
+        held.sort_unstable_by_key(|(bytes, ..)| std::cmp::Reverse(*bytes));
+        self.measure();
+        let mut held = held.into_iter();
+        while self.bytes > goal {
+            let (mut chosen, mut bytes) = (Vec::new(), 0);
+            while bytes < STOWED_TOGETHER_BYTES.min(self.bytes - goal)
+                && let Some(next) = held.next()
+            {
+                bytes += next.0;
+                chosen.push(next);
+            }
+            if chosen.is_empty() {
+                break;
+            }
+            let tables = chosen.iter().filter_map(|(_, slice, part)| {
+                self.slices.get_mut(slice).map(|state| state.table.take(&self.shape, *part))
+            });
+            let tables: Vec<Arc<GroupTable>> = tables.collect();
+            for ((_, slice, part), stored) in chosen.into_iter().zip(stow(&tables, &self.shape, &store)?) {
+                if let Some(state) = self.slices.get_mut(&slice) {
+                    state.table.push_stored(&self.shape, part, stored)?;
+                }
+            }
+            self.measure();
+        }
+        if let Some(share) = &mut self.share {
+            share.hold(self.bytes);
+        }
         Ok(())
     }
 
@@ -167,11 +223,10 @@ impl Aggregation {
     }
 
     /// The watermark and all groups as they are now. What changes later changes a copy.
-    pub(crate) fn freeze(&self) -> (i64, Vec<(Slice, Arc<GroupTable>)>) {
-        let with_groups = |p: &&Arc<GroupTable>| p.groups().len() > 0;
+    pub(crate) fn freeze(&self) -> (i64, Vec<(Slice, GroupsPart)>) {
         let of = |(slice, state): (&Slice, &SliceState)| {
-            let parts = state.table.parts().iter().filter(with_groups);
-            parts.map(|part| (self.kept(*slice), part.clone())).collect::<Vec<_>>()
+            let kept = self.kept(*slice);
+            state.table.all().map(|part| (kept, part)).collect::<Vec<_>>()
         };
         (self.watermark, self.slices.iter().flat_map(of).collect())
     }
@@ -207,7 +262,7 @@ impl Aggregation {
             state.table.update(shape, batch, &keys, &rows)?;
             self.bytes = (self.bytes + state.table.bytes()).saturating_sub(before);
         }
-        Ok(())
+        self.settle_if_due()
     }
 
     /// The slice for rows that come now: without the windows that share it and have closed.
@@ -269,7 +324,7 @@ impl Aggregation {
             state.table.merge(&self.shape, groups)?;
         }
         self.measure();
-        Ok(())
+        self.settle_if_due()
     }
 
     /// Takes out the groups of slices that end at or before `watermark`, to be merged elsewhere.
@@ -345,20 +400,22 @@ impl Aggregation {
                     self.forget_closed();
                     return Ok(None);
                 };
-                let table = self.table_of(window, emission.early)?;
-                emission.current = Some(Current { window, table, part: 0, next: 0 });
+                let slices = self.slices_of(window, emission.early);
+                let parts = WindowParts::new(&self.shape, slices)?;
+                emission.current = Some(Current { window, parts, part: None, next: 0 });
             }
             let Some(current) = &mut emission.current else { continue };
-            let standing = self.slices.get(&current.window).map(|s| &s.table);
-            let table = current.table.as_ref().or(standing);
-            let Some(part) = table.and_then(|t| t.parts().get(current.part)) else {
+            if current.part.is_none() {
+                (current.part, current.next) = (current.parts.take(&self.shape)?, 0);
+            }
+            let Some(part) = &current.part else {
                 emission.current = None;
                 continue;
             };
             let groups = part.groups();
             let range = current.next..groups.len().min(current.next + RESULT_ROWS_MAX);
             if range.is_empty() {
-                (current.part, current.next) = (current.part + 1, 0);
+                current.part = None;
                 continue;
             }
             current.next = range.end;
@@ -370,22 +427,17 @@ impl Aggregation {
         }
     }
 
-    /// The groups of a window, taken out or put together; `None` when they stay where they are.
-    fn table_of(&mut self, window: Slice, early: bool) -> Result<Option<SliceTable>, ArrowError> {
+    /// The slices of a window: the one that it is, taken out where it closes, or pointers to those that it shares.
+    fn slices_of(&mut self, window: Slice, early: bool) -> Vec<SliceTable> {
         if self.windows.is_slice_window() {
-            return Ok(if early { None } else { self.slices.remove(&window).map(|s| s.table) });
+            let slice = if early { None } else { self.slices.remove(&window) };
+            let table = slice.map(|s| s.table).or_else(|| self.slices.get(&window).map(|s| s.table.clone()));
+            return table.into_iter().collect();
         }
-        let mut table = SliceTable::new(&self.shape);
         let first = Slice { end: window.start, start: i64::MAX, from: i64::MAX };
-        for (slice, state) in self.slices.range(first..) {
-            if slice.end > window.end {
-                break;
-            }
-            if slice.start >= window.start && slice.from <= window.end {
-                state.table.parts().iter().try_for_each(|part| table.merge(&self.shape, part.groups()))?;
-            }
-        }
-        Ok(Some(table))
+        let until_end = self.slices.range(first..).take_while(|(slice, _)| slice.end <= window.end);
+        let within = until_end.filter(|(slice, _)| slice.start >= window.start && slice.from <= window.end);
+        within.map(|(_, state)| state.table.clone()).collect()
     }
 
     fn forget_closed(&mut self) {

@@ -8,6 +8,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::ArrowError;
 use hashbrown::HashTable;
+use serde_bytes::Bytes;
 use std::ops::Range;
 
 /// What one aggregation computes: its keys and its aggregates.
@@ -88,7 +89,8 @@ impl Groups {
             });
         }
         let states = self.accumulators.iter().map(Accumulator::save).collect::<Result<Vec<_>, _>>()?;
-        saved(&(lengths, bytes, states))
+        let states: Vec<&Bytes> = states.iter().map(|state| Bytes::new(state)).collect();
+        saved(&(lengths, Bytes::new(&bytes), states))
     }
 
     /// Reads what [`Groups::save`] wrote of groups of this shape.
@@ -96,9 +98,9 @@ impl Groups {
     /// # Errors
     /// Says what is wrong when the bytes are anything else.
     pub(crate) fn load(shape: &Shape, bytes: &[u8]) -> Result<Self, String> {
-        let (lengths, bytes, states): (Vec<u32>, Vec<u8>, Vec<Vec<u8>>) = loaded(bytes)?;
+        let (lengths, bytes, states): (Vec<u32>, &Bytes, Vec<&Bytes>) = loaded(bytes)?;
         let mut groups = Self { keys: Keys::default(), accumulators: shape.accumulators() };
-        let mut rest = bytes.as_slice();
+        let mut rest: &[u8] = bytes;
         for length in &lengths {
             let (key, behind) = rest.split_at_checked(*length as usize).ok_or("a key ends behind the keys' end")?;
             groups.keys.push_bytes(key);
@@ -171,6 +173,11 @@ impl GroupTable {
     pub(crate) fn common<T: PartialEq>(&self, of: impl Fn(u32) -> T) -> Option<T> {
         let (least, greatest) = self.spreads;
         (least <= greatest && of(least) == of(greatest)).then(|| of(least))
+    }
+
+    /// The least and the greatest spread of a key.
+    pub(super) fn spreads(&self) -> (u32, u32) {
+        self.spreads
     }
 
     pub(crate) fn groups(&self) -> &Groups {

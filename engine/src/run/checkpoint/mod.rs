@@ -16,7 +16,7 @@ mod writer;
 pub(crate) use cut::{Cut, Parts, SplitCut};
 pub(crate) use layout::{StateLayout, layouts};
 pub(crate) use part::{Part, PartShape};
-pub(crate) use restore::{adopt, restore, share_out};
+pub(crate) use restore::{Room, adopt, restore, share_out};
 #[cfg(test)]
 pub(crate) use writer::WriterWork;
 pub(crate) use writer::{Task as WriterTask, Writer};

@@ -1,7 +1,8 @@
 //! A part of an operator's state, of whichever form: what snapshots share, checkpoints write and restores read.
 
-use crate::run::aggregate::{GroupTable, Groups, Shape, Slice};
-use crate::run::keyed::KeyedPart;
+use crate::run::aggregate::{GroupTable, Groups, GroupsPart, Shape, Slice, StoredGroups, stow};
+use crate::run::keyed::{KeyedPart, RowsPart, StoredRows};
+use crate::run::spill::SpillStore;
 use std::sync::{Arc, Weak};
 
 /// The slice of state that belongs to no slice of time.
@@ -11,23 +12,25 @@ pub(crate) const TIMELESS: Slice = Slice { start: 0, end: 0, from: 0 };
 #[derive(Debug, Clone)]
 pub(crate) enum Part {
     /// Groups of a slice of a window aggregation.
-    Groups(Slice, Arc<GroupTable>),
+    Groups(Slice, GroupsPart),
     /// Rows by key.
-    Rows(Arc<KeyedPart>),
+    Rows(RowsPart),
 }
 
 /// What the state of an operator consists of.
 #[derive(Debug, Clone)]
 pub(crate) enum PartShape {
-    Groups(Box<Shape>),
+    Groups(Arc<Shape>),
     Rows,
 }
 
-/// The memory that a part stands in.
+/// Where a part stands, in memory or on disk.
 #[derive(Debug, Clone)]
 pub(super) enum Memory {
     Groups(Weak<GroupTable>),
+    StoredGroups(Weak<StoredGroups>),
     Rows(Weak<KeyedPart>),
+    StoredRows(Weak<StoredRows>),
 }
 
 impl Memory {
@@ -35,15 +38,21 @@ impl Memory {
     pub(super) fn is_in_use(&self) -> bool {
         match self {
             Self::Groups(memory) => memory.strong_count() > 0,
+            Self::StoredGroups(memory) => memory.strong_count() > 0,
             Self::Rows(memory) => memory.strong_count() > 0,
+            Self::StoredRows(memory) => memory.strong_count() > 0,
         }
     }
 
-    /// Whether it is the memory of `part`, which then has not changed.
+    /// Whether it is where `part` stands, which then has not changed.
     pub(super) fn is_of(&self, part: &Part) -> bool {
         match (self, part) {
-            (Self::Groups(memory), Part::Groups(_, part)) => memory.as_ptr() == Arc::as_ptr(part),
-            (Self::Rows(memory), Part::Rows(part)) => memory.as_ptr() == Arc::as_ptr(part),
+            (Self::Groups(memory), Part::Groups(_, GroupsPart::Held(part))) => memory.as_ptr() == Arc::as_ptr(part),
+            (Self::StoredGroups(memory), Part::Groups(_, GroupsPart::Stored(part))) => {
+                memory.as_ptr() == Arc::as_ptr(part)
+            }
+            (Self::Rows(memory), Part::Rows(RowsPart::Held(part))) => memory.as_ptr() == Arc::as_ptr(part),
+            (Self::StoredRows(memory), Part::Rows(RowsPart::Stored(part))) => memory.as_ptr() == Arc::as_ptr(part),
             _ => false,
         }
     }
@@ -61,31 +70,60 @@ impl Part {
     /// Groups or entries in it.
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Groups(_, table) => table.groups().len(),
-            Self::Rows(part) => part.len(),
+            Self::Groups(_, groups) => groups.len(),
+            Self::Rows(rows) => rows.len(),
+        }
+    }
+
+    /// Bytes of memory; none for what is on disk.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Groups(_, GroupsPart::Held(table)) => table.bytes(),
+            Self::Rows(RowsPart::Held(rows)) => rows.bytes(),
+            _ => 0,
         }
     }
 
     pub(super) fn memory(&self) -> Memory {
         match self {
-            Self::Groups(_, table) => Memory::Groups(Arc::downgrade(table)),
-            Self::Rows(part) => Memory::Rows(Arc::downgrade(part)),
+            Self::Groups(_, GroupsPart::Held(table)) => Memory::Groups(Arc::downgrade(table)),
+            Self::Groups(_, GroupsPart::Stored(groups)) => Memory::StoredGroups(Arc::downgrade(groups)),
+            Self::Rows(RowsPart::Held(rows)) => Memory::Rows(Arc::downgrade(rows)),
+            Self::Rows(RowsPart::Stored(rows)) => Memory::StoredRows(Arc::downgrade(rows)),
         }
     }
 
     /// Writes it down.
     pub(super) fn save(&self) -> Result<Vec<u8>, String> {
         match self {
-            Self::Groups(_, table) => table.groups().save(),
-            Self::Rows(part) => part.save(),
+            Self::Groups(_, GroupsPart::Held(table)) => table.groups().save(),
+            Self::Groups(_, GroupsPart::Stored(groups)) => groups.saved(),
+            Self::Rows(RowsPart::Held(rows)) => rows.save(),
+            Self::Rows(RowsPart::Stored(rows)) => rows.saved(),
         }
     }
 
     /// Reads what [`Part::save`] wrote of state of this shape.
     pub(super) fn load(shape: &PartShape, slice: Slice, bytes: &[u8]) -> Result<Self, String> {
         match shape {
-            PartShape::Groups(shape) => Ok(Self::Groups(slice, Arc::new(GroupTable::of(Groups::load(shape, bytes)?)?))),
-            PartShape::Rows => Ok(Self::Rows(Arc::new(KeyedPart::load(bytes)?))),
+            PartShape::Groups(shape) => {
+                let table = GroupTable::of(Groups::load(shape, bytes)?)?;
+                Ok(Self::Groups(slice, GroupsPart::Held(Arc::new(table))))
+            }
+            PartShape::Rows => Ok(Self::Rows(RowsPart::Held(Arc::new(KeyedPart::load(bytes)?)))),
+        }
+    }
+
+    /// Moves it to disk.
+    pub(super) fn stow(self, shape: &PartShape, store: &Arc<SpillStore>) -> Result<Self, String> {
+        match (self, shape) {
+            (Self::Groups(slice, GroupsPart::Held(table)), PartShape::Groups(shape)) => {
+                let stored = stow(std::slice::from_ref(&table), shape, store).map_err(|e| e.to_string())?;
+                let kept = stored.into_iter().next().map_or(GroupsPart::Held(table), GroupsPart::Stored);
+                Ok(Self::Groups(slice, kept))
+            }
+            (Self::Rows(rows), _) => rows.stow(store).map(Self::Rows),
+            (other, _) => Ok(other),
         }
     }
 
@@ -97,25 +135,25 @@ impl Part {
         shares: &mut [Vec<Self>],
     ) -> Result<(), String> {
         let common = match self {
-            Self::Groups(_, table) => table.common(&owner),
-            Self::Rows(part) => part.common(&owner),
+            Self::Groups(_, groups) => groups.common(&owner),
+            Self::Rows(rows) => rows.common(&owner),
         };
         if let Some(owner) = common {
             shares[owner].push(self.clone());
             return Ok(());
         }
         match self {
-            Self::Groups(slice, table) => {
-                for (share, groups) in shares.iter_mut().zip(table.groups().clone().partition(parallelism, owner)) {
+            Self::Groups(slice, groups) => {
+                for (share, groups) in shares.iter_mut().zip(groups.groups()?.partition(parallelism, owner)) {
                     if groups.len() > 0 {
-                        share.push(Self::Groups(*slice, Arc::new(GroupTable::of(groups)?)));
+                        share.push(Self::Groups(*slice, GroupsPart::Held(Arc::new(GroupTable::of(groups)?))));
                     }
                 }
             }
-            Self::Rows(part) => {
-                for (share, part) in shares.iter_mut().zip(part.divide(parallelism, owner)) {
-                    if part.len() > 0 {
-                        share.push(Self::Rows(Arc::new(part)));
+            Self::Rows(rows) => {
+                for (share, rows) in shares.iter_mut().zip(rows.part()?.divide(parallelism, owner)) {
+                    if rows.len() > 0 {
+                        share.push(Self::Rows(RowsPart::Held(Arc::new(rows))));
                     }
                 }
             }

@@ -13,6 +13,7 @@ use crate::plan::{JobPlan, NodeKind};
 use crate::port::PortError;
 use crate::run::aggregate::owner_of;
 use crate::run::error::JobError;
+use crate::run::spill::SpillStore;
 use model::{Kind, Watermark};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -129,6 +130,7 @@ pub(crate) fn restore(
     allow_dropped: bool,
     plan: &JobPlan,
     shapes: &BTreeMap<String, PartShape>,
+    room: Option<Room>,
 ) -> Result<Option<Cut>, JobError> {
     let Some(storage) = &options.storage else { return Ok(None) };
     let port = JobError::port("the job's state");
@@ -138,7 +140,7 @@ pub(crate) fn restore(
         match read_manifest(storage, &candidate).and_then(|m| {
             let report = report(&m, plan);
             let objections = report.objections(allow_dropped);
-            Ok((load(storage, &m, &report, shapes, objections.is_empty())?, objections))
+            Ok((load(storage, &m, &report, (shapes, room.clone()), objections.is_empty())?, objections))
         }) {
             Ok((cut, objections)) if objections.is_empty() => {
                 damaged.iter().for_each(|e: &String| tracing::warn!("{e}; an earlier checkpoint is used"));
@@ -240,12 +242,31 @@ fn scans(plan: &JobPlan) -> Vec<String> {
     names
 }
 
+/// The memory that state may take as it is read; what is past it goes to disk.
+#[derive(Debug, Clone)]
+pub(crate) struct Room {
+    pub(crate) bytes: usize,
+    pub(crate) store: Arc<SpillStore>,
+}
+
+impl Room {
+    /// A part that was read, moved to disk where there is no room for it.
+    fn take_in(room: &mut Option<Self>, part: Part, shape: &PartShape) -> Result<Part, PortError> {
+        let Some(room) = room else { return Ok(part) };
+        if part.bytes() > room.bytes {
+            return part.stow(shape, &room.store).map_err(|e| PortError::new(Kind::Unavailable, e));
+        }
+        room.bytes -= part.bytes();
+        Ok(part)
+    }
+}
+
 /// Reads the parts that the script keeps; without `wanted` none of them.
 fn load(
     storage: &dyn CheckpointStorage,
     manifest: &Manifest,
     report: &StateReport,
-    shapes: &BTreeMap<String, PartShape>,
+    (shapes, mut room): (&BTreeMap<String, PartShape>, Option<Room>),
     wanted: bool,
 ) -> Result<Cut, PortError> {
     let mut cut = Cut { sinks: manifest.sinks.clone(), ..Cut::default() };
@@ -260,7 +281,7 @@ fn load(
             let loaded = load_part(storage, part, shape).map_err(|e| {
                 PortError::new(e.kind, format!("checkpoint {}, {name}: {}", manifest.number, e.message))
             })?;
-            parts.push(loaded);
+            parts.push(Room::take_in(&mut room, loaded, shape)?);
         }
         let (layout, watermark) = (Arc::new(operator.layout.clone()), Watermark(operator.watermark));
         cut.operators.insert(name.clone(), OperatorCut { layout, watermark, parts });

@@ -8,6 +8,7 @@ use super::restore::{load_part, manifest, report};
 use super::storage::CheckpointStorage;
 use crate::plan::{JobPlan, NodeKind};
 use crate::port::PortError;
+use crate::run::aggregate::GroupsPart;
 use crate::run::graph::shapes;
 use crate::types::{Field, Schema};
 use arrow_array::RecordBatch;
@@ -177,7 +178,10 @@ pub fn groups(
         if left == 0 {
             break;
         }
-        let Part::Groups(_, table) = load_part(storage, part, &PartShape::Groups(shape.clone()))? else { continue };
+        let Part::Groups(_, GroupsPart::Held(table)) = load_part(storage, part, &PartShape::Groups(shape.clone()))?
+        else {
+            continue;
+        };
         let count = table.groups().len().min(left);
         left -= count;
         let internal = |e: arrow_schema::ArrowError| PortError::new(Kind::Internal, e.to_string());

@@ -1,16 +1,16 @@
-//! Keyed state as one ordered map of bytes, in parts that snapshots share, and the times at which keys want to be woken.
+//! Keyed state as one ordered map of bytes, in pages that snapshots share, and the times at which keys want to be woken.
 //!
 //! The place of an entry is: the spread of its key (4 bytes, high end first), an area (1 byte), the key, and what the
-//! operator appends. Places of one key and area stand next to each other, and a part is a range of spreads.
+//! operator appends. Places of one key and area stand next to each other.
 
+use super::pages::{Pages, RowsPart};
 use super::rows::spread_of;
 use crate::run::aggregate::{loaded, saved};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::run::spill::Share;
+use serde_bytes::Bytes;
+use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::Arc;
 
-/// Parts of a state; a power of two.
-const PARTS: usize = 64;
 /// Bytes of memory that an entry takes beside its own.
 const ENTRY_BYTES: usize = 64;
 /// Bytes of a spread.
@@ -18,13 +18,13 @@ const SPREAD: usize = size_of::<u32>();
 /// The area of times at which a key wants to be woken.
 const TIMERS: u8 = 0;
 
-type Bytes = Box<[u8]>;
+type Boxed = Box<[u8]>;
 
 /// A key and its spread.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     /// The spread, room for the area, the key.
-    place: Bytes,
+    place: Boxed,
 }
 
 impl Key {
@@ -70,21 +70,18 @@ pub(crate) fn ordered_value(bytes: &[u8]) -> i64 {
     (u64::from_be_bytes(eight) ^ (1 << 63)) as i64
 }
 
-/// A range of a state's keys. Parts are shared with snapshots and copied when they are written again meanwhile.
+/// A range of a state's places. Parts are shared with snapshots and copied when they are written again meanwhile.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct KeyedPart {
-    entries: BTreeMap<Bytes, Bytes>,
+    entries: BTreeMap<Boxed, Boxed>,
     bytes: usize,
     /// No number that the state has given out is greater.
     sequence: u64,
 }
 
-fn spread(place: &[u8]) -> u32 {
+/// The spread of the key of a place.
+pub(super) fn spread(place: &[u8]) -> u32 {
     place.first_chunk::<SPREAD>().map_or(0, |s| u32::from_be_bytes(*s))
-}
-
-fn part_of(spread: u32) -> usize {
-    (spread >> (32 - PARTS.trailing_zeros())) as usize
 }
 
 fn size(place: &[u8], value: &[u8]) -> usize {
@@ -97,34 +94,71 @@ impl KeyedPart {
         self.entries.len()
     }
 
-    fn insert(&mut self, place: Bytes, value: Bytes) {
+    /// Bytes of memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// The first and the last place.
+    pub(super) fn bounds(&self) -> Option<(&[u8], &[u8])> {
+        Some((self.entries.first_key_value()?.0, self.entries.last_key_value()?.0))
+    }
+
+    pub(super) fn get(&self, place: &[u8]) -> Option<&[u8]> {
+        self.entries.get(place).map(|v| &**v)
+    }
+
+    /// All entries, in order.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.entries.iter().map(|(place, value)| (&**place, &**value))
+    }
+
+    /// The entries between two places, in order.
+    pub(super) fn range<'a>(
+        &'a self,
+        from: Bound<&[u8]>,
+        end: Bound<&[u8]>,
+    ) -> impl DoubleEndedIterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        self.entries.range::<[u8], _>((from, end)).map(|(place, value)| (&**place, &**value))
+    }
+
+    /// Whether there was nothing at the place.
+    pub(super) fn insert(&mut self, place: Boxed, value: Boxed, sequence: u64) -> bool {
+        self.sequence = self.sequence.max(sequence);
         let added = size(&place, &value);
         let place_bytes = place.len();
         self.bytes += added;
-        if let Some(old) = self.entries.insert(place, value) {
+        let old = self.entries.insert(place, value);
+        if let Some(old) = &old {
             self.bytes -= place_bytes + old.len() + ENTRY_BYTES;
         }
+        old.is_none()
     }
 
-    fn remove(&mut self, place: &[u8]) -> Option<Bytes> {
+    pub(super) fn remove(&mut self, place: &[u8]) -> Option<Boxed> {
         let value = self.entries.remove(place)?;
         self.bytes -= size(place, &value);
         Some(value)
     }
 
-    /// What `of` makes of the spread of every key where it is the same for all; `None` where it is not, and for none.
-    /// `of` must not fall where the spread rises.
-    pub(crate) fn common<T: PartialEq>(&self, of: impl Fn(u32) -> T) -> Option<T> {
-        let (least, _) = self.entries.first_key_value()?;
-        let (greatest, _) = self.entries.last_key_value()?;
-        (of(spread(least)) == of(spread(greatest))).then(|| of(spread(least)))
+    /// Takes the second half out; `None` where there are fewer than two entries.
+    pub(super) fn split(&mut self) -> Option<Self> {
+        let middle = self.entries.keys().nth(self.entries.len() / 2).filter(|_| self.entries.len() > 1)?.clone();
+        let entries = self.entries.split_off(&middle);
+        let bytes = entries.iter().map(|(place, value)| size(place, value)).sum();
+        self.bytes -= bytes;
+        Some(Self { entries, bytes, sequence: self.sequence })
     }
 
     /// The entries by what `of` makes of the spread of their key, a number below `parts`.
     pub(crate) fn divide(&self, parts: usize, of: impl Fn(u32) -> usize) -> Vec<Self> {
         let mut shares: Vec<Self> = (0..parts).map(|_| Self { sequence: self.sequence, ..Self::default() }).collect();
         for (place, value) in &self.entries {
-            shares[of(spread(place))].insert(place.clone(), value.clone());
+            shares[of(spread(place))].insert(place.clone(), value.clone(), self.sequence);
         }
         shares
     }
@@ -138,7 +172,7 @@ impl KeyedPart {
             bytes.extend_from_slice(place);
             bytes.extend_from_slice(value);
         }
-        saved(&(self.sequence, lengths, bytes))
+        saved(&(self.sequence, lengths, Bytes::new(&bytes)))
     }
 
     /// Reads what [`KeyedPart::save`] wrote.
@@ -146,9 +180,9 @@ impl KeyedPart {
     /// # Errors
     /// Says what is wrong when the bytes are anything else.
     pub(crate) fn load(bytes: &[u8]) -> Result<Self, String> {
-        let (sequence, lengths, bytes): (u64, Vec<(u32, u32)>, Vec<u8>) = loaded(bytes)?;
+        let (sequence, lengths, bytes): (u64, Vec<(u32, u32)>, &Bytes) = loaded(bytes)?;
         let mut part = Self { sequence, ..Self::default() };
-        let mut rest = bytes.as_slice();
+        let mut rest: &[u8] = bytes;
         for (place, value) in lengths {
             let entry = rest.split_at_checked(place as usize);
             let entry = entry.and_then(|(place, rest)| Some((place, rest.split_at_checked(value as usize)?)));
@@ -156,7 +190,7 @@ impl KeyedPart {
             if place.len() <= SPREAD || part.entries.last_key_value().is_some_and(|(last, _)| **last >= *place) {
                 return Err("the entries are not in order".to_owned());
             }
-            part.insert(place.into(), value.into());
+            part.insert(place.into(), value.into(), sequence);
             rest = behind;
         }
         if !rest.is_empty() {
@@ -169,42 +203,81 @@ impl KeyedPart {
 /// What one subtask of an operator keeps.
 #[derive(Debug)]
 pub(crate) struct KeyedState {
-    parts: Vec<Arc<KeyedPart>>,
-    /// The times at which keys want to be woken; they stand among the entries as well.
-    timers: BTreeSet<(i64, Key)>,
+    entries: Pages,
+    /// The times at which keys want to be woken, before the keys; they stand among the entries as well.
+    timers: Pages,
     sequence: u64,
+    /// Its part of the job's memory; `None` where nothing bounds it.
+    share: Option<Share>,
 }
 
 impl KeyedState {
     /// A state of these parts.
-    pub(crate) fn of(parts: Vec<Arc<KeyedPart>>) -> Self {
-        let mut own: Vec<Arc<KeyedPart>> = (0..PARTS).map(|_| Arc::default()).collect();
-        let (mut timers, mut sequence) = (BTreeSet::new(), 0);
+    ///
+    /// # Errors
+    /// When what is on disk cannot be read, or what memory has no room for cannot be moved there.
+    pub(crate) fn of(mut parts: Vec<RowsPart>, share: Option<Share>) -> Result<Self, String> {
+        let (entries, timers) = (Pages::default(), Pages::default());
+        let mut state = Self { entries, timers, sequence: 0, share };
+        parts.sort_by(|a, b| a.first().cmp(&b.first()));
         for part in parts {
-            sequence = sequence.max(part.sequence);
-            timers.extend(part.entries.keys().filter_map(|place| timer(place)));
-            match part.common(part_of).filter(|at| own[*at].entries.is_empty()) {
-                Some(at) => own[at] = part,
-                None => part.entries.iter().for_each(|(place, value)| {
-                    Arc::make_mut(&mut own[part_of(spread(place))]).insert(place.clone(), value.clone());
-                }),
+            state.wake_all(&part)?;
+            state.entries.append(part)?;
+            state.settle();
+            state.failure().map_or(Ok(()), |failure| Err(failure.to_owned()))?;
+        }
+        state.sequence = state.entries.sequence();
+        Ok(state)
+    }
+
+    /// Notes the times at which the keys of a part want to be woken.
+    fn wake_all(&mut self, part: &RowsPart) -> Result<(), String> {
+        for (place, _) in part.part()?.entries() {
+            if let Some((at, key)) = timer(place) {
+                self.timers.insert(timer_place(at, &key), Boxed::default(), 0);
             }
         }
-        Self { parts: own, timers, sequence }
+        Ok(())
     }
 
     /// The parts with entries, as they are now. What changes later changes a copy.
-    pub(crate) fn freeze(&self) -> Vec<Arc<KeyedPart>> {
-        self.parts.iter().filter(|p| !p.entries.is_empty()).cloned().collect()
+    pub(crate) fn freeze(&self) -> Vec<RowsPart> {
+        self.entries.freeze()
     }
 
     /// Bytes of memory.
     pub(crate) fn bytes(&self) -> usize {
-        self.parts.iter().map(|p| p.bytes).sum::<usize>() + self.timers.len() * ENTRY_BYTES
+        self.entries.bytes() + self.timers.bytes()
     }
 
-    fn part(&self, place: &[u8]) -> &KeyedPart {
-        &self.parts[part_of(spread(place))]
+    /// Why something that is on disk could not be had, or be brought there. What was answered since is not to be used.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.entries.failure().or(self.timers.failure())
+    }
+
+    /// Keeps to its part of the job's memory.
+    pub(crate) fn settle(&mut self) {
+        let bytes = self.bytes();
+        let Some(share) = &mut self.share else { return };
+        let surplus = share.hold(bytes);
+        if surplus == 0 {
+            return;
+        }
+        let store = share.store().clone();
+        let of_timers = (surplus as f64 * self.timers.bytes() as f64 / bytes.max(1) as f64) as usize;
+        self.entries.stow(surplus - of_timers, &store);
+        self.timers.stow(of_timers, &store);
+        let held = self.bytes();
+        if let Some(share) = &mut self.share {
+            share.hold(held);
+        }
+    }
+
+    fn settle_if_due(&mut self) {
+        let bytes = self.bytes();
+        if self.share.as_ref().is_some_and(|share| share.is_due(bytes)) {
+            self.settle();
+        }
     }
 
     /// A number greater than all before it, also after a restart.
@@ -214,65 +287,64 @@ impl KeyedState {
     }
 
     pub(crate) fn get(&self, place: &[u8]) -> Option<&[u8]> {
-        self.part(place).entries.get(place).map(|v| &**v)
+        self.entries.get(place)
     }
 
     pub(crate) fn put(&mut self, place: Vec<u8>, value: &[u8]) {
-        let part = Arc::make_mut(&mut self.parts[part_of(spread(&place))]);
-        part.insert(place.into(), value.into());
-        part.sequence = part.sequence.max(self.sequence);
+        self.entries.insert(place.into(), value.into(), self.sequence);
+        self.settle_if_due();
     }
 
-    pub(crate) fn remove(&mut self, place: &[u8]) -> Option<Bytes> {
-        // A part that does not have it is not copied.
-        self.get(place)?;
-        Arc::make_mut(&mut self.parts[part_of(spread(place))]).remove(place)
+    pub(crate) fn remove(&mut self, place: &[u8]) -> Option<Boxed> {
+        let removed = self.entries.remove(place);
+        self.settle_if_due();
+        removed
     }
 
     /// The entries whose place begins with `prefix`, in order.
     pub(crate) fn within<'a>(&'a self, prefix: &'a [u8]) -> impl DoubleEndedIterator<Item = (&'a [u8], &'a [u8])> {
         let mut behind = prefix.to_vec();
         while behind.pop_if(|b| *b == u8::MAX).is_some() {}
-        let end = match behind.last_mut() {
-            Some(last) => {
-                *last += 1;
-                Bound::Excluded(behind.into_boxed_slice())
-            }
-            None => Bound::Unbounded,
-        };
-        let range = self.part(prefix).entries.range::<[u8], _>((Bound::Included(prefix), end.as_ref().map(|b| &**b)));
-        // The bound is only looked at while the range is made.
-        range.map(|(place, value)| (&**place, &**value))
+        let end = behind.last_mut().map(|last| *last += 1).map(|()| behind.into_boxed_slice());
+        self.entries.range(prefix, end)
     }
 
     /// Has the key woken when the watermark reaches `at`.
     pub(crate) fn wake_at(&mut self, key: &Key, at: i64) {
-        if self.timers.insert((at, key.clone())) {
+        if self.timers.insert(timer_place(at, key), Boxed::default(), 0) {
             self.put(key.place(TIMERS, &[&ordered(at)]), &[]);
         }
     }
 
     /// Has the key not woken at `at` any more.
     pub(crate) fn let_sleep(&mut self, key: &Key, at: i64) {
-        if self.timers.remove(&(at, key.clone())) {
+        if self.timers.remove(&timer_place(at, key)).is_some() {
             self.remove(&key.place(TIMERS, &[&ordered(at)]));
         }
     }
 
     /// When the next key is to be woken.
     pub(crate) fn next_due(&self) -> Option<i64> {
-        self.timers.first().map(|(at, _)| *at)
+        self.timers.first().map(|(place, _)| ordered_value(place))
     }
 
     /// The next key to be woken by `watermark`, taken out.
     pub(crate) fn due(&mut self, watermark: i64) -> Option<(i64, Key)> {
-        if self.timers.first()?.0 > watermark {
+        let (place, _) = self.timers.first()?;
+        let at = ordered_value(place);
+        if at > watermark {
             return None;
         }
-        let (at, key) = self.timers.pop_first()?;
+        let (place, key): (Boxed, Key) = (place.into(), Key { place: place[8..].into() });
+        self.timers.remove(&place);
         self.remove(&key.place(TIMERS, &[&ordered(at)]));
         Some((at, key))
     }
+}
+
+/// Where a timer stands among the timers.
+fn timer_place(at: i64, key: &Key) -> Boxed {
+    [&ordered(at)[..], &key.place].concat().into()
 }
 
 /// The time and the key of a place in the area of timers.
@@ -288,11 +360,13 @@ fn timer(place: &[u8]) -> Option<(i64, Key)> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
 
     const AREA: u8 = 7;
 
     fn filled(entries: &BTreeMap<(Vec<u8>, Vec<u8>), Vec<u8>>) -> KeyedState {
-        let mut state = KeyedState::of(Vec::new());
+        let mut state = KeyedState::of(Vec::new(), None).unwrap();
         for ((key, below), value) in entries {
             state.put(Key::new(key).place(AREA, &[below]), value);
             state.wake_at(&Key::new(key), below.len() as i64);
@@ -314,11 +388,11 @@ mod tests {
             let state = filled(&entries);
             let mut parts = Vec::new();
             for part in state.freeze() {
-                let loaded = KeyedPart::load(&part.save().unwrap()).unwrap();
+                let loaded = KeyedPart::load(&part.part().unwrap().save().unwrap()).unwrap();
                 let owner = |spread: u32| crate::run::aggregate::owner_of(spread, 128, subtasks);
-                parts.extend(loaded.divide(subtasks, owner).into_iter().map(Arc::new));
+                parts.extend(loaded.divide(subtasks, owner).into_iter().map(|part| RowsPart::Held(Arc::new(part))));
             }
-            let mut again = KeyedState::of(parts);
+            let mut again = KeyedState::of(parts, None).unwrap();
             prop_assert_eq!(again.bytes(), state.bytes());
             for (key, _) in entries.keys() {
                 let prefix = Key::new(key).place(AREA, &[]);
@@ -351,12 +425,12 @@ mod tests {
         #[test]
         fn any_bytes_are_a_part_or_are_refused(entries in entries(), at in any::<prop::sample::Index>(), with in any::<u8>()) {
             for part in filled(&entries).freeze() {
-                let mut bytes = part.save().unwrap();
+                let mut bytes = part.part().unwrap().save().unwrap();
                 let at = at.index(bytes.len());
                 bytes[at] = with;
                 for bytes in [&bytes, &bytes[..at].to_vec()] {
                     if let Ok(part) = KeyedPart::load(bytes) {
-                        let _state = KeyedState::of(vec![Arc::new(part)]);
+                        let _state = KeyedState::of(vec![RowsPart::Held(Arc::new(part))], None).unwrap();
                     }
                 }
             }
@@ -372,12 +446,12 @@ mod tests {
     #[test]
     fn a_snapshot_does_not_change() {
         let key = Key::new(b"k");
-        let mut state = KeyedState::of(Vec::new());
+        let mut state = KeyedState::of(Vec::new(), None).unwrap();
         state.put(key.place(AREA, &[b"1"]), b"old");
         let frozen = state.freeze();
         state.put(key.place(AREA, &[b"1"]), b"new");
         state.put(key.place(AREA, &[b"2"]), b"more");
-        assert_eq!(KeyedState::of(frozen).get(&key.place(AREA, &[b"1"])), Some(b"old".as_slice()));
+        assert_eq!(KeyedState::of(frozen, None).unwrap().get(&key.place(AREA, &[b"1"])), Some(b"old".as_slice()));
         assert_eq!(state.within(&key.place(AREA, &[])).count(), 2);
     }
 }

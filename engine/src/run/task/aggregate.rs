@@ -59,6 +59,7 @@ impl AggregateTask {
             After::Idle => self.pipeline.idle(),
         }
         self.leaving = None;
+        self.state.settle().map_err(JobError::arrow(&self.place))?;
         self.gauge.set(self.state.bytes() as u64);
         Ok(true)
     }

@@ -91,7 +91,15 @@ impl KeyedTask {
             timeless: Vec::new(),
         };
         self.operator.update(&input, &mut work)?;
-        Ok((work.late, work.timeless))
+        let (late, timeless) = (work.late, work.timeless);
+        self.check_state()?;
+        Ok((late, timeless))
+    }
+
+    /// Nothing that was made of state that could not be read may leave.
+    fn check_state(&self) -> Result<(), ArrowError> {
+        let failure = self.state.failure();
+        failure.map_or(Ok(()), |failure| Err(ArrowError::ExternalError(failure.to_owned().into())))
     }
 
     /// Hands changes on when there are enough of them, or all.
@@ -109,6 +117,8 @@ impl KeyedTask {
         self.watermark = watermark;
         while self.changes.len() < BATCH_ROWS {
             let Some((at, key)) = self.state.due(watermark.0) else {
+                self.state.settle();
+                self.check_state().map_err(JobError::arrow(&self.place))?;
                 self.leave(true)?;
                 self.rising = None;
                 self.gauge.set(self.state.bytes() as u64);
@@ -119,7 +129,8 @@ impl KeyedTask {
             let (late, timeless) = (Vec::new(), Vec::new());
             let (state, out, now_ms) = (&mut self.state, &mut self.changes, 0);
             let mut work = Work { state, out, watermark: watermark.0, now_ms, late, timeless };
-            self.operator.fire(&key, at, &mut work).map_err(JobError::arrow(&self.place))?;
+            let fired = self.operator.fire(&key, at, &mut work).and_then(|()| self.check_state());
+            fired.map_err(JobError::arrow(&self.place))?;
         }
         self.leave(true)?;
         Ok(false)
