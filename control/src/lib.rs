@@ -11,6 +11,7 @@ pub mod metrics;
 mod restart;
 mod runner;
 pub mod scaling;
+mod snapshots;
 mod status;
 
 pub use application::{ApplicationSpec, SpecError};

@@ -5,9 +5,11 @@
 
 use crate::catalog::{Catalog, Entry};
 use crate::restart::Failures;
+use crate::snapshots::{has_room, name_of_stop, too_many};
 use crate::{
     ApplicationSpec, RestartPolicy, RunMetrics, RunState, Runner, RunnerError, Running, SnapshotInfo, SpecError, Status,
 };
+use model::limits::SNAPSHOTS_PER_APPLICATION_MAX;
 use model::{Classified, Env, Kind, SealedError};
 use parking_lot::{Condvar, Mutex};
 use std::collections::BTreeMap;
@@ -96,6 +98,19 @@ pub enum ControlError {
         /// The name that was wanted.
         snapshot: String,
     },
+    /// The application has as many snapshots as it may, and somebody has named each of them.
+    #[error("application {0} has {SNAPSHOTS_PER_APPLICATION_MAX} snapshots, which is the most; remove one first")]
+    SnapshotsFull(String),
+    /// The snapshot that comes before a stop could not be taken; the application goes on running.
+    #[error(
+        "application {name} goes on running: the snapshot before its stop failed: {cause}; a forced stop takes none"
+    )]
+    StopSnapshot {
+        /// The application.
+        name: String,
+        /// Why there is no snapshot.
+        cause: Box<ControlError>,
+    },
     /// What was asked does not go with what the application is doing.
     #[error("application {name} is {status}; {hint}")]
     Status {
@@ -125,7 +140,10 @@ impl Classified for ControlError {
         match self {
             Self::Spec(e) => e.kind(),
             Self::Unknown(_) | Self::Snapshot { .. } => Kind::NotFound,
-            Self::Exists(_) | Self::SnapshotTaken { .. } | Self::Status { .. } => Kind::Conflict,
+            Self::Exists(_) | Self::SnapshotTaken { .. } | Self::SnapshotsFull(_) | Self::Status { .. } => {
+                Kind::Conflict
+            }
+            Self::StopSnapshot { cause, .. } => cause.kind(),
             Self::Runner(e) => e.kind(),
             Self::Sealed(e) => e.kind(),
             Self::Catalog(_) => Kind::Corrupt,
@@ -194,19 +212,56 @@ impl Applications {
         Ok(())
     }
 
-    /// Stops the application; its results are durable when this returns.
+    /// Stops the application; its results are durable when this returns. What it has come to is kept as a snapshot first,
+    /// whose name tells the time, unless the stop is `forced` or there is no run that goes well; the oldest snapshots of
+    /// former stops make room for it.
     ///
     /// # Errors
-    /// When there is none of this name, it does not run, or its results could not be made durable.
-    pub fn stop(&self, name: &str) -> Result<(), ControlError> {
+    /// When there is none of this name, it does not run, its snapshot could not be taken (then it goes on running), or its
+    /// results could not be made durable.
+    pub fn stop(&self, name: &str, forced: bool) -> Result<Option<SnapshotInfo>, ControlError> {
         let running = {
             let mut state = self.shared.state.lock();
             let application = state.get(name)?;
             if !matches!(application.status, Status::Running | Status::Starting) {
                 return Err(application.refused("only a RUNNING application can be stopped"));
             }
-            application.wanted = false;
             application.become_(Status::Stopping);
+            application.running.clone()
+        };
+        let kept = match &running {
+            Some(running) if !forced => self.keep_before_stop(name, running.as_ref()),
+            _ => Ok(None),
+        };
+        match kept {
+            Ok(snapshot) => self.end_run(name).map(|()| snapshot),
+            Err(error) => {
+                // The supervisor looks after it again, and sees what has happened meanwhile.
+                self.shared.state.lock().get(name)?.become_(Status::Running);
+                self.shared.wake.notify_all();
+                Err(ControlError::StopSnapshot { name: name.to_owned(), cause: Box::new(error) })
+            }
+        }
+    }
+
+    /// The snapshot before a stop; `None` where the run has ended and has nothing more to give.
+    fn keep_before_stop(&self, name: &str, running: &dyn Running) -> Result<Option<SnapshotInfo>, ControlError> {
+        if running.state() != RunState::Running {
+            return Ok(None);
+        }
+        match self.keep(name, running, &name_of_stop(self.shared.env.now_ms())) {
+            // What broke or ended on the way is stopped all the same.
+            Err(_) if running.state() != RunState::Running => Ok(None),
+            kept => kept.map(Some),
+        }
+    }
+
+    /// Ends the run of an application that is being stopped.
+    fn end_run(&self, name: &str) -> Result<(), ControlError> {
+        let running = {
+            let mut state = self.shared.state.lock();
+            let application = state.get(name)?;
+            application.wanted = false;
             application.running.take()
         };
         let stopped = running.map_or(Ok(()), |running| running.stop());
@@ -256,11 +311,27 @@ impl Applications {
             application.expect(Status::Running, "a snapshot is taken of a RUNNING application")?;
             application.running.clone()
         };
-        if self.snapshots(name)?.iter().any(|known| known.name == snapshot) {
+        let running = running.ok_or_else(|| ControlError::Unknown(name.to_owned()))?;
+        self.keep(name, running.as_ref(), snapshot)
+    }
+
+    /// Takes a snapshot where there is room for it, and removes the automatic ones that are too many then.
+    fn keep(&self, name: &str, running: &dyn Running, snapshot: &str) -> Result<SnapshotInfo, ControlError> {
+        let mut names = self.shared.runner.snapshot_names(name)?;
+        if names.iter().any(|known| known == snapshot) {
             return Err(ControlError::SnapshotTaken { name: name.to_owned(), snapshot: snapshot.to_owned() });
         }
-        let refused = || ControlError::Unknown(name.to_owned());
-        running.ok_or_else(refused)?.snapshot(snapshot).map_err(ControlError::from)
+        if !has_room(&names) {
+            return Err(ControlError::SnapshotsFull(name.to_owned()));
+        }
+        let taken = running.snapshot(snapshot)?;
+        names.push(snapshot.to_owned());
+        for old in too_many(&names) {
+            if let Err(error) = self.shared.runner.remove_snapshot(name, old) {
+                tracing::warn!(application = name, snapshot = old, %error, "an old snapshot could not be removed");
+            }
+        }
+        Ok(taken)
     }
 
     /// The snapshots of an application, the newest first.
@@ -287,7 +358,8 @@ impl Applications {
     /// # Errors
     /// When there is no such application or snapshot, the parallelism is out of bounds, or it neither runs nor is ready.
     pub fn restore(&self, name: &str, snapshot: &str, parallelism: Option<u32>) -> Result<(), ControlError> {
-        if !self.snapshots(name)?.iter().any(|known| known.name == snapshot) {
+        self.shared.state.lock().get(name)?;
+        if !self.shared.runner.snapshot_names(name)?.iter().any(|known| known == snapshot) {
             return Err(ControlError::Snapshot { name: name.to_owned(), snapshot: snapshot.to_owned() });
         }
         let spec = {
@@ -299,7 +371,8 @@ impl Applications {
             spec
         };
         if self.view(name)?.status != Status::Ready {
-            self.stop(name)?;
+            // What it goes back to is there: what it leaves needs no name.
+            self.stop(name, true)?;
         }
         let mut state = self.shared.state.lock();
         let application = state.get(name)?;

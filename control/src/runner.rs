@@ -25,6 +25,12 @@ pub trait Runner: Send + Sync {
     /// When they cannot be read.
     fn snapshots(&self, name: &str) -> Result<Vec<SnapshotInfo>, RunnerError>;
 
+    /// The names of the snapshots alone, in any order: that takes one look, however many there are.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    fn snapshot_names(&self, name: &str) -> Result<Vec<String>, RunnerError>;
+
     /// Removes a snapshot.
     ///
     /// # Errors

@@ -1,9 +1,11 @@
 //! View models: what the page shows, free of any protocol. They are serialised to the page as they stand here.
 
+mod applications;
 mod pipeline;
 mod results;
 mod streams;
 
+pub use applications::ApplicationLine;
 pub use pipeline::{
     Application, ApplicationState, BadSample, Index, IndexName, LateWindow, Pipeline, Replay, ReplayState, Shard,
     Snapshot, Stream, StreamStatus,

@@ -133,8 +133,12 @@ impl Runner for EmbeddedRunner {
         Ok(found)
     }
 
+    fn snapshot_names(&self, name: &str) -> Result<Vec<String>, RunnerError> {
+        engine::run::snapshots(&self.folder(name)?).map_err(|e| port_error(name, &e))
+    }
+
     fn remove_snapshot(&self, name: &str, snapshot: &str) -> Result<(), RunnerError> {
-        if !self.snapshots(name)?.iter().any(|known| known.name == snapshot) {
+        if !self.snapshot_names(name)?.iter().any(|known| known == snapshot) {
             let message = format!("application {name} has no snapshot {snapshot:?}");
             return Err(RunnerError::new(Kind::NotFound, message));
         }

@@ -1,7 +1,7 @@
-//! `hailstream app`: applications and what they keep, read from the data directory, whether a platform runs on it or not.
+//! Applications and what they keep, read from the data directory, whether a platform runs on it or not.
 
+use super::args::{AppPlace, AppState};
 use super::{Failure, say};
-use crate::cli::{AppAction, AppArgs, AppPlace, AppState};
 use crate::wiring::{DescribedTables, plan_of, state_folder};
 use chrono::DateTime;
 use control::{ApplicationSpec, Applications};
@@ -14,16 +14,6 @@ use std::path::Path;
 
 /// Slices of an operator that are listed one by one; the others are summed up.
 const SLICES_SHOWN: usize = 12;
-
-pub(super) fn run(args: &AppArgs) -> Result<(), Failure> {
-    match &args.action {
-        AppAction::List(place) => list(place),
-        AppAction::State { of, groups: None, .. } => state(of),
-        AppAction::State { of, groups: Some(operator), limit } => show_groups(of, operator, *limit),
-        AppAction::Check { of, script } => check(of, script),
-        AppAction::Snapshots { name, place } => list_snapshots(name, place),
-    }
-}
 
 fn applications(place: &AppPlace) -> Result<Vec<ApplicationSpec>, Failure> {
     Ok(Applications::read(&place.data_dir.join("control"))?)
@@ -49,7 +39,7 @@ fn restore(of: &AppState) -> Restore {
     of.snapshot.clone().map_or(Restore::Latest, Restore::Snapshot)
 }
 
-fn list(place: &AppPlace) -> Result<(), Failure> {
+pub(super) fn list(place: &AppPlace) -> Result<(), Failure> {
     for spec in applications(place)? {
         if place.json {
             say(&json!({ "name": spec.name, "parallelism": spec.parallelism, "kpus": spec.kpus() }).to_string());
@@ -60,7 +50,7 @@ fn list(place: &AppPlace) -> Result<(), Failure> {
     Ok(())
 }
 
-fn list_snapshots(name: &str, place: &AppPlace) -> Result<(), Failure> {
+pub(super) fn list_snapshots(name: &str, place: &AppPlace) -> Result<(), Failure> {
     application(name, place)?;
     let storage = storage(name, place)?;
     for snapshot in snapshots(&storage)? {
@@ -86,7 +76,7 @@ fn moment(ms: i64) -> String {
     at.map_or_else(|| "the end of time".to_owned(), |at| at.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
 }
 
-fn state(of: &AppState) -> Result<(), Failure> {
+pub(super) fn state(of: &AppState) -> Result<(), Failure> {
     application(&of.name, &of.place)?;
     let view = inspect(&storage(&of.name, &of.place)?, &restore(of))?;
     let view = view.ok_or_else(|| format!("application {} has no checkpoint yet", of.name))?;
@@ -157,7 +147,7 @@ fn plan(spec: &ApplicationSpec) -> Result<JobPlan, Failure> {
     Ok(plan_of(spec, &DescribedTables)?)
 }
 
-fn show_groups(of: &AppState, operator: &str, limit: usize) -> Result<(), Failure> {
+pub(super) fn show_groups(of: &AppState, operator: &str, limit: usize) -> Result<(), Failure> {
     let plan = plan(&application(&of.name, &of.place)?)?;
     for part in groups(&storage(&of.name, &of.place)?, &restore(of), &plan, operator, limit)? {
         let encoder = JsonEncoder::new(&part.schema, JsonOptions::default());
@@ -177,7 +167,7 @@ fn show_groups(of: &AppState, operator: &str, limit: usize) -> Result<(), Failur
     Ok(())
 }
 
-fn check(of: &AppState, script: &Path) -> Result<(), Failure> {
+pub(super) fn check(of: &AppState, script: &Path) -> Result<(), Failure> {
     let spec = application(&of.name, &of.place)?;
     let script = std::fs::read_to_string(script).map_err(|e| format!("{}: {e}", script.display()))?;
     let plan = plan(&ApplicationSpec { script, ..spec })?;
