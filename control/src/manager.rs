@@ -1,7 +1,7 @@
 //! Keeps every application in the state that is wanted of it: starts, stops, rescales, restarts after failures.
 //!
 //! One supervisor thread looks at all runs several times a second; requests and supervisor share one lock, which is
-//! never held while someone waits for a client.
+//! never held while someone waits for a client, or for whoever keeps the state of applications.
 
 use crate::catalog::{Catalog, Entry};
 use crate::restart::Failures;
@@ -11,7 +11,7 @@ use crate::{
 };
 use model::limits::SNAPSHOTS_PER_APPLICATION_MAX;
 use model::{Classified, Env, Kind, SealedError};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -49,10 +49,18 @@ struct Application {
     snapshot: Option<String>,
     status: Status,
     running: Option<Arc<dyn Running>>,
+    /// It is being started now, outside the lock.
+    launching: bool,
     failures: Failures,
     restarts: u64,
     started_ms: u64,
     retry_at_ms: u64,
+}
+
+/// An application that is to be started, and what with.
+struct Launch {
+    spec: ApplicationSpec,
+    snapshot: Option<String>,
 }
 
 /// What is to be seen of one application.
@@ -222,6 +230,9 @@ impl Applications {
     pub fn stop(&self, name: &str, forced: bool) -> Result<Option<SnapshotInfo>, ControlError> {
         let running = {
             let mut state = self.shared.state.lock();
+            while state.get(name)?.launching {
+                self.shared.wake.wait(&mut state);
+            }
             let application = state.get(name)?;
             if !matches!(application.status, Status::Running | Status::Starting) {
                 return Err(application.refused("only a RUNNING application can be stopped"));
@@ -396,9 +407,13 @@ impl Applications {
         let mut state = self.shared.state.lock();
         let application = state.get(name)?;
         application.expect(Status::Ready, "stop it first")?;
-        // First its state: another application of the same name must not go on from it.
-        self.shared.runner.forget(name)?;
         application.become_(Status::Deleting);
+        // First its state: another application of the same name must not go on from it. Who keeps it may be far away.
+        let forgotten = MutexGuard::unlocked(&mut state, || self.shared.runner.forget(name));
+        if let Err(error) = forgotten {
+            state.get(name)?.status = Status::Ready;
+            return Err(error.into());
+        }
         let removed = state.applications.remove(name);
         let saved = self.shared.save(&state);
         if let (Err(_), Some(mut application)) = (&saved, removed) {
@@ -459,17 +474,31 @@ impl Shared {
         let mut state = self.state.lock();
         while !state.closing {
             let now_ms = self.env.now_ms();
-            let mut restored = false;
-            for application in state.applications.values_mut() {
-                let wanted = application.snapshot.is_some();
-                application.step(now_ms, &*self.runner, self.policy);
-                restored |= wanted && application.snapshot.is_none();
-            }
-            if restored && let Err(error) = self.save(&state) {
-                tracing::error!(%error, "it cannot be noted that an application has begun with its snapshot");
+            let policy = self.policy;
+            let due: Vec<Launch> = state.applications.values_mut().filter_map(|a| a.step(now_ms, policy)).collect();
+            for launch in due {
+                // State may be read from far away: whoever looks at applications meanwhile does not wait for it.
+                let started =
+                    MutexGuard::unlocked(&mut state, || self.runner.start(&launch.spec, launch.snapshot.as_deref()));
+                self.launched(&mut state, &launch, started);
             }
             self.wake.wait_for(&mut state, Duration::from_millis(TICK_MS));
         }
+    }
+
+    fn launched(&self, state: &mut State, launch: &Launch, started: Result<Arc<dyn Running>, RunnerError>) {
+        let now_ms = self.env.now_ms();
+        // Nothing removes an application that is being started.
+        let Ok(application) = state.get(&launch.spec.name) else { return };
+        let has_begun = started.is_ok();
+        application.launched(started, now_ms, self.policy);
+        if has_begun
+            && launch.snapshot.is_some()
+            && let Err(error) = self.save(state)
+        {
+            tracing::error!(%error, "it cannot be noted that an application has begun with its snapshot");
+        }
+        self.wake.notify_all();
     }
 
     fn save(&self, state: &State) -> Result<(), ControlError> {
@@ -499,6 +528,7 @@ impl Application {
             snapshot: entry.snapshot,
             status: if entry.wanted { Status::Starting } else { Status::Ready },
             running: None,
+            launching: false,
             failures: Failures::default(),
             restarts: 0,
             started_ms: 0,
@@ -533,17 +563,22 @@ impl Application {
         ControlError::Status { name: self.spec.name.clone(), status: self.status, hint }
     }
 
-    /// One look at the application: what is due is done.
-    fn step(&mut self, now_ms: u64, runner: &dyn Runner, policy: RestartPolicy) {
+    /// One look at the application: what is due is done, or given back to be started.
+    fn step(&mut self, now_ms: u64, policy: RestartPolicy) -> Option<Launch> {
         match self.status {
-            Status::Starting if now_ms >= self.retry_at_ms => self.launch(now_ms, runner, policy),
+            Status::Starting if now_ms >= self.retry_at_ms => {
+                self.launching = true;
+                return Some(Launch { spec: self.spec.clone(), snapshot: self.snapshot.clone() });
+            }
             Status::Running => self.look_after(now_ms, policy),
             _ => {}
         }
+        None
     }
 
-    fn launch(&mut self, now_ms: u64, runner: &dyn Runner, policy: RestartPolicy) {
-        match runner.start(&self.spec, self.snapshot.as_deref()) {
+    fn launched(&mut self, started: Result<Arc<dyn Running>, RunnerError>, now_ms: u64, policy: RestartPolicy) {
+        self.launching = false;
+        match started {
             Ok(running) => {
                 // From here on its own checkpoints hold.
                 self.snapshot = None;

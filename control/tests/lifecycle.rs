@@ -25,6 +25,8 @@ struct Script {
     forgotten: Vec<String>,
     snapshots: Vec<String>,
     fail_snapshots: bool,
+    /// A start waits until this is taken away.
+    slow_start: Option<std::sync::mpsc::Receiver<()>>,
     /// What each start began with.
     began_with: Vec<Option<String>>,
 }
@@ -38,6 +40,8 @@ impl Runner for Puppet {
     }
 
     fn start(&self, spec: &ApplicationSpec, snapshot: Option<&str>) -> Result<Arc<dyn Running>, RunnerError> {
+        let slow = self.0.lock().slow_start.take();
+        let _over = slow.map(|over| over.recv());
         let mut script = self.0.lock();
         if script.fail_next_starts > 0 {
             script.fail_next_starts -= 1;
@@ -204,6 +208,28 @@ fn a_stop_keeps_what_the_application_has_come_to_unless_it_is_forced() {
     assert_eq!((applications.view("taxi").unwrap().status, puppet.0.lock().stopped), (Status::Running, 2));
     assert_eq!(applications.stop("taxi", true).unwrap(), None);
     assert_eq!((applications.view("taxi").unwrap().status, puppet.0.lock().stopped), (Status::Ready, 3));
+}
+
+#[test]
+fn a_start_that_takes_its_time_holds_up_nobody_but_a_stop_of_the_same_application() {
+    let (dir, puppet) = (tempfile::tempdir().unwrap(), Puppet::default());
+    let applications = open(dir.path(), &puppet);
+    applications.create(spec("good")).unwrap();
+    let (over, slow) = std::sync::mpsc::channel();
+    puppet.0.lock().slow_start = Some(slow);
+    applications.start("taxi").unwrap();
+    while puppet.0.lock().slow_start.is_some() {
+        std::thread::yield_now();
+    }
+    assert_eq!(applications.view("taxi").unwrap().status, Status::Starting, "it is looked at meanwhile");
+    applications.create(ApplicationSpec { name: "other".into(), ..spec("good") }).unwrap();
+    std::thread::scope(|scope| {
+        let stop = scope.spawn(|| applications.stop("taxi", true));
+        over.send(()).unwrap();
+        assert_eq!(stop.join().unwrap().unwrap(), None);
+    });
+    assert_eq!(applications.view("taxi").unwrap().status, Status::Ready);
+    assert_eq!(puppet.0.lock().stopped, 1, "what had been started is stopped");
 }
 
 #[test]

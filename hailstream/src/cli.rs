@@ -50,6 +50,9 @@ pub(crate) struct PlatformArgs {
     /// Data directory; made where there is none
     #[arg(long, env = "HAILSTREAM_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// Where applications keep checkpoints and snapshots: a folder, or s3://bucket/prefix [default: in the data directory]
+    #[arg(long, env = "HAILSTREAM_CHECKPOINT_DIR", value_name = "PLACE")]
+    pub(crate) checkpoint_dir: Option<String>,
     /// Address that the doors listen on; one that is not loopback needs credentials [default: 127.0.0.1]
     #[arg(long, env = "HAILSTREAM_BIND", value_name = "ADDRESS")]
     pub(crate) bind: Option<IpAddr>,

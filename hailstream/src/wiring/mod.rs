@@ -14,6 +14,7 @@ mod put_target;
 mod rest_lookup;
 mod results;
 mod runner;
+mod state_place;
 mod stream_source;
 mod streams;
 
@@ -26,4 +27,5 @@ pub(crate) use put_target::Remembering;
 pub use put_target::{HttpTarget, StoreTarget};
 pub(crate) use rest_lookup::{REST_LOOKUP, RestLookups};
 pub use runner::EmbeddedRunner;
-pub(crate) use runner::{DescribedTables, plan_of, state_folder};
+pub(crate) use runner::{DescribedTables, plan_of};
+pub use state_place::StatePlace;

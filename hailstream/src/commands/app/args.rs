@@ -18,6 +18,9 @@ pub(crate) struct AppPlace {
     /// Data directory of the platform
     #[arg(long, env = "HAILSTREAM_DATA_DIR", value_name = "DIR", default_value = crate::settings::DATA_DIR_DEFAULT)]
     pub(crate) data_dir: PathBuf,
+    /// Where the platform's applications keep checkpoints and snapshots, if not there: a folder, or s3://bucket/prefix
+    #[arg(long, env = "HAILSTREAM_CHECKPOINT_DIR", value_name = "PLACE")]
+    pub(crate) checkpoint_dir: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
