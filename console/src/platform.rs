@@ -2,8 +2,8 @@
 
 use crate::Failure;
 use crate::views::{
-    AirportLine, ApplicationLine, Cell, CellsRequest, HourCount, Pipeline, ShardChange, ShardKeys, Snapshot,
-    StreamHistory, StreamLine, StreamView, TimeRange, Totals,
+    AirportLine, ApplicationLine, Cell, CellsRequest, Correction, HourCount, Pipeline, ShardChange, ShardKeys,
+    Snapshot, StreamHistory, StreamLine, StreamView, TimeRange, Totals,
 };
 use model::{Kind, Sample};
 
@@ -65,6 +65,12 @@ pub trait Platform: Send + Sync + 'static {
     /// Stops an application, what it has come to kept as a snapshot first unless the stop is forced. Returns when all of
     /// that is durable.
     fn stop_application(&self, application: Option<&str>, _force: bool) -> Result<Option<Snapshot>, Failure> {
+        Err(no_application(application))
+    }
+
+    /// Computes the windows of an application anew that had late rows, or (`only_plan`) tells which could be. Returns when
+    /// the results are durable, which may take as long as reading what its streams hold. The platform bounds the answer.
+    fn correct(&self, application: Option<&str>, _only_plan: bool) -> Result<Correction, Failure> {
         Err(no_application(application))
     }
 

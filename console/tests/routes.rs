@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test ends with what goes wrong")]
 
 use console::views::{
-    AirportHour, AirportLine, ApplicationLine, ApplicationState, Cell, CellsRequest, HourCount, Pipeline, ShardChange,
-    Snapshot, StreamHistory, StreamLine, StreamStatus, TimeRange, Totals,
+    AirportHour, AirportLine, ApplicationLine, ApplicationState, Cell, CellsRequest, Correction, CorrectionWork,
+    HourCount, Pipeline, ShardChange, Snapshot, StreamHistory, StreamLine, StreamStatus, TimeRange, Totals,
 };
 use console::{Failure, Options, Platform, router};
 use model::{Env, Kind, Sample};
@@ -96,6 +96,11 @@ impl Platform for Recording {
     fn stop_application(&self, application: Option<&str>, force: bool) -> Result<Option<Snapshot>, Failure> {
         self.order(format!("{}end {force}", of(application)))?;
         Ok((!force).then(|| Snapshot { name: "stop-1".into(), created_ms: 1, bytes: 2 }))
+    }
+    fn correct(&self, application: Option<&str>, only_plan: bool) -> Result<Correction, Failure> {
+        self.order(format!("{}correct {only_plan}", of(application)))?;
+        let work = (!only_plan).then_some(CorrectionWork { records_in: 9, records_out: 3 });
+        Ok(Correction { late_rows: 7, work, ..Correction::default() })
     }
     fn snapshots(&self, application: Option<&str>) -> Result<Vec<Snapshot>, Failure> {
         Ok(vec![Snapshot { name: format!("{}kept", of(application)), created_ms: 1, bytes: 2 }])
@@ -322,6 +327,11 @@ async fn applications_are_looked_at_and_controlled_by_name_or_as_the_one_that_is
         assert_eq!((answered.status, &answered.json()), (200, answer), "{path} {body}");
         assert_eq!(served.orders().last().unwrap(), order);
     }
+    let told = served.post("/api/application/correct", r#"{"application":"a","plan":true}"#).await.json();
+    assert_eq!((&told["late_rows"], &told["work"]), (&json!(7), &Value::Null));
+    let done = served.post("/api/application/correct", "{}").await.json();
+    assert_eq!(done["work"], json!({"records_in": 9, "records_out": 3}));
+    assert_eq!(served.orders()[9..], ["a: correct true", "correct false"]);
     let line = served.get("/api/application?application=a").await.json();
     assert_eq!((&line["name"], &line["state"], &line["restarts"]), (&json!("a"), &json!("starting"), &json!(3)));
     assert!(line["last_error"].as_str().unwrap().chars().count() <= 1_001);

@@ -7,7 +7,8 @@ use crate::catalog::{Catalog, Entry};
 use crate::restart::Failures;
 use crate::snapshots::{has_room, name_of_stop, too_many};
 use crate::{
-    ApplicationSpec, RestartPolicy, RunMetrics, RunState, Runner, RunnerError, Running, SnapshotInfo, SpecError, Status,
+    ApplicationSpec, Correction, RestartPolicy, RunMetrics, RunState, Runner, RunnerError, Running, SnapshotInfo,
+    SpecError, Status,
 };
 use model::limits::SNAPSHOTS_PER_APPLICATION_MAX;
 use model::{Classified, Env, Kind, SealedError};
@@ -399,6 +400,16 @@ impl Applications {
         Ok(())
     }
 
+    /// Computes the windows of an application anew that have closed before all of their rows had come, or (`only_plan`) tells
+    /// which could be. Returns when the results are durable; the application may run meanwhile.
+    ///
+    /// # Errors
+    /// When there is no such application, or the runner refuses.
+    pub fn correct(&self, name: &str, only_plan: bool) -> Result<Correction, ControlError> {
+        let spec = self.shared.state.lock().get(name)?.spec.clone();
+        Ok(self.shared.runner.correct(&spec, only_plan)?)
+    }
+
     /// Removes an application that does not run, and all that its runs have kept.
     ///
     /// # Errors
@@ -443,6 +454,7 @@ impl Applications {
     /// The first run that could not be ended cleanly; the others are ended all the same.
     pub fn close(&self) -> Result<(), ControlError> {
         self.shared.state.lock().closing = true;
+        self.shared.runner.close();
         self.shared.wake.notify_all();
         if let Some(thread) = self.supervisor.lock().take()
             && thread.join().is_err()

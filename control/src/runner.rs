@@ -1,6 +1,6 @@
 //! The seam to whatever runs an application: the embedded engine now, a Flink cluster later.
 
-use crate::ApplicationSpec;
+use crate::{ApplicationSpec, Correction};
 use model::{Classified, Kind};
 use std::sync::Arc;
 
@@ -36,6 +36,16 @@ pub trait Runner: Send + Sync {
     /// # Errors
     /// When there is none of this name, or some of it stays.
     fn remove_snapshot(&self, name: &str, snapshot: &str) -> Result<(), RunnerError>;
+
+    /// Computes windows anew that have closed before all of their rows had come, from what the sources still hold; a run of
+    /// the application goes on meanwhile. With `only_plan` it tells what would be done.
+    ///
+    /// # Errors
+    /// When another correction is under way, the script is wrong, or something cannot be read or written.
+    fn correct(&self, spec: &ApplicationSpec, only_plan: bool) -> Result<Correction, RunnerError>;
+
+    /// Breaks off what is done beside runs: the platform ends.
+    fn close(&self);
 
     /// Removes everything that runs of the application have kept; none runs now.
     ///

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
 
 use control::{
-    ApplicationSpec, Applications, ControlError, RestartPolicy, RunMetrics, RunState, Runner, RunnerError, Running,
-    SnapshotInfo, Status,
+    ApplicationSpec, Applications, ControlError, Correction, CorrectionWork, RestartPolicy, RunMetrics, RunState,
+    Runner, RunnerError, Running, SnapshotInfo, Status,
 };
 use model::limits::SNAPSHOTS_PER_APPLICATION_MAX;
 use model::{Classified, Env, Kind};
@@ -22,6 +22,7 @@ struct Script {
     rescaled: Vec<u32>,
     refuse_rescale: bool,
     stopped: u32,
+    closed: u32,
     forgotten: Vec<String>,
     snapshots: Vec<String>,
     fail_snapshots: bool,
@@ -64,6 +65,16 @@ impl Runner for Puppet {
     fn remove_snapshot(&self, _name: &str, snapshot: &str) -> Result<(), RunnerError> {
         self.0.lock().snapshots.retain(|known| known != snapshot);
         Ok(())
+    }
+
+    fn correct(&self, spec: &ApplicationSpec, only_plan: bool) -> Result<Correction, RunnerError> {
+        let late_rows = if spec.script == "late" { 7 } else { 0 };
+        let work = (!only_plan).then_some(CorrectionWork { records_in: 9, records_out: 3 });
+        Ok(Correction { late_rows, work, ..Correction::default() })
+    }
+
+    fn close(&self) {
+        self.0.lock().closed += 1;
     }
 
     fn forget(&self, name: &str) -> Result<(), RunnerError> {
@@ -270,6 +281,19 @@ fn the_oldest_snapshots_of_stops_make_room_and_named_ones_stay() {
     assert!(told.to_string().contains("remove one first") && told.kind() == Kind::Conflict, "{told}");
     applications.remove_snapshot("taxi", "mine-0").unwrap();
     assert!(is_of_a_stop(&applications.stop("taxi", false).unwrap().unwrap().name));
+}
+
+#[test]
+fn a_correction_is_the_runners_and_is_broken_off_when_the_platform_closes() {
+    let (dir, puppet) = (tempfile::tempdir().unwrap(), Puppet::default());
+    let applications = open(dir.path(), &puppet);
+    applications.create(spec("late")).unwrap();
+    let told = applications.correct("taxi", true).unwrap();
+    assert_eq!((told.late_rows, told.work), (7, None), "whether it runs or not");
+    assert_eq!(applications.correct("taxi", false).unwrap().work.unwrap().records_out, 3);
+    assert!(matches!(applications.correct("other", true), Err(ControlError::Unknown(_))));
+    applications.close().unwrap();
+    assert_eq!(puppet.0.lock().closed, 1);
 }
 
 #[test]

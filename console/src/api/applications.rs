@@ -3,7 +3,7 @@
 use super::Shared;
 use super::controls::{Body, TAKEN, Taken};
 use crate::Failure;
-use crate::views::{ApplicationLine, Snapshot};
+use crate::views::{ApplicationLine, Correction, Snapshot};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Query, State};
@@ -60,6 +60,23 @@ pub(super) async fn stop(State(shared): State<Shared>, Body(stop): Body<Stop>) -
         move |platform: &dyn crate::Platform| platform.stop_application(stop.application.as_deref(), stop.force);
     let snapshot = shared.ask(stopping).await?;
     Ok(Json(Stopped { taken: true, snapshot: snapshot.map(Snapshot::bounded) }))
+}
+
+/// What is to become of windows that had late rows.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Correct {
+    application: Option<String>,
+    /// Nothing is done: what would be is told.
+    #[serde(default)]
+    plan: bool,
+}
+
+pub(super) async fn correct(
+    State(shared): State<Shared>,
+    Body(Correct { application, plan }): Body<Correct>,
+) -> Result<Json<Correction>, Failure> {
+    shared.ask(move |platform| platform.correct(application.as_deref(), plan)).await.map(Json)
 }
 
 #[derive(Deserialize)]

@@ -102,6 +102,7 @@ pub fn router(platform: Arc<dyn Platform>, options: Options) -> Router {
         .route("/application", get(applications::look))
         .route("/application/start", post(applications::start))
         .route("/application/stop", post(applications::stop))
+        .route("/application/correct", post(applications::correct))
         .route("/application/parallelism", post(applications::set_parallelism))
         .route("/application/snapshots", get(snapshots::list))
         .route("/application/snapshots/take", post(snapshots::take))

@@ -5,7 +5,9 @@ mod pipeline;
 mod results;
 mod streams;
 
-pub use applications::ApplicationLine;
+pub use applications::{
+    ApplicationLine, CorrectedWindow, Correction, CorrectionWork, LostWindow, ReadFrom, RefusedOperator,
+};
 pub use pipeline::{
     Application, ApplicationState, BadSample, Index, IndexName, LateWindow, Pipeline, Replay, ReplayState, Shard,
     Snapshot, Stream, StreamStatus,

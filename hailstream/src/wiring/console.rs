@@ -3,8 +3,9 @@
 use super::Parts;
 use crate::replaying::{Replaying, ReplayingError};
 use console::views::{
-    AirportLine, ApplicationLine, Cell, CellsRequest, HourCount, Pipeline, ShardChange, ShardKeys, Snapshot,
-    StreamHistory, StreamLine, StreamView, TimeRange, Totals,
+    AirportLine, ApplicationLine, Cell, CellsRequest, CorrectedWindow, Correction, CorrectionWork, HourCount,
+    LostWindow, Pipeline, ReadFrom, RefusedOperator, ShardChange, ShardKeys, Snapshot, StreamHistory, StreamLine,
+    StreamView, TimeRange, Totals,
 };
 use console::{Failure, Platform};
 use model::{Classified, Kind, Sample};
@@ -39,6 +40,32 @@ impl ConsolePlatform {
 
 fn snapshot_view(snapshot: control::SnapshotInfo) -> Snapshot {
     Snapshot { name: snapshot.name, created_ms: snapshot.created_ms, bytes: snapshot.bytes }
+}
+
+fn correction_view(done: control::Correction) -> Correction {
+    let window = |of: &control::CorrectedWindows, (start_ms, end_ms): (i64, i64)| CorrectedWindow {
+        operator: of.operator.clone(),
+        sinks: of.sinks.clone(),
+        start_ms,
+        end_ms,
+    };
+    let lost = |w: control::LostWindow| LostWindow {
+        operator: w.operator,
+        start_ms: w.start_ms,
+        end_ms: w.end_ms,
+        reason: w.reason,
+    };
+    let refused = |o: control::RefusedOperator| RefusedOperator { operator: o.operator, reason: o.reason };
+    let from = |f: control::ReadFrom| ReadFrom { split: f.split, position: f.position };
+    let work = |w: control::CorrectionWork| CorrectionWork { records_in: w.records_in, records_out: w.records_out };
+    Correction {
+        late_rows: done.late_rows,
+        corrected: done.corrected.iter().flat_map(|o| o.windows.iter().map(move |w| window(o, *w))).collect(),
+        lost: done.lost.into_iter().map(lost).collect(),
+        refused: done.refused.into_iter().map(refused).collect(),
+        from: done.from.into_iter().map(from).collect(),
+        work: done.work.map(work),
+    }
 }
 
 fn failure(error: ReplayingError) -> Failure {
@@ -111,6 +138,11 @@ impl Platform for ConsolePlatform {
     fn stop_application(&self, application: Option<&str>, force: bool) -> Result<Option<Snapshot>, Failure> {
         let stopped = self.parts.applications().stop(&self.named(application), force);
         Ok(stopped.map_err(|e| control_failure(&e))?.map(snapshot_view))
+    }
+
+    fn correct(&self, application: Option<&str>, only_plan: bool) -> Result<Correction, Failure> {
+        let done = self.parts.applications().correct(&self.named(application), only_plan);
+        done.map(correction_view).map_err(|e| control_failure(&e))
     }
 
     fn set_parallelism(&self, application: Option<&str>, parallelism: u32) -> Result<(), Failure> {

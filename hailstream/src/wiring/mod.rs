@@ -3,7 +3,9 @@
 mod aggregating;
 mod connectors;
 mod console;
+mod correcting;
 mod dead_letters;
+mod ending;
 mod help;
 mod index_sink;
 mod measure;

@@ -1,10 +1,11 @@
 //! Control's runner over the embedded engine.
 
+use super::correcting::Corrector;
 use super::dead_letters::LetterStreams;
 use super::state_place::StatePlace;
 use control::{
-    ApplicationSpec, BadRecord, CheckpointFigures, LookupStats, RunMetrics, RunState, Runner, RunnerError, Running,
-    RunningStats, SnapshotInfo,
+    ApplicationSpec, BadRecord, CheckpointFigures, Correction, LookupStats, RunMetrics, RunState, Runner, RunnerError,
+    Running, RunningStats, SnapshotInfo,
 };
 use engine::plan::{JobPlan, TableDef};
 use engine::port::{Changelog, Connectors, PortError, Role, Sink, SinkSpec, Source};
@@ -25,6 +26,7 @@ pub struct EmbeddedRunner {
     letters: (Store, Handle),
     env: Env,
     state: StatePlace,
+    corrector: Corrector,
 }
 
 impl EmbeddedRunner {
@@ -37,7 +39,8 @@ impl EmbeddedRunner {
         env: Env,
         state: impl Into<StatePlace>,
     ) -> Self {
-        Self { connectors, letters: (store, runtime), env, state: state.into() }
+        let corrector = Corrector::new(connectors.clone(), store.clone(), env.clone());
+        Self { connectors, letters: (store, runtime), env, state: state.into(), corrector }
     }
 
     fn state(&self, name: &str) -> Result<Arc<dyn CheckpointStorage>, RunnerError> {
@@ -147,6 +150,14 @@ impl Runner for EmbeddedRunner {
         engine::run::remove_snapshot(self.state(name)?.as_ref(), snapshot).map_err(|e| port_error(name, &e))
     }
 
+    fn correct(&self, spec: &ApplicationSpec, only_plan: bool) -> Result<Correction, RunnerError> {
+        self.corrector.correct(spec, &self.plan(spec)?, only_plan)
+    }
+
+    fn close(&self) {
+        self.corrector.close();
+    }
+
     fn forget(&self, name: &str) -> Result<(), RunnerError> {
         self.state
             .remove(name)
@@ -239,6 +250,6 @@ fn port_error(name: &str, error: &PortError) -> RunnerError {
     RunnerError::new(error.kind, format!("application {name}: {error}"))
 }
 
-fn job_error(error: &JobError) -> RunnerError {
+pub(super) fn job_error(error: &JobError) -> RunnerError {
     RunnerError::new(error.kind(), error.to_string())
 }

@@ -144,6 +144,15 @@ pub(crate) enum Order {
         #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=i64::from(PARALLELISM_MAX)))]
         parallelism: Option<u32>,
     },
+    /// Compute windows anew that have closed before all of their rows had come, from what the streams still hold
+    #[command(after_help = "Example: hailstream app correct taxi --plan")]
+    Correct {
+        #[command(flatten)]
+        target: Target,
+        /// Tell what would be done, and do nothing
+        #[arg(long)]
+        plan: bool,
+    },
     /// Remove a snapshot
     #[command(after_help = "Example: hailstream app delete-snapshot taxi before-the-change")]
     DeleteSnapshot {
@@ -163,6 +172,7 @@ impl Order {
             | Self::Scale { target, .. }
             | Self::Snapshot { target, .. }
             | Self::Restore { target, .. }
+            | Self::Correct { target, .. }
             | Self::DeleteSnapshot { target, .. } => target,
         }
     }

@@ -1,6 +1,7 @@
 //! `hailstream app`: what applications keep, read from the data directory, and orders to a running platform.
 
 pub(crate) mod args;
+mod correction;
 mod look;
 mod orders;
 

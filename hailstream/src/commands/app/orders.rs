@@ -1,6 +1,7 @@
 //! Orders about applications, given to a running platform through its console.
 
 use super::args::{Order, Target};
+use super::correction;
 use super::{Failure, say};
 use crate::commands::console::{ConsoleClient, ConsoleError};
 use crate::status::count;
@@ -61,6 +62,7 @@ async fn give(order: &Order) -> Result<(), Failure> {
         Order::Scale { parallelism, .. } => session.scale(*parallelism).await,
         Order::Snapshot { snapshot, .. } => session.snapshot(snapshot.as_deref()).await,
         Order::Restore { snapshot, parallelism, .. } => session.restore(snapshot, *parallelism).await,
+        Order::Correct { plan, .. } => session.correct(*plan).await,
         Order::DeleteSnapshot { snapshot, .. } => session.delete(snapshot).await,
     }
 }
@@ -172,6 +174,16 @@ impl<'a> Session<'a> {
         let text =
             format!("Application {} is {state} again, from snapshot {snapshot}, with parallelism {now}.", self.name);
         self.tell(&value, &text);
+        Ok(())
+    }
+
+    async fn correct(&self, only_plan: bool) -> Result<(), Failure> {
+        let told: Value = self.order("correct", json!({ "plan": only_plan })).await?;
+        if self.json {
+            say(&told.to_string());
+        } else {
+            correction::lines(self.name, &serde_json::from_value(told)?).iter().for_each(|line| say(line));
+        }
         Ok(())
     }
 
