@@ -21,7 +21,7 @@ WAIT_S = 120
 class Platform:
     """One running platform."""
 
-    def __init__(self, data_dir, *args, command="serve"):
+    def __init__(self, data_dir, *args, command="serve", environment=None):
         self.data_dir = pathlib.Path(data_dir)
         self.data_dir.mkdir(parents=True, exist_ok=True)
         addresses = self.data_dir / "addresses.json"
@@ -30,7 +30,7 @@ class Platform:
         self.process = subprocess.Popen(
             [BINARY, command, "--data-dir", str(self.data_dir / "data"), "--aws-port", "0", "--search-port", "0",
              "--console-port", "0", "--addresses-file", str(addresses), *map(str, args)],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=os.environ | (environment or {}))
         wait_for(lambda: addresses.exists() or self.process.poll() is not None, "the doors to open")
         assert self.process.poll() is None, self.log_text()
         self.addresses = json.loads(addresses.read_text())

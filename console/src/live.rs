@@ -172,7 +172,7 @@ mod tests {
         fn set_speedup(&self, _: Option<f64>) -> Result<(), Failure> {
             Ok(())
         }
-        fn set_parallelism(&self, _: u32) -> Result<(), Failure> {
+        fn set_parallelism(&self, _: Option<&str>, _: u32) -> Result<(), Failure> {
             unreachable!("nobody asks")
         }
         fn set_shard_count(&self, _: u32) -> Result<(), Failure> {

@@ -2,8 +2,8 @@
 
 use crate::Failure;
 use crate::views::{
-    AirportLine, Cell, CellsRequest, HourCount, Pipeline, ShardChange, ShardKeys, Snapshot, StreamHistory, StreamLine,
-    StreamView, TimeRange, Totals,
+    AirportLine, ApplicationLine, Cell, CellsRequest, Correction, HourCount, Pipeline, ShardChange, ShardKeys,
+    Snapshot, StreamHistory, StreamLine, StreamView, TimeRange, Totals,
 };
 use model::{Kind, Sample};
 
@@ -52,26 +52,53 @@ pub trait Platform: Send + Sync + 'static {
     /// Begins to change the number of open shards of the stream; progress shows in its status.
     fn set_shard_count(&self, count: u32) -> Result<(), Failure>;
 
-    /// Gives the application that is shown another parallelism while it runs. Returns when it has it.
-    fn set_parallelism(&self, parallelism: u32) -> Result<(), Failure>;
+    /// An application in few words. Here and below it is the one of this name, or without one the one that is shown.
+    fn application(&self, application: Option<&str>) -> Result<ApplicationLine, Failure> {
+        Err(no_application(application))
+    }
 
-    /// The snapshots of the application that is shown, the newest first.
-    fn snapshots(&self) -> Result<Vec<Snapshot>, Failure> {
+    /// Lets an application run; how far it is shows in its state.
+    fn start_application(&self, application: Option<&str>) -> Result<(), Failure> {
+        Err(no_application(application))
+    }
+
+    /// Stops an application, what it has come to kept as a snapshot first unless the stop is forced. Returns when all of
+    /// that is durable.
+    fn stop_application(&self, application: Option<&str>, _force: bool) -> Result<Option<Snapshot>, Failure> {
+        Err(no_application(application))
+    }
+
+    /// Computes the windows of an application anew that had late rows, or (`only_plan`) tells which could be. Returns when
+    /// the results are durable, which may take as long as reading what its streams hold. The platform bounds the answer.
+    fn correct(&self, application: Option<&str>, _only_plan: bool) -> Result<Correction, Failure> {
+        Err(no_application(application))
+    }
+
+    /// Gives an application another parallelism while it runs. Returns when it has it.
+    fn set_parallelism(&self, application: Option<&str>, parallelism: u32) -> Result<(), Failure>;
+
+    /// The snapshots of an application, the newest first.
+    fn snapshots(&self, _application: Option<&str>) -> Result<Vec<Snapshot>, Failure> {
         Ok(Vec::new())
     }
 
-    /// Keeps what that application has come to under a name. Returns when it is durable.
-    fn take_snapshot(&self, name: &str) -> Result<(), Failure> {
+    /// Keeps what an application has come to under a name. Returns when it is durable.
+    fn take_snapshot(&self, _application: Option<&str>, name: &str) -> Result<(), Failure> {
         Err(no_snapshot(name))
     }
 
-    /// Lets that application go on from a snapshot, with another parallelism where one is given.
-    fn restore_snapshot(&self, name: &str, _parallelism: Option<u32>) -> Result<(), Failure> {
+    /// Lets an application go on from a snapshot, with another parallelism where one is given.
+    fn restore_snapshot(
+        &self,
+        _application: Option<&str>,
+        name: &str,
+        _parallelism: Option<u32>,
+    ) -> Result<(), Failure> {
         Err(no_snapshot(name))
     }
 
-    /// Removes a snapshot of that application.
-    fn remove_snapshot(&self, name: &str) -> Result<(), Failure> {
+    /// Removes a snapshot of an application.
+    fn remove_snapshot(&self, _application: Option<&str>, name: &str) -> Result<(), Failure> {
         Err(no_snapshot(name))
     }
 
@@ -110,6 +137,12 @@ pub trait Platform: Send + Sync + 'static {
 
     /// Whether the platform serves; a failure says what does not.
     fn health(&self) -> Result<(), Failure>;
+}
+
+fn no_application(name: Option<&str>) -> Failure {
+    let what =
+        name.map_or_else(|| "there is no application yet".to_owned(), |name| format!("there is no application {name}"));
+    Failure::new(Kind::NotFound, what)
 }
 
 fn no_snapshot(name: &str) -> Failure {

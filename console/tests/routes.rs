@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test ends with what goes wrong")]
 
 use console::views::{
-    AirportHour, AirportLine, Application, ApplicationState, Cell, CellsRequest, HourCount, Operator, Pipeline,
-    ShardChange, StreamHistory, StreamLine, StreamStatus, TimeRange, Totals,
+    AirportHour, AirportLine, Application, ApplicationLine, ApplicationState, Cell, CellsRequest, Correction,
+    CorrectionWork, HourCount, Operator, Pipeline, ShardChange, Snapshot, StreamHistory, StreamLine, StreamStatus,
+    TimeRange, Totals,
 };
 use console::{Failure, Options, Platform, router};
 use model::{Env, Kind, Sample};
@@ -75,11 +76,45 @@ impl Platform for Recording {
         }
         self.order(format!("shards {count}"))
     }
-    fn set_parallelism(&self, parallelism: u32) -> Result<(), Failure> {
+    fn set_parallelism(&self, application: Option<&str>, parallelism: u32) -> Result<(), Failure> {
         if parallelism > 100 {
             return Err(Failure::new(Kind::Conflict, "the application is UPDATING"));
         }
-        self.order(format!("parallelism {parallelism}"))
+        self.order(format!("{}parallelism {parallelism}", of(application)))
+    }
+    fn application(&self, application: Option<&str>) -> Result<ApplicationLine, Failure> {
+        Ok(ApplicationLine {
+            name: application.unwrap_or("shown").into(),
+            state: ApplicationState::Starting,
+            parallelism: 2,
+            kpus: 1,
+            restarts: 3,
+            last_error: Some("x".repeat(5_000)),
+        })
+    }
+    fn start_application(&self, application: Option<&str>) -> Result<(), Failure> {
+        self.order(format!("{}run", of(application)))
+    }
+    fn stop_application(&self, application: Option<&str>, force: bool) -> Result<Option<Snapshot>, Failure> {
+        self.order(format!("{}end {force}", of(application)))?;
+        Ok((!force).then(|| Snapshot { name: "stop-1".into(), created_ms: 1, bytes: 2 }))
+    }
+    fn correct(&self, application: Option<&str>, only_plan: bool) -> Result<Correction, Failure> {
+        self.order(format!("{}correct {only_plan}", of(application)))?;
+        let work = (!only_plan).then_some(CorrectionWork { records_in: 9, records_out: 3 });
+        Ok(Correction { late_rows: 7, work, ..Correction::default() })
+    }
+    fn snapshots(&self, application: Option<&str>) -> Result<Vec<Snapshot>, Failure> {
+        Ok(vec![Snapshot { name: format!("{}kept", of(application)), created_ms: 1, bytes: 2 }])
+    }
+    fn take_snapshot(&self, application: Option<&str>, name: &str) -> Result<(), Failure> {
+        self.order(format!("{}take {name}", of(application)))
+    }
+    fn restore_snapshot(&self, application: Option<&str>, name: &str, at: Option<u32>) -> Result<(), Failure> {
+        self.order(format!("{}back to {name} {at:?}", of(application)))
+    }
+    fn remove_snapshot(&self, application: Option<&str>, name: &str) -> Result<(), Failure> {
+        self.order(format!("{}remove {name}", of(application)))
     }
     fn streams(&self) -> Vec<StreamLine> {
         vec![line("trips")]
@@ -127,6 +162,10 @@ fn application() -> Application {
         restarts: 0,
         last_error: None,
     }
+}
+
+fn of(application: Option<&str>) -> String {
+    application.map(|name| format!("{name}: ")).unwrap_or_default()
 }
 
 fn line(name: &str) -> StreamLine {
@@ -298,6 +337,40 @@ async fn failures_of_the_platform_keep_their_kind_and_a_fault_stops_nothing() {
         served.get("/api/results/summary?from=0&to=14").await;
     }
     assert_eq!(served.get("/api/results/summary?from=0&to=15").await.status, 200, "places for questions were lost");
+}
+
+#[tokio::test]
+async fn applications_are_looked_at_and_controlled_by_name_or_as_the_one_that_is_shown() {
+    let served = Served::new().await;
+    let taken = json!({"taken": true});
+    let kept = json!({"taken": true, "snapshot": {"name": "stop-1", "created_ms": 1, "bytes": 2}});
+    for (path, body, answer, order) in [
+        ("start", r#"{}"#, &taken, "run"),
+        ("start", r#"{"application":"a"}"#, &taken, "a: run"),
+        ("stop", r#"{"application":"a"}"#, &kept, "a: end false"),
+        ("stop", r#"{"force":true}"#, &json!({"taken": true, "snapshot": null}), "end true"),
+        ("parallelism", r#"{"application":"a","parallelism":3}"#, &taken, "a: parallelism 3"),
+        ("snapshots/take", r#"{"application":"a","name":"s"}"#, &taken, "a: take s"),
+        ("snapshots/restore", r#"{"application":"a","name":"s"}"#, &taken, "a: back to s None"),
+        ("snapshots/restore", r#"{"name":"s","parallelism":2}"#, &taken, "back to s Some(2)"),
+        ("snapshots/remove", r#"{"application":"a","name":"s"}"#, &taken, "a: remove s"),
+    ] {
+        let answered = served.post(&format!("/api/application/{path}"), body).await;
+        assert_eq!((answered.status, &answered.json()), (200, answer), "{path} {body}");
+        assert_eq!(served.orders().last().unwrap(), order);
+    }
+    let told = served.post("/api/application/correct", r#"{"application":"a","plan":true}"#).await.json();
+    assert_eq!((&told["late_rows"], &told["work"]), (&json!(7), &Value::Null));
+    let done = served.post("/api/application/correct", "{}").await.json();
+    assert_eq!(done["work"], json!({"records_in": 9, "records_out": 3}));
+    assert_eq!(served.orders()[9..], ["a: correct true", "correct false"]);
+    let line = served.get("/api/application?application=a").await.json();
+    assert_eq!((&line["name"], &line["state"], &line["restarts"]), (&json!("a"), &json!("starting"), &json!(3)));
+    assert!(line["last_error"].as_str().unwrap().chars().count() <= 1_001);
+    assert_eq!(served.get("/api/application").await.json()["name"], "shown");
+    assert_eq!(served.get("/api/application/snapshots?application=a").await.json()["snapshots"][0]["name"], "a: kept");
+    assert_eq!(served.get("/api/application?applicatoin=a").await.status, 400);
+    assert_eq!(served.post("/api/application/stop", r#"{"forced":true}"#).await.status, 422);
 }
 
 #[tokio::test]

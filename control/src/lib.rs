@@ -6,14 +6,17 @@
 mod application;
 pub mod aws;
 mod catalog;
+mod correction;
 mod manager;
 pub mod metrics;
 mod restart;
 mod runner;
 pub mod scaling;
+mod snapshots;
 mod status;
 
 pub use application::{ApplicationSpec, SpecError};
+pub use correction::{CorrectedWindows, Correction, CorrectionWork, LostWindow, ReadFrom, RefusedOperator};
 pub use manager::{ApplicationView, Applications, ControlError};
 pub use restart::RestartPolicy;
 pub use runner::{

@@ -1,15 +1,18 @@
 //! Keeps every application in the state that is wanted of it: starts, stops, rescales, restarts after failures.
 //!
 //! One supervisor thread looks at all runs several times a second; requests and supervisor share one lock, which is
-//! never held while someone waits for a client.
+//! never held while someone waits for a client, or for whoever keeps the state of applications.
 
 use crate::catalog::{Catalog, Entry};
 use crate::restart::Failures;
+use crate::snapshots::{has_room, name_of_stop, too_many};
 use crate::{
-    ApplicationSpec, RestartPolicy, RunMetrics, RunState, Runner, RunnerError, Running, SnapshotInfo, SpecError, Status,
+    ApplicationSpec, Correction, RestartPolicy, RunMetrics, RunState, Runner, RunnerError, Running, SnapshotInfo,
+    SpecError, Status,
 };
+use model::limits::SNAPSHOTS_PER_APPLICATION_MAX;
 use model::{Classified, Env, Kind, SealedError};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -47,10 +50,18 @@ struct Application {
     snapshot: Option<String>,
     status: Status,
     running: Option<Arc<dyn Running>>,
+    /// It is being started now, outside the lock.
+    launching: bool,
     failures: Failures,
     restarts: u64,
     started_ms: u64,
     retry_at_ms: u64,
+}
+
+/// An application that is to be started, and what with.
+struct Launch {
+    spec: ApplicationSpec,
+    snapshot: Option<String>,
 }
 
 /// What is to be seen of one application.
@@ -96,6 +107,19 @@ pub enum ControlError {
         /// The name that was wanted.
         snapshot: String,
     },
+    /// The application has as many snapshots as it may, and somebody has named each of them.
+    #[error("application {0} has {SNAPSHOTS_PER_APPLICATION_MAX} snapshots, which is the most; remove one first")]
+    SnapshotsFull(String),
+    /// The snapshot that comes before a stop could not be taken; the application goes on running.
+    #[error(
+        "application {name} goes on running: the snapshot before its stop failed: {cause}; a forced stop takes none"
+    )]
+    StopSnapshot {
+        /// The application.
+        name: String,
+        /// Why there is no snapshot.
+        cause: Box<ControlError>,
+    },
     /// What was asked does not go with what the application is doing.
     #[error("application {name} is {status}; {hint}")]
     Status {
@@ -125,7 +149,10 @@ impl Classified for ControlError {
         match self {
             Self::Spec(e) => e.kind(),
             Self::Unknown(_) | Self::Snapshot { .. } => Kind::NotFound,
-            Self::Exists(_) | Self::SnapshotTaken { .. } | Self::Status { .. } => Kind::Conflict,
+            Self::Exists(_) | Self::SnapshotTaken { .. } | Self::SnapshotsFull(_) | Self::Status { .. } => {
+                Kind::Conflict
+            }
+            Self::StopSnapshot { cause, .. } => cause.kind(),
             Self::Runner(e) => e.kind(),
             Self::Sealed(e) => e.kind(),
             Self::Catalog(_) => Kind::Corrupt,
@@ -194,19 +221,59 @@ impl Applications {
         Ok(())
     }
 
-    /// Stops the application; its results are durable when this returns.
+    /// Stops the application; its results are durable when this returns. What it has come to is kept as a snapshot first,
+    /// whose name tells the time, unless the stop is `forced` or there is no run that goes well; the oldest snapshots of
+    /// former stops make room for it.
     ///
     /// # Errors
-    /// When there is none of this name, it does not run, or its results could not be made durable.
-    pub fn stop(&self, name: &str) -> Result<(), ControlError> {
+    /// When there is none of this name, it does not run, its snapshot could not be taken (then it goes on running), or its
+    /// results could not be made durable.
+    pub fn stop(&self, name: &str, forced: bool) -> Result<Option<SnapshotInfo>, ControlError> {
         let running = {
             let mut state = self.shared.state.lock();
+            while state.get(name)?.launching {
+                self.shared.wake.wait(&mut state);
+            }
             let application = state.get(name)?;
             if !matches!(application.status, Status::Running | Status::Starting) {
                 return Err(application.refused("only a RUNNING application can be stopped"));
             }
-            application.wanted = false;
             application.become_(Status::Stopping);
+            application.running.clone()
+        };
+        let kept = match &running {
+            Some(running) if !forced => self.keep_before_stop(name, running.as_ref()),
+            _ => Ok(None),
+        };
+        match kept {
+            Ok(snapshot) => self.end_run(name).map(|()| snapshot),
+            Err(error) => {
+                // The supervisor looks after it again, and sees what has happened meanwhile.
+                self.shared.state.lock().get(name)?.become_(Status::Running);
+                self.shared.wake.notify_all();
+                Err(ControlError::StopSnapshot { name: name.to_owned(), cause: Box::new(error) })
+            }
+        }
+    }
+
+    /// The snapshot before a stop; `None` where the run has ended and has nothing more to give.
+    fn keep_before_stop(&self, name: &str, running: &dyn Running) -> Result<Option<SnapshotInfo>, ControlError> {
+        if running.state() != RunState::Running {
+            return Ok(None);
+        }
+        match self.keep(name, running, &name_of_stop(self.shared.env.now_ms())) {
+            // What broke or ended on the way is stopped all the same.
+            Err(_) if running.state() != RunState::Running => Ok(None),
+            kept => kept.map(Some),
+        }
+    }
+
+    /// Ends the run of an application that is being stopped.
+    fn end_run(&self, name: &str) -> Result<(), ControlError> {
+        let running = {
+            let mut state = self.shared.state.lock();
+            let application = state.get(name)?;
+            application.wanted = false;
             application.running.take()
         };
         let stopped = running.map_or(Ok(()), |running| running.stop());
@@ -256,11 +323,27 @@ impl Applications {
             application.expect(Status::Running, "a snapshot is taken of a RUNNING application")?;
             application.running.clone()
         };
-        if self.snapshots(name)?.iter().any(|known| known.name == snapshot) {
+        let running = running.ok_or_else(|| ControlError::Unknown(name.to_owned()))?;
+        self.keep(name, running.as_ref(), snapshot)
+    }
+
+    /// Takes a snapshot where there is room for it, and removes the automatic ones that are too many then.
+    fn keep(&self, name: &str, running: &dyn Running, snapshot: &str) -> Result<SnapshotInfo, ControlError> {
+        let mut names = self.shared.runner.snapshot_names(name)?;
+        if names.iter().any(|known| known == snapshot) {
             return Err(ControlError::SnapshotTaken { name: name.to_owned(), snapshot: snapshot.to_owned() });
         }
-        let refused = || ControlError::Unknown(name.to_owned());
-        running.ok_or_else(refused)?.snapshot(snapshot).map_err(ControlError::from)
+        if !has_room(&names) {
+            return Err(ControlError::SnapshotsFull(name.to_owned()));
+        }
+        let taken = running.snapshot(snapshot)?;
+        names.push(snapshot.to_owned());
+        for old in too_many(&names) {
+            if let Err(error) = self.shared.runner.remove_snapshot(name, old) {
+                tracing::warn!(application = name, snapshot = old, %error, "an old snapshot could not be removed");
+            }
+        }
+        Ok(taken)
     }
 
     /// The snapshots of an application, the newest first.
@@ -287,7 +370,8 @@ impl Applications {
     /// # Errors
     /// When there is no such application or snapshot, the parallelism is out of bounds, or it neither runs nor is ready.
     pub fn restore(&self, name: &str, snapshot: &str, parallelism: Option<u32>) -> Result<(), ControlError> {
-        if !self.snapshots(name)?.iter().any(|known| known.name == snapshot) {
+        self.shared.state.lock().get(name)?;
+        if !self.shared.runner.snapshot_names(name)?.iter().any(|known| known == snapshot) {
             return Err(ControlError::Snapshot { name: name.to_owned(), snapshot: snapshot.to_owned() });
         }
         let spec = {
@@ -299,7 +383,8 @@ impl Applications {
             spec
         };
         if self.view(name)?.status != Status::Ready {
-            self.stop(name)?;
+            // What it goes back to is there: what it leaves needs no name.
+            self.stop(name, true)?;
         }
         let mut state = self.shared.state.lock();
         let application = state.get(name)?;
@@ -315,6 +400,16 @@ impl Applications {
         Ok(())
     }
 
+    /// Computes the windows of an application anew that have closed before all of their rows had come, or (`only_plan`) tells
+    /// which could be. Returns when the results are durable; the application may run meanwhile.
+    ///
+    /// # Errors
+    /// When there is no such application, or the runner refuses.
+    pub fn correct(&self, name: &str, only_plan: bool) -> Result<Correction, ControlError> {
+        let spec = self.shared.state.lock().get(name)?.spec.clone();
+        Ok(self.shared.runner.correct(&spec, only_plan)?)
+    }
+
     /// Removes an application that does not run, and all that its runs have kept.
     ///
     /// # Errors
@@ -323,9 +418,13 @@ impl Applications {
         let mut state = self.shared.state.lock();
         let application = state.get(name)?;
         application.expect(Status::Ready, "stop it first")?;
-        // First its state: another application of the same name must not go on from it.
-        self.shared.runner.forget(name)?;
         application.become_(Status::Deleting);
+        // First its state: another application of the same name must not go on from it. Who keeps it may be far away.
+        let forgotten = MutexGuard::unlocked(&mut state, || self.shared.runner.forget(name));
+        if let Err(error) = forgotten {
+            state.get(name)?.status = Status::Ready;
+            return Err(error.into());
+        }
         let removed = state.applications.remove(name);
         let saved = self.shared.save(&state);
         if let (Err(_), Some(mut application)) = (&saved, removed) {
@@ -355,6 +454,7 @@ impl Applications {
     /// The first run that could not be ended cleanly; the others are ended all the same.
     pub fn close(&self) -> Result<(), ControlError> {
         self.shared.state.lock().closing = true;
+        self.shared.runner.close();
         self.shared.wake.notify_all();
         if let Some(thread) = self.supervisor.lock().take()
             && thread.join().is_err()
@@ -386,17 +486,31 @@ impl Shared {
         let mut state = self.state.lock();
         while !state.closing {
             let now_ms = self.env.now_ms();
-            let mut restored = false;
-            for application in state.applications.values_mut() {
-                let wanted = application.snapshot.is_some();
-                application.step(now_ms, &*self.runner, self.policy);
-                restored |= wanted && application.snapshot.is_none();
-            }
-            if restored && let Err(error) = self.save(&state) {
-                tracing::error!(%error, "it cannot be noted that an application has begun with its snapshot");
+            let policy = self.policy;
+            let due: Vec<Launch> = state.applications.values_mut().filter_map(|a| a.step(now_ms, policy)).collect();
+            for launch in due {
+                // State may be read from far away: whoever looks at applications meanwhile does not wait for it.
+                let started =
+                    MutexGuard::unlocked(&mut state, || self.runner.start(&launch.spec, launch.snapshot.as_deref()));
+                self.launched(&mut state, &launch, started);
             }
             self.wake.wait_for(&mut state, Duration::from_millis(TICK_MS));
         }
+    }
+
+    fn launched(&self, state: &mut State, launch: &Launch, started: Result<Arc<dyn Running>, RunnerError>) {
+        let now_ms = self.env.now_ms();
+        // Nothing removes an application that is being started.
+        let Ok(application) = state.get(&launch.spec.name) else { return };
+        let has_begun = started.is_ok();
+        application.launched(started, now_ms, self.policy);
+        if has_begun
+            && launch.snapshot.is_some()
+            && let Err(error) = self.save(state)
+        {
+            tracing::error!(%error, "it cannot be noted that an application has begun with its snapshot");
+        }
+        self.wake.notify_all();
     }
 
     fn save(&self, state: &State) -> Result<(), ControlError> {
@@ -426,6 +540,7 @@ impl Application {
             snapshot: entry.snapshot,
             status: if entry.wanted { Status::Starting } else { Status::Ready },
             running: None,
+            launching: false,
             failures: Failures::default(),
             restarts: 0,
             started_ms: 0,
@@ -460,17 +575,22 @@ impl Application {
         ControlError::Status { name: self.spec.name.clone(), status: self.status, hint }
     }
 
-    /// One look at the application: what is due is done.
-    fn step(&mut self, now_ms: u64, runner: &dyn Runner, policy: RestartPolicy) {
+    /// One look at the application: what is due is done, or given back to be started.
+    fn step(&mut self, now_ms: u64, policy: RestartPolicy) -> Option<Launch> {
         match self.status {
-            Status::Starting if now_ms >= self.retry_at_ms => self.launch(now_ms, runner, policy),
+            Status::Starting if now_ms >= self.retry_at_ms => {
+                self.launching = true;
+                return Some(Launch { spec: self.spec.clone(), snapshot: self.snapshot.clone() });
+            }
             Status::Running => self.look_after(now_ms, policy),
             _ => {}
         }
+        None
     }
 
-    fn launch(&mut self, now_ms: u64, runner: &dyn Runner, policy: RestartPolicy) {
-        match runner.start(&self.spec, self.snapshot.as_deref()) {
+    fn launched(&mut self, started: Result<Arc<dyn Running>, RunnerError>, now_ms: u64, policy: RestartPolicy) {
+        self.launching = false;
+        match started {
             Ok(running) => {
                 // From here on its own checkpoints hold.
                 self.snapshot = None;

@@ -1,6 +1,6 @@
 //! The seam to whatever runs an application: the embedded engine now, a Flink cluster later.
 
-use crate::ApplicationSpec;
+use crate::{ApplicationSpec, Correction};
 use model::{Classified, Kind};
 use std::sync::Arc;
 
@@ -25,11 +25,27 @@ pub trait Runner: Send + Sync {
     /// When they cannot be read.
     fn snapshots(&self, name: &str) -> Result<Vec<SnapshotInfo>, RunnerError>;
 
+    /// The names of the snapshots alone, in any order: that takes one look, however many there are.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    fn snapshot_names(&self, name: &str) -> Result<Vec<String>, RunnerError>;
+
     /// Removes a snapshot.
     ///
     /// # Errors
     /// When there is none of this name, or some of it stays.
     fn remove_snapshot(&self, name: &str, snapshot: &str) -> Result<(), RunnerError>;
+
+    /// Computes windows anew that have closed before all of their rows had come, from what the sources still hold; a run of
+    /// the application goes on meanwhile. With `only_plan` it tells what would be done.
+    ///
+    /// # Errors
+    /// When another correction is under way, the script is wrong, or something cannot be read or written.
+    fn correct(&self, spec: &ApplicationSpec, only_plan: bool) -> Result<Correction, RunnerError>;
+
+    /// Breaks off what is done beside runs: the platform ends.
+    fn close(&self);
 
     /// Removes everything that runs of the application have kept; none runs now.
     ///

@@ -13,7 +13,7 @@ pub enum Status {
     Running,
     /// Its parallelism is being changed.
     Updating,
-    /// It is being stopped, its results made durable.
+    /// It is being stopped: what it has come to is kept under a name, its results are made durable.
     Stopping,
     /// It is being removed.
     Deleting,
@@ -32,7 +32,7 @@ impl Status {
                 | (Self::Starting, Self::Running | Self::Starting | Self::Stopping)
                 | (Self::Running, Self::Updating | Self::Stopping | Self::Starting | Self::Ready)
                 | (Self::Updating, Self::Running | Self::Starting)
-                | (Self::Stopping, Self::Ready)
+                | (Self::Stopping, Self::Ready | Self::Running)
         )
     }
 

@@ -2,10 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
 
 use control::{
-    ApplicationSpec, Applications, ControlError, RestartPolicy, RunMetrics, RunState, Runner, RunnerError, Running,
-    SnapshotInfo, Status,
+    ApplicationSpec, Applications, ControlError, Correction, CorrectionWork, RestartPolicy, RunMetrics, RunState,
+    Runner, RunnerError, Running, SnapshotInfo, Status,
 };
-use model::{Env, Kind};
+use model::limits::SNAPSHOTS_PER_APPLICATION_MAX;
+use model::{Classified, Env, Kind};
 use parking_lot::Mutex;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,8 +22,12 @@ struct Script {
     rescaled: Vec<u32>,
     refuse_rescale: bool,
     stopped: u32,
+    closed: u32,
     forgotten: Vec<String>,
     snapshots: Vec<String>,
+    fail_snapshots: bool,
+    /// A start waits until this is taken away.
+    slow_start: Option<std::sync::mpsc::Receiver<()>>,
     /// What each start began with.
     began_with: Vec<Option<String>>,
 }
@@ -36,6 +41,8 @@ impl Runner for Puppet {
     }
 
     fn start(&self, spec: &ApplicationSpec, snapshot: Option<&str>) -> Result<Arc<dyn Running>, RunnerError> {
+        let slow = self.0.lock().slow_start.take();
+        let _over = slow.map(|over| over.recv());
         let mut script = self.0.lock();
         if script.fail_next_starts > 0 {
             script.fail_next_starts -= 1;
@@ -51,9 +58,23 @@ impl Runner for Puppet {
         Ok(self.0.lock().snapshots.iter().map(|name| info(name)).collect())
     }
 
+    fn snapshot_names(&self, _name: &str) -> Result<Vec<String>, RunnerError> {
+        Ok(self.0.lock().snapshots.clone())
+    }
+
     fn remove_snapshot(&self, _name: &str, snapshot: &str) -> Result<(), RunnerError> {
         self.0.lock().snapshots.retain(|known| known != snapshot);
         Ok(())
+    }
+
+    fn correct(&self, spec: &ApplicationSpec, only_plan: bool) -> Result<Correction, RunnerError> {
+        let late_rows = if spec.script == "late" { 7 } else { 0 };
+        let work = (!only_plan).then_some(CorrectionWork { records_in: 9, records_out: 3 });
+        Ok(Correction { late_rows, work, ..Correction::default() })
+    }
+
+    fn close(&self) {
+        self.0.lock().closed += 1;
     }
 
     fn forget(&self, name: &str) -> Result<(), RunnerError> {
@@ -78,7 +99,11 @@ impl Running for Puppet {
         Ok(())
     }
     fn snapshot(&self, snapshot: &str) -> Result<SnapshotInfo, RunnerError> {
-        self.0.lock().snapshots.push(snapshot.to_owned());
+        let mut script = self.0.lock();
+        if script.fail_snapshots {
+            return Err(RunnerError::new(Kind::Unavailable, "the disk is full"));
+        }
+        script.snapshots.push(snapshot.to_owned());
         Ok(info(snapshot))
     }
     fn stop(&self) -> Result<(), RunnerError> {
@@ -126,7 +151,7 @@ fn it_is_created_started_rescaled_stopped_and_goes_on_where_it_was() {
     assert!(matches!(applications.set_parallelism("taxi", 8), Err(ControlError::Runner(_))));
     assert_eq!(applications.view("taxi").unwrap().spec.parallelism, 4);
     assert_eq!(applications.view("taxi").unwrap().status, Status::Running);
-    applications.stop("taxi").unwrap();
+    applications.stop("taxi", false).unwrap();
     assert_eq!(applications.view("taxi").unwrap().status, Status::Ready);
     applications.start("taxi").unwrap();
     wait_for(&applications, Status::Running);
@@ -164,6 +189,111 @@ fn it_goes_on_from_a_snapshot_once_and_with_another_parallelism() {
     applications.remove_snapshot("taxi", "one").unwrap();
     assert!(applications.snapshots("taxi").unwrap().is_empty());
     assert!(matches!(applications.snapshots("other"), Err(ControlError::Unknown(_))));
+}
+
+fn is_of_a_stop(name: &str) -> bool {
+    name.starts_with("stop-2") && name.len() == "stop-20160106T071530.007Z".len()
+}
+
+#[test]
+fn a_stop_keeps_what_the_application_has_come_to_unless_it_is_forced() {
+    let (dir, puppet) = (tempfile::tempdir().unwrap(), Puppet::default());
+    let applications = open(dir.path(), &puppet);
+    applications.create(spec("good")).unwrap();
+    let run = || {
+        applications.start("taxi").unwrap();
+        wait_for(&applications, Status::Running);
+    };
+    run();
+    let kept = applications.stop("taxi", false).unwrap().unwrap();
+    assert!(is_of_a_stop(&kept.name), "{}", kept.name);
+    assert_eq!(applications.snapshots("taxi").unwrap(), [kept]);
+    run();
+    assert_eq!(applications.stop("taxi", true).unwrap(), None);
+    assert_eq!(applications.snapshots("taxi").unwrap().len(), 1);
+    run();
+    puppet.0.lock().fail_snapshots = true;
+    let told = applications.stop("taxi", false).unwrap_err();
+    assert!(told.to_string().contains("goes on running") && told.to_string().contains("the disk is full"), "{told}");
+    assert_eq!(told.kind(), Kind::Unavailable);
+    assert_eq!((applications.view("taxi").unwrap().status, puppet.0.lock().stopped), (Status::Running, 2));
+    assert_eq!(applications.stop("taxi", true).unwrap(), None);
+    assert_eq!((applications.view("taxi").unwrap().status, puppet.0.lock().stopped), (Status::Ready, 3));
+}
+
+#[test]
+fn a_start_that_takes_its_time_holds_up_nobody_but_a_stop_of_the_same_application() {
+    let (dir, puppet) = (tempfile::tempdir().unwrap(), Puppet::default());
+    let applications = open(dir.path(), &puppet);
+    applications.create(spec("good")).unwrap();
+    let (over, slow) = std::sync::mpsc::channel();
+    puppet.0.lock().slow_start = Some(slow);
+    applications.start("taxi").unwrap();
+    while puppet.0.lock().slow_start.is_some() {
+        std::thread::yield_now();
+    }
+    assert_eq!(applications.view("taxi").unwrap().status, Status::Starting, "it is looked at meanwhile");
+    applications.create(ApplicationSpec { name: "other".into(), ..spec("good") }).unwrap();
+    std::thread::scope(|scope| {
+        let stop = scope.spawn(|| applications.stop("taxi", true));
+        over.send(()).unwrap();
+        assert_eq!(stop.join().unwrap().unwrap(), None);
+    });
+    assert_eq!(applications.view("taxi").unwrap().status, Status::Ready);
+    assert_eq!(puppet.0.lock().stopped, 1, "what had been started is stopped");
+}
+
+#[test]
+fn what_is_failing_is_stopped_without_a_snapshot() {
+    let (dir, puppet) = (tempfile::tempdir().unwrap(), Puppet::default());
+    let policy = RestartPolicy { pause_ms_min: 60_000, pause_ms_max: 60_000, stable_ms: 60_000 };
+    let applications = Applications::open(dir.path(), Env::system(), Arc::new(puppet.clone()), policy).unwrap();
+    applications.create(spec("good")).unwrap();
+    applications.start("taxi").unwrap();
+    wait_for(&applications, Status::Running);
+    puppet.0.lock().fail_snapshots = true;
+    puppet.0.lock().state = Some(RunState::Failed("a fault".into()));
+    assert_eq!(applications.stop("taxi", false).unwrap(), None, "whether the fault has been seen already or not");
+    assert_eq!(applications.view("taxi").unwrap().status, Status::Ready);
+    puppet.0.lock().fail_next_starts = 1;
+    applications.start("taxi").unwrap();
+    while applications.view("taxi").unwrap().last_error.is_none() {
+        std::thread::yield_now();
+    }
+    assert_eq!(applications.stop("taxi", false).unwrap(), None, "it waits to be started again");
+    assert_eq!(applications.view("taxi").unwrap().status, Status::Ready);
+}
+
+#[test]
+fn the_oldest_snapshots_of_stops_make_room_and_named_ones_stay() {
+    let (dir, puppet) = (tempfile::tempdir().unwrap(), Puppet::default());
+    let applications = open(dir.path(), &puppet);
+    applications.create(spec("good")).unwrap();
+    applications.start("taxi").unwrap();
+    wait_for(&applications, Status::Running);
+    let named = (0..SNAPSHOTS_PER_APPLICATION_MAX - 1).map(|n| format!("mine-{n}"));
+    puppet.0.lock().snapshots = named.chain(["stop-20010101T000000.000Z".to_owned()]).collect();
+    applications.snapshot("taxi", "one-more").unwrap();
+    assert!(puppet.0.lock().snapshots.iter().all(|name| !name.starts_with("stop-")));
+    assert_eq!(puppet.0.lock().snapshots.len(), SNAPSHOTS_PER_APPLICATION_MAX);
+    assert!(matches!(applications.snapshot("taxi", "two-more"), Err(ControlError::SnapshotsFull(_))));
+    let told = applications.stop("taxi", false).unwrap_err();
+    assert!(told.to_string().contains("remove one first") && told.kind() == Kind::Conflict, "{told}");
+    applications.remove_snapshot("taxi", "mine-0").unwrap();
+    assert!(is_of_a_stop(&applications.stop("taxi", false).unwrap().unwrap().name));
+}
+
+#[test]
+fn a_correction_is_the_runners_and_is_broken_off_when_the_platform_closes() {
+    let (dir, puppet) = (tempfile::tempdir().unwrap(), Puppet::default());
+    let applications = open(dir.path(), &puppet);
+    applications.create(spec("late")).unwrap();
+    let told = applications.correct("taxi", true).unwrap();
+    assert_eq!((told.late_rows, told.work), (7, None), "whether it runs or not");
+    assert_eq!(applications.correct("taxi", false).unwrap().work.unwrap().records_out, 3);
+    assert!(matches!(applications.correct("other", true), Err(ControlError::Unknown(_))));
+    applications.close().unwrap();
+    assert_eq!(puppet.0.lock().closed, 1);
 }
 
 #[test]
@@ -229,14 +359,14 @@ fn what_makes_no_sense_is_refused() {
     assert!(matches!(applications.start("taxi"), Err(ControlError::Unknown(_))));
     applications.create(spec("good")).unwrap();
     assert!(matches!(applications.create(spec("good")), Err(ControlError::Exists(_))));
-    assert!(matches!(applications.stop("taxi"), Err(ControlError::Status { status: Status::Ready, .. })));
+    assert!(matches!(applications.stop("taxi", false), Err(ControlError::Status { status: Status::Ready, .. })));
     assert!(matches!(applications.set_parallelism("taxi", 4), Err(ControlError::Status { .. })));
     applications.start("taxi").unwrap();
     assert!(matches!(applications.start("taxi"), Err(ControlError::Status { .. })));
     wait_for(&applications, Status::Running);
     assert!(matches!(applications.set_parallelism("taxi", 0), Err(ControlError::Spec(_))));
     assert!(matches!(applications.delete("taxi"), Err(ControlError::Status { .. })));
-    applications.stop("taxi").unwrap();
+    applications.stop("taxi", false).unwrap();
     assert!(puppet.0.lock().forgotten.is_empty());
     applications.delete("taxi").unwrap();
     assert_eq!(puppet.0.lock().forgotten, ["taxi"]);

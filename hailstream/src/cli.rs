@@ -1,6 +1,6 @@
 //! The command line: one definition per command and option, from which help and checks come.
 
-use crate::commands::StreamArgs;
+use crate::commands::{AppArgs, StreamArgs};
 use crate::speed::SpeedArg;
 use clap::{Args, Parser, Subcommand};
 use std::net::IpAddr;
@@ -27,8 +27,8 @@ pub(crate) enum Command {
     /// Replay history into a stream of a running platform, through its AWS door
     #[command(after_help = "Example: hailstream replay trips.ndjson.zst --stream trips --speedup 3600")]
     Replay(ReplayArgs),
-    /// Look at applications and at what they keep
-    #[command(after_help = "Example: hailstream app state taxi")]
+    /// Look at applications and at what they keep; start, stop and rescale them, take snapshots and go back to them
+    #[command(after_help = "Example: hailstream app state taxi\n         hailstream app snapshot taxi")]
     App(AppArgs),
     /// Make, list and check the keys that the doors take
     #[command(after_help = "Example: hailstream credentials new --credentials keys.toml --role producer")]
@@ -50,6 +50,9 @@ pub(crate) struct PlatformArgs {
     /// Data directory; made where there is none
     #[arg(long, env = "HAILSTREAM_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// Where applications keep checkpoints and snapshots: a folder, or s3://bucket/prefix [default: in the data directory]
+    #[arg(long, env = "HAILSTREAM_CHECKPOINT_DIR", value_name = "PLACE")]
+    pub(crate) checkpoint_dir: Option<String>,
     /// Address that the doors listen on; one that is not loopback needs credentials [default: 127.0.0.1]
     #[arg(long, env = "HAILSTREAM_BIND", value_name = "ADDRESS")]
     pub(crate) bind: Option<IpAddr>,
@@ -187,70 +190,6 @@ pub(crate) struct ReplayArgs {
     /// Print the final statistics as JSON
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// Options of `app`.
-#[derive(Debug, Args)]
-pub(crate) struct AppArgs {
-    /// What to look at.
-    #[command(subcommand)]
-    pub(crate) action: AppAction,
-}
-
-/// The data directory whose applications are looked at. A platform may have it open meanwhile.
-#[derive(Debug, Args)]
-pub(crate) struct AppPlace {
-    /// Data directory of the platform
-    #[arg(long, env = "HAILSTREAM_DATA_DIR", value_name = "DIR", default_value = crate::settings::DATA_DIR_DEFAULT)]
-    pub(crate) data_dir: PathBuf,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Which state of an application.
-#[derive(Debug, Args)]
-pub(crate) struct AppState {
-    /// The application
-    pub(crate) name: String,
-    /// A snapshot in place of the newest checkpoint
-    #[arg(long, value_name = "NAME")]
-    pub(crate) snapshot: Option<String>,
-    #[command(flatten)]
-    pub(crate) place: AppPlace,
-}
-
-/// What `app` looks at.
-#[derive(Debug, Subcommand)]
-pub(crate) enum AppAction {
-    /// The applications
-    List(AppPlace),
-    /// What an application keeps: positions, watermarks, open windows and their groups
-    State {
-        #[command(flatten)]
-        of: AppState,
-        /// Show the groups of this operator
-        #[arg(long, value_name = "OPERATOR")]
-        groups: Option<String>,
-        /// Most groups that are shown
-        #[arg(long, value_name = "COUNT", default_value_t = 100, requires = "groups")]
-        limit: usize,
-    },
-    /// What becomes of that state when the application goes on with another script
-    Check {
-        #[command(flatten)]
-        of: AppState,
-        /// The script
-        #[arg(long, value_name = "FILE")]
-        script: PathBuf,
-    },
-    /// The snapshots of an application
-    Snapshots {
-        /// The application
-        name: String,
-        #[command(flatten)]
-        place: AppPlace,
-    },
 }
 
 /// Options of `credentials`.

@@ -5,11 +5,12 @@ use crate::doors::{Addresses, DoorError, Doors};
 use crate::replaying::{History, Replaying, ReplayingError};
 use crate::settings::{DurabilityArg, Settings, SettingsError};
 use crate::stack::{ApplicationDecl, IndexDecl, StackFiles, StreamDecl};
-use crate::wiring::{ConsolePlatform, EmbeddedRunner, Parts, PlatformConnectors};
+use crate::wiring::{ConsolePlatform, EmbeddedRunner, Parts, PlatformConnectors, StatePlace};
 use axum::Router;
 use axum::http::Method;
 use control::metrics::{MetricStore, MetricsError};
 use control::{ApplicationSpec, Applications, ControlError, RestartPolicy, Status};
+use engine::port::PortError;
 use index::{Index, IndexConfig};
 use model::Env;
 use replay::Speed;
@@ -38,6 +39,8 @@ pub(crate) struct Platform {
 pub(crate) enum PlatformError {
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    #[error("checkpoints cannot be kept: {0}; name another place with --checkpoint-dir")]
+    State(#[from] PortError),
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
     #[error(transparent)]
@@ -75,6 +78,8 @@ impl Platform {
         settings.prepare_data_dir()?;
         let keys = settings.credentials.as_deref().map(|path| KeyRing::open(path, env.clone())).transpose()?;
         let keys = keys.map(Arc::new);
+        let state = StatePlace::open(&settings.state, Handle::current())?;
+        state.check().await?;
         let doors = Doors::open(settings, &env).await?;
         let addresses = doors.addresses().map_err(PlatformError::Address)?;
         let (store, index) = open_stages(settings, &env)?;
@@ -89,9 +94,7 @@ impl Platform {
             Path::new("."),
             env.clone(),
         ));
-        let state_dir = settings.data_dir.join("state");
-        let runner =
-            Arc::new(EmbeddedRunner::new(connectors, store.clone(), Handle::current(), env.clone(), state_dir));
+        let runner = Arc::new(EmbeddedRunner::new(connectors, store.clone(), Handle::current(), env.clone(), state));
         let dir = settings.data_dir.join("control");
         let applications = open_applications(dir, env.clone(), runner)?;
         let replaying = match work {

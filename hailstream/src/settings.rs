@@ -1,7 +1,9 @@
 //! What the platform is told before it opens: configuration file, then environment, then options; all of it checked.
 
+use crate::auth::{ClientKey, ClientKeyError};
 use crate::cli::PlatformArgs;
 use crate::doors::TlsMode;
+use connect::{Bucket, BucketKey, BucketSettings};
 use serde::Deserialize;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
@@ -25,6 +27,8 @@ pub(crate) enum DurabilityArg {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub(crate) data_dir: PathBuf,
+    /// Where applications keep their state.
+    pub(crate) state: StateSettings,
     pub(crate) bind: IpAddr,
     pub(crate) aws_port: u16,
     pub(crate) search_port: u16,
@@ -41,11 +45,33 @@ pub(crate) struct Settings {
     pub(crate) addresses_file: Option<PathBuf>,
 }
 
+/// Where applications keep their state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StateSettings {
+    /// In folders of this one.
+    Folder(PathBuf),
+    /// In a bucket: its address, and how it is reached.
+    Bucket(String, BucketSettings),
+}
+
+/// How the object store is reached that `checkpoint-dir` names; the `AWS_…` variables say what is left out.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct S3 {
+    endpoint: Option<String>,
+    region: Option<String>,
+    /// Of the shared credentials file; no secret stands in the configuration.
+    profile: Option<String>,
+}
+
 /// The configuration file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct File {
     data_dir: Option<PathBuf>,
+    checkpoint_dir: Option<String>,
+    #[serde(default)]
+    s3: S3,
     bind: Option<IpAddr>,
     aws_port: Option<u16>,
     search_port: Option<u16>,
@@ -76,6 +102,10 @@ pub(crate) enum SettingsError {
     InTheClear(IpAddr),
     #[error("a certificate and its key go together; give both --tls-cert and --tls-key, or neither")]
     HalfPair,
+    #[error(transparent)]
+    Key(#[from] ClientKeyError),
+    #[error("{0:?} is no address of an object store: write it as https://host or http://host:port")]
+    Endpoint(String),
     #[error("the data directory {path} cannot be used: {source}; name another with --data-dir")]
     DataDir { path: PathBuf, source: std::io::Error },
 }
@@ -84,8 +114,11 @@ impl Settings {
     /// Brings file, environment and options together.
     pub(crate) fn new(args: &PlatformArgs) -> Result<Self, SettingsError> {
         let file = args.config.as_deref().map(read).transpose()?.unwrap_or_default();
+        let data_dir = args.data_dir.clone().or(file.data_dir).unwrap_or_else(|| DATA_DIR_DEFAULT.into());
+        let checkpoint_dir = args.checkpoint_dir.as_deref().or(file.checkpoint_dir.as_deref());
         let settings = Self {
-            data_dir: args.data_dir.clone().or(file.data_dir).unwrap_or_else(|| DATA_DIR_DEFAULT.into()),
+            state: StateSettings::new(checkpoint_dir, &data_dir, &file.s3, |name| std::env::var(name).ok())?,
+            data_dir,
             bind: args.bind.or(file.bind).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             aws_port: args.aws_port.or(file.aws_port).unwrap_or(4566),
             search_port: args.search_port.or(file.search_port).unwrap_or(9200),
@@ -131,6 +164,35 @@ impl Settings {
             }
         }
         Ok(())
+    }
+}
+
+impl StateSettings {
+    /// The place that `checkpoint_dir` names, or the one in the data directory; `variable` gives the value of an
+    /// environment variable.
+    pub(crate) fn new(
+        checkpoint_dir: Option<&str>,
+        data_dir: &Path,
+        s3: &S3,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, SettingsError> {
+        let address = match checkpoint_dir {
+            None => return Ok(Self::Folder(data_dir.join("state"))),
+            Some(place) if !Bucket::is_named_by(place) => return Ok(Self::Folder(place.into())),
+            Some(address) => address.to_owned(),
+        };
+        let first = |given: &Option<String>, names: [&str; 2]| {
+            let filled = |value: &String| !value.is_empty();
+            given.clone().or_else(|| names.iter().find_map(|name| variable(name).filter(filled)))
+        };
+        let endpoint = first(&s3.endpoint, ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]);
+        if let Some(wrong) = endpoint.as_ref().filter(|e| !(e.starts_with("http://") || e.starts_with("https://"))) {
+            return Err(SettingsError::Endpoint(wrong.clone()));
+        }
+        let region = first(&s3.region, ["AWS_REGION", "AWS_DEFAULT_REGION"]);
+        let key = ClientKey::find(s3.profile.as_deref(), &variable)?;
+        let key = key.map(|key| BucketKey { id: key.id, secret: key.secret, session_token: key.session_token });
+        Ok(Self::Bucket(address, BucketSettings { endpoint, region, key }))
     }
 }
 
@@ -184,6 +246,36 @@ mod tests {
         assert!(settings("aws-port = 0\nsearch-port = 0").is_ok(), "any free port is never the same one");
         let missing = PlatformArgs { config: Some("no-such-file.toml".into()), ..PlatformArgs::default() };
         assert!(Settings::new(&missing).unwrap_err().to_string().contains("no-such-file.toml cannot be read"));
+    }
+
+    #[test]
+    fn checkpoints_go_where_they_are_told_to() {
+        let of = |place: Option<&str>, s3: &S3, variables: &[(&str, &str)]| {
+            let variable = |name: &str| variables.iter().find(|v| v.0 == name).map(|v| v.1.to_owned());
+            StateSettings::new(place, Path::new("data"), s3, variable).map_err(|error| error.to_string())
+        };
+        let none = S3::default();
+        assert_eq!(of(None, &none, &[]).unwrap(), StateSettings::Folder("data/state".into()));
+        assert_eq!(of(Some("kept"), &none, &[]).unwrap(), StateSettings::Folder("kept".into()));
+        let pair = [("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "secret")];
+        let variables = [&pair[..], &[("AWS_ENDPOINT_URL", "http://a"), ("AWS_REGION", "")]].concat();
+        let StateSettings::Bucket(address, settings) = of(Some("s3://b/p"), &none, &variables).unwrap() else {
+            panic!()
+        };
+        let key = BucketKey { id: "id".into(), secret: "secret".into(), session_token: None };
+        let expected = BucketSettings { endpoint: Some("http://a".into()), region: None, key: Some(key) };
+        assert_eq!((address.as_str(), settings), ("s3://b/p", expected));
+        let said = S3 { endpoint: Some("https://b".into()), region: Some("eu-west-1".into()), profile: None };
+        let more = [&variables[..], &[("AWS_ENDPOINT_URL_S3", "http://c"), ("AWS_DEFAULT_REGION", "x")]].concat();
+        let of_s3 = |s3: &S3| match of(Some("s3://b"), s3, &more).unwrap() {
+            StateSettings::Bucket(_, settings) => (settings.endpoint.unwrap(), settings.region.unwrap()),
+            StateSettings::Folder(path) => panic!("{}", path.display()),
+        };
+        assert_eq!(of_s3(&said), ("https://b".into(), "eu-west-1".into()));
+        assert_eq!(of_s3(&none), ("http://c".into(), "x".into()), "that of the service before that of all services");
+        assert!(of(Some("s3://b"), &none, &pair[..1]).unwrap_err().contains("AWS_SECRET_ACCESS_KEY"));
+        let wrong = [&pair[..], &[("AWS_ENDPOINT_URL", "localhost:9000")]].concat();
+        assert!(of(Some("s3://b"), &none, &wrong).unwrap_err().contains("localhost:9000"));
     }
 
     #[test]

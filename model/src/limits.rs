@@ -83,6 +83,8 @@ pub const STREAM_NAME_CHARS_MAX: usize = 128;
 
 /// Longest name of a snapshot, in characters (`SnapshotName` of the Managed Service for Apache Flink API).
 pub const SNAPSHOT_NAME_CHARS_MAX: usize = 256;
+/// Most snapshots of one application.
+pub const SNAPSHOTS_PER_APPLICATION_MAX: usize = 1_000;
 /// Largest number of parallel subtasks of one operator.
 pub const PARALLELISM_MAX: u32 = 256;
 /// Largest number of subtasks that share one KPU.

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, Request, State};
 use axum::response::{IntoResponse, Response};
-use model::limits::{PARALLELISM_MAX, SHARDS_PER_STREAM_MAX};
+use model::limits::SHARDS_PER_STREAM_MAX;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -92,20 +92,4 @@ pub(super) async fn set_shard_count(
         return Err(Failure::invalid(format!("{count} shards are not within 1..={SHARDS_PER_STREAM_MAX}")));
     }
     shared.ask(move |platform| platform.set_shard_count(count)).await.map(|()| TAKEN)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Parallelism {
-    parallelism: u32,
-}
-
-pub(super) async fn set_parallelism(
-    State(shared): State<Shared>,
-    Body(Parallelism { parallelism }): Body<Parallelism>,
-) -> Result<Json<Taken>, Failure> {
-    if !(1..=PARALLELISM_MAX).contains(&parallelism) {
-        return Err(Failure::invalid(format!("a parallelism of {parallelism} is not within 1..={PARALLELISM_MAX}")));
-    }
-    shared.ask(move |platform| platform.set_parallelism(parallelism)).await.map(|()| TAKEN)
 }

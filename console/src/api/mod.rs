@@ -1,5 +1,6 @@
 //! The routes: the page, the JSON API, live updates, metrics and health.
 
+mod applications;
 mod controls;
 mod results;
 mod snapshots;
@@ -98,7 +99,11 @@ pub fn router(platform: Arc<dyn Platform>, options: Options) -> Router {
         .route("/replay/stop", post(controls::stop_replay))
         .route("/replay/speed", post(controls::set_speedup))
         .route("/stream/shards", post(controls::set_shard_count))
-        .route("/application/parallelism", post(controls::set_parallelism))
+        .route("/application", get(applications::look))
+        .route("/application/start", post(applications::start))
+        .route("/application/stop", post(applications::stop))
+        .route("/application/correct", post(applications::correct))
+        .route("/application/parallelism", post(applications::set_parallelism))
         .route("/application/snapshots", get(snapshots::list))
         .route("/application/snapshots/take", post(snapshots::take))
         .route("/application/snapshots/restore", post(snapshots::restore))

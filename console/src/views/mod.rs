@@ -1,9 +1,13 @@
 //! View models: what the page shows, free of any protocol. They are serialised to the page as they stand here.
 
+mod applications;
 mod pipeline;
 mod results;
 mod streams;
 
+pub use applications::{
+    ApplicationLine, CorrectedWindow, Correction, CorrectionWork, LostWindow, ReadFrom, RefusedOperator,
+};
 pub use pipeline::{
     Application, ApplicationState, BadSample, Index, IndexName, LateWindow, Operator, Pipeline, Replay, ReplayState,
     Shard, Snapshot, Stream, StreamStatus,

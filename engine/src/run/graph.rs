@@ -8,6 +8,7 @@ use super::checkpoint::{
 };
 use super::connectors::{HeldSink, ValuesSource};
 use super::coordinator::{Coordinator, Member};
+use super::correction::place_of;
 use super::decode::{JsonOptions, OnParseError};
 use super::encode::JsonEncoder;
 use super::error::JobError;
@@ -522,7 +523,7 @@ impl Builder<'_> {
         let NodeKind::WindowAggregate { window, keys, aggregates } = &node.kind else {
             return Err(JobError::internal("the graph", "no aggregation stands where one was expected"));
         };
-        let place = format!("window aggregate {id}");
+        let place = place_of(id);
         let input = &self.node(node.inputs[0]).schema.fields;
         let shape = Shape::new(keys, aggregates, input, &node.schema.fields).map_err(JobError::Plan)?;
         let windows = match window {

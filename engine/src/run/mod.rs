@@ -10,6 +10,7 @@ mod channel;
 mod checkpoint;
 pub mod connectors;
 mod coordinator;
+mod correction;
 pub mod decode;
 pub mod encode;
 mod error;
@@ -35,6 +36,7 @@ pub use checkpoint::{
     Restore, SliceState, SourceState, SplitState, StateReport, StateView, compare, groups, inspect, remove_snapshot,
     snapshots,
 };
+pub use correction::{CORRECTED_WINDOWS_MAX, CorrectedOperator, CorrectedWindow, Correction, earlier_than};
 pub use error::JobError;
 pub(crate) use job::duration_ms;
 pub use job::{Job, JobHandle, JobOptions, JobState, Rescaled, StateMemory};

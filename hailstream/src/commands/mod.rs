@@ -2,6 +2,7 @@
 
 mod app;
 mod client;
+mod console;
 mod credentials;
 mod demo;
 mod replay;
@@ -18,6 +19,7 @@ use store::kinesis::client::ClientError;
 
 use tracing_subscriber::EnvFilter;
 
+pub(crate) use app::args::AppArgs;
 pub(crate) use stream::args::StreamArgs;
 
 /// Threads that answer requests; computation and disks have threads of their own.
@@ -41,7 +43,9 @@ pub fn run() -> ExitCode {
 }
 
 fn exit_code(error: &(dyn std::error::Error + 'static)) -> ExitCode {
-    match error.downcast_ref::<ClientError>().map(Classified::kind) {
+    let at_the_aws_door = error.downcast_ref::<ClientError>().map(Classified::kind);
+    let at_the_console = || error.downcast_ref::<console::ConsoleError>().map(Classified::kind);
+    match at_the_aws_door.or_else(at_the_console) {
         Some(Kind::NotFound) => ExitCode::from(3),
         Some(Kind::Throttled | Kind::Conflict) => ExitCode::from(4),
         _ => ExitCode::FAILURE,

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use store::{StartAt, Store};
 use tokio::runtime::Handle;
 
-const KINESIS: &str = "kinesis";
+/// The connector whose tables are streams of the platform.
+pub(super) const KINESIS: &str = "kinesis";
 const ELASTICSEARCH: &str = "elasticsearch-7";
 
 /// Options of Flink's stream connector that a stream of this process understands.
@@ -148,6 +149,17 @@ pub(super) fn changelog(table: &TableDef) -> Changelog {
     match connector(table) {
         ELASTICSEARCH => Changelog::Upsert,
         _ => builtin_changelog(table),
+    }
+}
+
+/// The stream that a table of the platform reads.
+///
+/// # Errors
+/// When it is no such table.
+pub(super) fn stream_of(table: &TableDef) -> Result<&str, PortError> {
+    match connector(table) {
+        KINESIS => required(table, "stream"),
+        other => Err(wrong(table, &format!("its connector is '{other}', which reads no stream"))),
     }
 }
 

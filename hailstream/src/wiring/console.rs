@@ -3,7 +3,8 @@
 use super::Parts;
 use crate::replaying::{Replaying, ReplayingError};
 use console::views::{
-    AirportLine, Cell, CellsRequest, HourCount, Pipeline, ShardChange, ShardKeys, Snapshot, StreamHistory, StreamLine,
+    AirportLine, ApplicationLine, Cell, CellsRequest, CorrectedWindow, Correction, CorrectionWork, HourCount,
+    LostWindow, Pipeline, ReadFrom, RefusedOperator, ShardChange, ShardKeys, Snapshot, StreamHistory, StreamLine,
     StreamView, TimeRange, Totals,
 };
 use console::{Failure, Platform};
@@ -25,10 +26,45 @@ impl ConsolePlatform {
         Self { parts }
     }
 
+    /// The application that is meant, by its name: without one the one that is shown.
+    fn named(&self, application: Option<&str>) -> String {
+        application.map_or_else(|| self.parts.application_name(), str::to_owned)
+    }
+
     fn replaying(&self) -> Result<&Replaying, Failure> {
         self.parts.replaying().ok_or_else(|| {
             Failure::new(Kind::NotFound, "this platform has no replay of its own; start one with `hailstream replay`")
         })
+    }
+}
+
+fn snapshot_view(snapshot: control::SnapshotInfo) -> Snapshot {
+    Snapshot { name: snapshot.name, created_ms: snapshot.created_ms, bytes: snapshot.bytes }
+}
+
+fn correction_view(done: control::Correction) -> Correction {
+    let window = |of: &control::CorrectedWindows, (start_ms, end_ms): (i64, i64)| CorrectedWindow {
+        operator: of.operator.clone(),
+        sinks: of.sinks.clone(),
+        start_ms,
+        end_ms,
+    };
+    let lost = |w: control::LostWindow| LostWindow {
+        operator: w.operator,
+        start_ms: w.start_ms,
+        end_ms: w.end_ms,
+        reason: w.reason,
+    };
+    let refused = |o: control::RefusedOperator| RefusedOperator { operator: o.operator, reason: o.reason };
+    let from = |f: control::ReadFrom| ReadFrom { split: f.split, position: f.position };
+    let work = |w: control::CorrectionWork| CorrectionWork { records_in: w.records_in, records_out: w.records_out };
+    Correction {
+        late_rows: done.late_rows,
+        corrected: done.corrected.iter().flat_map(|o| o.windows.iter().map(move |w| window(o, *w))).collect(),
+        lost: done.lost.into_iter().map(lost).collect(),
+        refused: done.refused.into_iter().map(refused).collect(),
+        from: done.from.into_iter().map(from).collect(),
+        work: done.work.map(work),
     }
 }
 
@@ -83,29 +119,54 @@ impl Platform for ConsolePlatform {
         self.parts.runtime().block_on(change).map(|_| ()).map_err(|e| Failure::new(e.kind(), e.to_string()))
     }
 
-    fn set_parallelism(&self, parallelism: u32) -> Result<(), Failure> {
-        let name = self.parts.application_name();
+    fn application(&self, application: Option<&str>) -> Result<ApplicationLine, Failure> {
+        let view = self.parts.applications().view(&self.named(application)).map_err(|e| control_failure(&e))?;
+        Ok(ApplicationLine {
+            state: super::pipeline::application_state(view.status),
+            parallelism: view.spec.parallelism,
+            kpus: view.spec.kpus(),
+            name: view.spec.name,
+            restarts: view.restarts,
+            last_error: view.last_error,
+        })
+    }
+
+    fn start_application(&self, application: Option<&str>) -> Result<(), Failure> {
+        self.parts.applications().start(&self.named(application)).map_err(|e| control_failure(&e))
+    }
+
+    fn stop_application(&self, application: Option<&str>, force: bool) -> Result<Option<Snapshot>, Failure> {
+        let stopped = self.parts.applications().stop(&self.named(application), force);
+        Ok(stopped.map_err(|e| control_failure(&e))?.map(snapshot_view))
+    }
+
+    fn correct(&self, application: Option<&str>, only_plan: bool) -> Result<Correction, Failure> {
+        let done = self.parts.applications().correct(&self.named(application), only_plan);
+        done.map(correction_view).map_err(|e| control_failure(&e))
+    }
+
+    fn set_parallelism(&self, application: Option<&str>, parallelism: u32) -> Result<(), Failure> {
+        let name = self.named(application);
         self.parts.applications().set_parallelism(&name, parallelism).map_err(|e| control_failure(&e))
     }
 
-    fn snapshots(&self) -> Result<Vec<Snapshot>, Failure> {
-        let view = |s: control::SnapshotInfo| Snapshot { name: s.name, created_ms: s.created_ms, bytes: s.bytes };
-        let all = self.parts.applications().snapshots(&self.parts.application_name());
-        Ok(all.map_err(|e| control_failure(&e))?.into_iter().map(view).collect())
+    fn snapshots(&self, application: Option<&str>) -> Result<Vec<Snapshot>, Failure> {
+        let all = self.parts.applications().snapshots(&self.named(application));
+        Ok(all.map_err(|e| control_failure(&e))?.into_iter().map(snapshot_view).collect())
     }
 
-    fn take_snapshot(&self, name: &str) -> Result<(), Failure> {
-        let taken = self.parts.applications().snapshot(&self.parts.application_name(), name);
+    fn take_snapshot(&self, application: Option<&str>, name: &str) -> Result<(), Failure> {
+        let taken = self.parts.applications().snapshot(&self.named(application), name);
         taken.map(drop).map_err(|e| control_failure(&e))
     }
 
-    fn restore_snapshot(&self, name: &str, parallelism: Option<u32>) -> Result<(), Failure> {
-        let application = self.parts.application_name();
+    fn restore_snapshot(&self, application: Option<&str>, name: &str, parallelism: Option<u32>) -> Result<(), Failure> {
+        let application = self.named(application);
         self.parts.applications().restore(&application, name, parallelism).map_err(|e| control_failure(&e))
     }
 
-    fn remove_snapshot(&self, name: &str) -> Result<(), Failure> {
-        let application = self.parts.application_name();
+    fn remove_snapshot(&self, application: Option<&str>, name: &str) -> Result<(), Failure> {
+        let application = self.named(application);
         self.parts.applications().remove_snapshot(&application, name).map_err(|e| control_failure(&e))
     }
 

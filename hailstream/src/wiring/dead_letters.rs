@@ -27,6 +27,11 @@ pub(super) fn holds_letters(stream: &str) -> bool {
     stream.ends_with(LATE) || stream.ends_with(DEAD)
 }
 
+/// The stream of the late rows of an application.
+pub(super) fn late_stream(application: &str) -> String {
+    format!("{application}{LATE}")
+}
+
 /// The letters of one application on their way into its streams, which are made by the first one.
 pub(super) struct LetterStreams {
     store: Store,

@@ -3,7 +3,9 @@
 mod aggregating;
 mod connectors;
 mod console;
+mod correcting;
 mod dead_letters;
+mod ending;
 mod help;
 mod index_sink;
 mod measure;
@@ -14,6 +16,7 @@ mod put_target;
 mod rest_lookup;
 mod results;
 mod runner;
+mod state_place;
 mod stream_source;
 mod streams;
 
@@ -26,4 +29,5 @@ pub(crate) use put_target::Remembering;
 pub use put_target::{HttpTarget, StoreTarget};
 pub(crate) use rest_lookup::{REST_LOOKUP, RestLookups};
 pub use runner::EmbeddedRunner;
-pub(crate) use runner::{DescribedTables, plan_of, state_folder};
+pub(crate) use runner::{DescribedTables, plan_of};
+pub use state_place::StatePlace;

@@ -85,17 +85,22 @@ fn replay(replaying: &crate::replaying::Replaying) -> views::Replay {
     }
 }
 
+/// The console's word for what an application is doing.
+pub(super) fn application_state(status: Status) -> views::ApplicationState {
+    match status {
+        Status::Ready | Status::Deleting => views::ApplicationState::Ready,
+        Status::Starting => views::ApplicationState::Starting,
+        Status::Running => views::ApplicationState::Running,
+        Status::Updating => views::ApplicationState::Updating,
+        Status::Stopping => views::ApplicationState::Stopping,
+    }
+}
+
 fn application(view: ApplicationView, rates: &Rates) -> views::Application {
     let metrics = view.metrics.unwrap_or_default();
     let sample = |bad: control::BadRecord| views::BadSample { position: bad.place, reason: bad.reason, text: bad.text };
     views::Application {
-        state: match view.status {
-            Status::Ready | Status::Deleting => views::ApplicationState::Ready,
-            Status::Starting => views::ApplicationState::Starting,
-            Status::Running => views::ApplicationState::Running,
-            Status::Updating => views::ApplicationState::Updating,
-            Status::Stopping => views::ApplicationState::Stopping,
-        },
+        state: application_state(view.status),
         kpus: view.spec.kpus(),
         parallelism: view.spec.parallelism,
         name: view.spec.name,

@@ -1,18 +1,20 @@
 //! Control's runner over the embedded engine.
 
+use super::correcting::Corrector;
 use super::dead_letters::LetterStreams;
+use super::state_place::StatePlace;
 use control::{
-    ApplicationSpec, BadRecord, CheckpointFigures, LookupStats, OperatorWatermark, RunMetrics, RunState, Runner,
-    RunnerError, Running, RunningStats, SnapshotInfo,
+    ApplicationSpec, BadRecord, CheckpointFigures, Correction, LookupStats, OperatorWatermark, RunMetrics, RunState,
+    Runner, RunnerError, Running, RunningStats, SnapshotInfo,
 };
 use engine::plan::{JobPlan, TableDef};
 use engine::port::{Changelog, Connectors, PortError, Role, Sink, SinkSpec, Source};
 use engine::run::{
-    Checkpointing, Folder, Job, JobError, JobHandle, JobOptions, JobState, LookupMetrics, Rejection, Restore, inspect,
+    CheckpointStorage, Checkpointing, Job, JobError, JobHandle, JobOptions, JobState, LookupMetrics, Rejection,
+    Restore, inspect,
 };
 use engine::sql::{Planned, Script, Session, SqlError};
 use model::{Classified, Env, Kind};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::Store;
 use tokio::runtime::Handle;
@@ -23,24 +25,26 @@ pub struct EmbeddedRunner {
     /// Where letters go: the store of the platform, and the runtime that it lives on.
     letters: (Store, Handle),
     env: Env,
-    state_dir: PathBuf,
-}
-
-/// Where an application keeps its state below `state_dir`. Its name may consist of dots alone, and so must not be a folder's
-/// name by itself.
-pub(crate) fn state_folder(state_dir: &Path, name: &str) -> PathBuf {
-    state_dir.join(format!("application-{name}"))
+    state: StatePlace,
+    corrector: Corrector,
 }
 
 impl EmbeddedRunner {
-    /// A runner whose applications read and write through `connectors`, keep their state in folders of `state_dir`, and what
-    /// they cannot use in streams of `store`, which lives on `runtime`.
-    pub fn new(connectors: Arc<dyn Connectors>, store: Store, runtime: Handle, env: Env, state_dir: PathBuf) -> Self {
-        Self { connectors, letters: (store, runtime), env, state_dir }
+    /// A runner whose applications read and write through `connectors`, keep their state in folders of `state`, and what they
+    /// cannot use in streams of `store`, which lives on `runtime`.
+    pub fn new(
+        connectors: Arc<dyn Connectors>,
+        store: Store,
+        runtime: Handle,
+        env: Env,
+        state: impl Into<StatePlace>,
+    ) -> Self {
+        let corrector = Corrector::new(connectors.clone(), store.clone(), env.clone());
+        Self { connectors, letters: (store, runtime), env, state: state.into(), corrector }
     }
 
-    fn folder(&self, name: &str) -> Result<Folder, RunnerError> {
-        Folder::open(state_folder(&self.state_dir, name)).map_err(|e| port_error(name, &e))
+    fn state(&self, name: &str) -> Result<Arc<dyn CheckpointStorage>, RunnerError> {
+        self.state.of(name).map_err(|e| port_error(name, &e))
     }
 
     fn plan(&self, spec: &ApplicationSpec) -> Result<JobPlan, RunnerError> {
@@ -103,7 +107,7 @@ impl Runner for EmbeddedRunner {
 
     fn start(&self, spec: &ApplicationSpec, snapshot: Option<&str>) -> Result<Arc<dyn Running>, RunnerError> {
         let plan = self.plan(spec)?;
-        let folder = self.folder(&spec.name)?;
+        let state = self.state(&spec.name)?;
         let (store, runtime) = self.letters.clone();
         let letters = LetterStreams::new(store, runtime, &spec.name);
         let options = JobOptions {
@@ -111,7 +115,7 @@ impl Runner for EmbeddedRunner {
             parallelism_per_kpu: spec.parallelism_per_kpu,
             dead_letters: Some(Arc::new(letters)),
             restore: snapshot.map_or(Restore::Latest, |name| Restore::Snapshot(name.to_owned())),
-            checkpointing: Checkpointing { storage: Some(Arc::new(folder)), ..Checkpointing::default() },
+            checkpointing: Checkpointing { storage: Some(state), ..Checkpointing::default() },
             ..JobOptions::new(&*spec.name, self.env.clone(), self.connectors.clone())
         };
         let job = Job::start(plan, options).map_err(|e| job_error(&e))?;
@@ -119,10 +123,11 @@ impl Runner for EmbeddedRunner {
     }
 
     fn snapshots(&self, name: &str) -> Result<Vec<SnapshotInfo>, RunnerError> {
-        let folder = self.folder(name)?;
+        let state = self.state(name)?;
         let mut found = Vec::new();
-        for snapshot in engine::run::snapshots(&folder).map_err(|e| port_error(name, &e))? {
-            let view = inspect(&folder, &Restore::Snapshot(snapshot.clone())).map_err(|e| port_error(name, &e))?;
+        for snapshot in engine::run::snapshots(state.as_ref()).map_err(|e| port_error(name, &e))? {
+            let view =
+                inspect(state.as_ref(), &Restore::Snapshot(snapshot.clone())).map_err(|e| port_error(name, &e))?;
             found.extend(view.map(|view| SnapshotInfo {
                 name: snapshot,
                 created_ms: view.created_ms,
@@ -133,23 +138,30 @@ impl Runner for EmbeddedRunner {
         Ok(found)
     }
 
+    fn snapshot_names(&self, name: &str) -> Result<Vec<String>, RunnerError> {
+        engine::run::snapshots(self.state(name)?.as_ref()).map_err(|e| port_error(name, &e))
+    }
+
     fn remove_snapshot(&self, name: &str, snapshot: &str) -> Result<(), RunnerError> {
-        if !self.snapshots(name)?.iter().any(|known| known.name == snapshot) {
+        if !self.snapshot_names(name)?.iter().any(|known| known == snapshot) {
             let message = format!("application {name} has no snapshot {snapshot:?}");
             return Err(RunnerError::new(Kind::NotFound, message));
         }
-        engine::run::remove_snapshot(&self.folder(name)?, snapshot).map_err(|e| port_error(name, &e))
+        engine::run::remove_snapshot(self.state(name)?.as_ref(), snapshot).map_err(|e| port_error(name, &e))
+    }
+
+    fn correct(&self, spec: &ApplicationSpec, only_plan: bool) -> Result<Correction, RunnerError> {
+        self.corrector.correct(spec, &self.plan(spec)?, only_plan)
+    }
+
+    fn close(&self) {
+        self.corrector.close();
     }
 
     fn forget(&self, name: &str) -> Result<(), RunnerError> {
-        let path = state_folder(&self.state_dir, name);
-        match std::fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                let message = format!("application {name}: its state cannot be removed: {}: {error}", path.display());
-                Err(RunnerError::new(Kind::Unavailable, message))
-            }
-            _ => Ok(()),
-        }
+        self.state
+            .remove(name)
+            .map_err(|e| RunnerError::new(e.kind, format!("application {name}: its state cannot be removed: {e}")))
     }
 }
 
@@ -253,6 +265,6 @@ fn port_error(name: &str, error: &PortError) -> RunnerError {
     RunnerError::new(error.kind, format!("application {name}: {error}"))
 }
 
-fn job_error(error: &JobError) -> RunnerError {
+pub(super) fn job_error(error: &JobError) -> RunnerError {
     RunnerError::new(error.kind(), error.to_string())
 }

@@ -1,29 +1,22 @@
-//! `hailstream app`: applications and what they keep, read from the data directory, whether a platform runs on it or not.
+//! Applications and what they keep, read from the data directory, whether a platform runs on it or not.
 
+use super::args::{AppPlace, AppState};
 use super::{Failure, say};
-use crate::cli::{AppAction, AppArgs, AppPlace, AppState};
-use crate::wiring::{DescribedTables, plan_of, state_folder};
+use crate::settings::{S3, StateSettings};
+use crate::wiring::{DescribedTables, StatePlace, plan_of};
 use chrono::DateTime;
 use control::{ApplicationSpec, Applications};
 use engine::plan::JobPlan;
 use engine::run::decode::JsonOptions;
 use engine::run::encode::JsonEncoder;
-use engine::run::{Folder, OperatorState, Restore, StateView, compare, groups, inspect, snapshots};
+use engine::run::{CheckpointStorage, OperatorState, Restore, StateView, compare, groups, inspect, snapshots};
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::Arc;
+use tokio::runtime::Runtime;
 
 /// Slices of an operator that are listed one by one; the others are summed up.
 const SLICES_SHOWN: usize = 12;
-
-pub(super) fn run(args: &AppArgs) -> Result<(), Failure> {
-    match &args.action {
-        AppAction::List(place) => list(place),
-        AppAction::State { of, groups: None, .. } => state(of),
-        AppAction::State { of, groups: Some(operator), limit } => show_groups(of, operator, *limit),
-        AppAction::Check { of, script } => check(of, script),
-        AppAction::Snapshots { name, place } => list_snapshots(name, place),
-    }
-}
 
 fn applications(place: &AppPlace) -> Result<Vec<ApplicationSpec>, Failure> {
     Ok(Applications::read(&place.data_dir.join("control"))?)
@@ -36,20 +29,25 @@ fn application(name: &str, place: &AppPlace) -> Result<ApplicationSpec, Failure>
     Ok(all.into_iter().find(|a| a.name == name).ok_or_else(missing)?)
 }
 
-/// The folder of an application's state; it is not made where there is none.
-fn storage(name: &str, place: &AppPlace) -> Result<Folder, Failure> {
-    let path = state_folder(&place.data_dir.join("state"), name);
-    if !path.is_dir() {
-        return Err(format!("application {name} keeps nothing yet: there is no {}", path.display()).into());
-    }
-    Ok(Folder::open(path)?)
+/// The state of an application, which a runtime may be needed to read.
+struct State {
+    storage: Arc<dyn CheckpointStorage>,
+    _runtime: Runtime,
+}
+
+fn state_of(name: &str, place: &AppPlace) -> Result<State, Failure> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let settings = StateSettings::new(place.checkpoint_dir.as_deref(), &place.data_dir, &S3::default(), variable)?;
+    let runtime = super::runtime()?;
+    let storage = StatePlace::open(&settings, runtime.handle().clone())?.existing(name)?;
+    Ok(State { storage, _runtime: runtime })
 }
 
 fn restore(of: &AppState) -> Restore {
     of.snapshot.clone().map_or(Restore::Latest, Restore::Snapshot)
 }
 
-fn list(place: &AppPlace) -> Result<(), Failure> {
+pub(super) fn list(place: &AppPlace) -> Result<(), Failure> {
     for spec in applications(place)? {
         if place.json {
             say(&json!({ "name": spec.name, "parallelism": spec.parallelism, "kpus": spec.kpus() }).to_string());
@@ -60,11 +58,11 @@ fn list(place: &AppPlace) -> Result<(), Failure> {
     Ok(())
 }
 
-fn list_snapshots(name: &str, place: &AppPlace) -> Result<(), Failure> {
+pub(super) fn list_snapshots(name: &str, place: &AppPlace) -> Result<(), Failure> {
     application(name, place)?;
-    let storage = storage(name, place)?;
-    for snapshot in snapshots(&storage)? {
-        let view = inspect(&storage, &Restore::Snapshot(snapshot.clone()))?;
+    let state = state_of(name, place)?;
+    for snapshot in snapshots(state.storage.as_ref())? {
+        let view = inspect(state.storage.as_ref(), &Restore::Snapshot(snapshot.clone()))?;
         let (created, groups, bytes) = view.as_ref().map_or((0, 0, 0), |v| (v.created_ms, total(v).0, total(v).1));
         if place.json {
             say(&json!({ "name": snapshot, "created_ms": created, "groups": groups, "bytes": bytes }).to_string());
@@ -81,14 +79,14 @@ fn total(view: &StateView) -> (u64, u64) {
     (slices().map(|s| s.groups).sum(), slices().map(|s| s.bytes).sum())
 }
 
-fn moment(ms: i64) -> String {
+pub(super) fn moment(ms: i64) -> String {
     let at = DateTime::from_timestamp_millis(ms);
     at.map_or_else(|| "the end of time".to_owned(), |at| at.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
 }
 
-fn state(of: &AppState) -> Result<(), Failure> {
+pub(super) fn state(of: &AppState) -> Result<(), Failure> {
     application(&of.name, &of.place)?;
-    let view = inspect(&storage(&of.name, &of.place)?, &restore(of))?;
+    let view = inspect(state_of(&of.name, &of.place)?.storage.as_ref(), &restore(of))?;
     let view = view.ok_or_else(|| format!("application {} has no checkpoint yet", of.name))?;
     if of.place.json {
         say(&as_json(&view).to_string());
@@ -157,9 +155,10 @@ fn plan(spec: &ApplicationSpec) -> Result<JobPlan, Failure> {
     Ok(plan_of(spec, &DescribedTables)?)
 }
 
-fn show_groups(of: &AppState, operator: &str, limit: usize) -> Result<(), Failure> {
+pub(super) fn show_groups(of: &AppState, operator: &str, limit: usize) -> Result<(), Failure> {
     let plan = plan(&application(&of.name, &of.place)?)?;
-    for part in groups(&storage(&of.name, &of.place)?, &restore(of), &plan, operator, limit)? {
+    let state = state_of(&of.name, &of.place)?;
+    for part in groups(state.storage.as_ref(), &restore(of), &plan, operator, limit)? {
         let encoder = JsonEncoder::new(&part.schema, JsonOptions::default());
         let bound = encoder.bind(&part.rows)?;
         for row in 0..part.rows.num_rows() {
@@ -177,11 +176,11 @@ fn show_groups(of: &AppState, operator: &str, limit: usize) -> Result<(), Failur
     Ok(())
 }
 
-fn check(of: &AppState, script: &Path) -> Result<(), Failure> {
+pub(super) fn check(of: &AppState, script: &Path) -> Result<(), Failure> {
     let spec = application(&of.name, &of.place)?;
     let script = std::fs::read_to_string(script).map_err(|e| format!("{}: {e}", script.display()))?;
     let plan = plan(&ApplicationSpec { script, ..spec })?;
-    let report = compare(&storage(&of.name, &of.place)?, &restore(of), &plan)?;
+    let report = compare(state_of(&of.name, &of.place)?.storage.as_ref(), &restore(of), &plan)?;
     let report = report.ok_or_else(|| format!("application {} has no checkpoint yet", of.name))?;
     let all = report.sources.iter().map(|e| ("source", e)).chain(report.operators.iter().map(|e| ("operator", e)));
     for (sort, (name, fate)) in all {

@@ -1,0 +1,67 @@
+//! What an object store's errors say to a caller.
+
+use engine::port::PortError;
+use model::Kind;
+use object_store::Error;
+
+/// Longest text of an error that is handed on, in characters: some stores answer with a page.
+const REASON_CHARS_MAX: usize = 400;
+
+/// The failure that `error` is of what stands at `place`.
+pub(crate) fn failed(place: &str, error: &Error) -> PortError {
+    let hint = match kind(error) {
+        Kind::NotFound => "",
+        Kind::Invalid => "; check the bucket, the region, and what the key may do there",
+        _ => "; is the object store reachable?",
+    };
+    PortError::new(kind(error), format!("{place}: {}{hint}", reason(error)))
+}
+
+/// What the caller can do about it. What is not known to be final may be over in a moment: a network, a server that is away.
+fn kind(error: &Error) -> Kind {
+    match error {
+        Error::NotFound { .. } => Kind::NotFound,
+        Error::AlreadyExists { .. } | Error::Precondition { .. } | Error::NotModified { .. } => Kind::Conflict,
+        Error::InvalidPath { .. }
+        | Error::NotSupported { .. }
+        | Error::NotImplemented { .. }
+        | Error::PermissionDenied { .. }
+        | Error::Unauthenticated { .. }
+        | Error::UnknownConfigurationKey { .. } => Kind::Invalid,
+        _ => Kind::Unavailable,
+    }
+}
+
+/// The error's words in one line.
+fn reason(error: &Error) -> String {
+    let line = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(REASON_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_have_a_kind_a_place_and_one_line() {
+        let source = || "first\n  second".into();
+        let path = || "a/b".to_owned();
+        for (error, kind, hint) in [
+            (Error::NotFound { path: path(), source: source() }, Kind::NotFound, ""),
+            (Error::PermissionDenied { path: path(), source: source() }, Kind::Invalid, "what the key may do"),
+            (Error::Unauthenticated { path: path(), source: source() }, Kind::Invalid, "what the key may do"),
+            (Error::AlreadyExists { path: path(), source: source() }, Kind::Conflict, ""),
+            (Error::Generic { store: "S3", source: source() }, Kind::Unavailable, "reachable?"),
+        ] {
+            let told = failed("s3://b/c", &error);
+            assert_eq!(told.kind, kind, "{told}");
+            assert!(told.message.starts_with("s3://b/c: ") && told.message.contains("first second"), "{told}");
+            assert!(told.message.contains(hint), "{told}");
+        }
+        let long = failed("p", &Error::Generic { store: "S3", source: "é".repeat(5_000).into() });
+        assert!(long.message.chars().count() < 500 && long.message.contains('…'));
+    }
+}

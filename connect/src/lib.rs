@@ -1,0 +1,12 @@
+//! Outside systems behind the engine's ports: for now object stores that hold checkpoints.
+//!
+//! *Invariant:* this crate knows the engine's ports and nothing of the store, the index, or who runs a job; what an outside
+//! system says reaches its callers as a [`model::Kind`] and words.
+
+mod bucket;
+mod failure;
+mod objects;
+mod read_ahead;
+
+pub use bucket::{Bucket, BucketKey, BucketSettings};
+pub use objects::Objects;

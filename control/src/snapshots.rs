@@ -1,0 +1,61 @@
+//! Which snapshots are taken without anybody naming them, and which of these go when there are too many.
+
+use chrono::{DateTime, NaiveDateTime};
+use model::limits::SNAPSHOTS_PER_APPLICATION_MAX;
+
+/// What the name of a snapshot that a stop takes begins with.
+const STOP: &str = "stop-";
+/// How the time stands in such a name: names in the order of the alphabet are in that of time.
+const TIME: &str = "%Y%m%dT%H%M%S%.3fZ";
+
+/// The name of the snapshot that a stop at `now_ms` takes.
+pub(crate) fn name_of_stop(now_ms: u64) -> String {
+    let at = i64::try_from(now_ms).ok().and_then(DateTime::from_timestamp_millis).unwrap_or_default();
+    format!("{STOP}{}", at.format(TIME))
+}
+
+/// Whether a stop has taken the snapshot. One that somebody has named `stop-…` otherwise is theirs.
+fn is_automatic(name: &str) -> bool {
+    name.strip_prefix(STOP).is_some_and(|time| NaiveDateTime::parse_from_str(time, TIME).is_ok())
+}
+
+/// Whether one more snapshot has a place among `names`, if need be in that of an automatic one.
+pub(crate) fn has_room(names: &[String]) -> bool {
+    names.len() < SNAPSHOTS_PER_APPLICATION_MAX || names.iter().any(|name| is_automatic(name))
+}
+
+/// The automatic ones that are too many, the oldest first.
+pub(crate) fn too_many(names: &[String]) -> Vec<&str> {
+    let mut automatic: Vec<&str> = names.iter().map(String::as_str).filter(|name| is_automatic(name)).collect();
+    automatic.sort_unstable();
+    automatic.truncate(names.len().saturating_sub(SNAPSHOTS_PER_APPLICATION_MAX));
+    automatic
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(automatic: u64, named: usize) -> Vec<String> {
+        (0..automatic).rev().map(name_of_stop).chain((0..named).map(|n| format!("mine-{n}"))).collect()
+    }
+
+    #[test]
+    fn names_tell_the_time_and_are_in_its_order() {
+        assert_eq!(name_of_stop(1_452_064_530_007), "stop-20160106T071530.007Z");
+        assert!(name_of_stop(1_452_064_530_007) < name_of_stop(1_452_064_530_100));
+        assert!(is_automatic(&name_of_stop(u64::MAX)) && is_automatic(&name_of_stop(0)));
+        for theirs in ["stop-", "stop-it", "stop-20160106", "before.1", "xstop-20160106T071530.007Z"] {
+            assert!(!is_automatic(theirs), "{theirs}");
+        }
+    }
+
+    #[test]
+    fn the_oldest_automatic_ones_go_and_named_ones_stay() {
+        let max = SNAPSHOTS_PER_APPLICATION_MAX;
+        assert!(has_room(&names(0, max - 1)) && has_room(&names(1, max - 1)) && !has_room(&names(0, max)));
+        assert!(too_many(&names(3, max - 3)).is_empty());
+        assert_eq!(too_many(&names(3, max - 1)), [name_of_stop(0), name_of_stop(1)]);
+        assert_eq!(too_many(&names(1, max + 5)), [name_of_stop(0)]);
+    }
+}

@@ -1,0 +1,179 @@
+//! The options of `hailstream app`, one type for each of its commands.
+
+use clap::{Args, Subcommand};
+use model::limits::PARALLELISM_MAX;
+use std::path::PathBuf;
+
+/// Options of `app`.
+#[derive(Debug, Args)]
+pub(crate) struct AppArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) action: AppAction,
+}
+
+/// The data directory whose applications are looked at. A platform may have it open meanwhile.
+#[derive(Debug, Args)]
+pub(crate) struct AppPlace {
+    /// Data directory of the platform
+    #[arg(long, env = "HAILSTREAM_DATA_DIR", value_name = "DIR", default_value = crate::settings::DATA_DIR_DEFAULT)]
+    pub(crate) data_dir: PathBuf,
+    /// Where the platform's applications keep checkpoints and snapshots, if not there: a folder, or s3://bucket/prefix
+    #[arg(long, env = "HAILSTREAM_CHECKPOINT_DIR", value_name = "PLACE")]
+    pub(crate) checkpoint_dir: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which state of an application.
+#[derive(Debug, Args)]
+pub(crate) struct AppState {
+    /// The application
+    pub(crate) name: String,
+    /// A snapshot in place of the newest checkpoint
+    #[arg(long, value_name = "NAME")]
+    pub(crate) snapshot: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: AppPlace,
+}
+
+/// What can be done with applications.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AppAction {
+    /// The applications
+    List(AppPlace),
+    /// What an application keeps: positions, watermarks, open windows and their groups
+    State {
+        #[command(flatten)]
+        of: AppState,
+        /// Show the groups of this operator
+        #[arg(long, value_name = "OPERATOR")]
+        groups: Option<String>,
+        /// Most groups that are shown
+        #[arg(long, value_name = "COUNT", default_value_t = 100, requires = "groups")]
+        limit: usize,
+    },
+    /// What becomes of that state when the application goes on with another script
+    Check {
+        #[command(flatten)]
+        of: AppState,
+        /// The script
+        #[arg(long, value_name = "FILE")]
+        script: PathBuf,
+    },
+    /// The snapshots of an application
+    Snapshots {
+        /// The application
+        name: String,
+        #[command(flatten)]
+        place: AppPlace,
+    },
+    #[command(flatten)]
+    Order(Order),
+}
+
+/// Which console an order goes to, and who gives it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConsoleArgs {
+    /// Address of the platform's console
+    #[arg(long, env = "HAILSTREAM_CONSOLE", value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) console: String,
+    /// Certificate of an https console, or of whoever signed it (PEM)
+    #[arg(long, env = "HAILSTREAM_CONSOLE_CERT", value_name = "FILE")]
+    pub(crate) console_cert: Option<PathBuf>,
+    /// Profile of the key that a console which asks for one is shown; else the AWS_… variables, else the default profile
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The application that an order is about.
+#[derive(Debug, Args)]
+pub(crate) struct Target {
+    /// The application
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) console: ConsoleArgs,
+}
+
+/// An order to a running platform, given through its console.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Order {
+    /// Let an application run, from what it has kept
+    #[command(after_help = "Example: hailstream app start taxi")]
+    Start(Target),
+    /// Stop an application; what it has come to is kept as a snapshot first
+    #[command(after_help = "Example: hailstream app stop taxi")]
+    Stop {
+        #[command(flatten)]
+        target: Target,
+        /// Take no snapshot
+        #[arg(long)]
+        force: bool,
+    },
+    /// Give a running application another parallelism
+    #[command(after_help = "Example: hailstream app scale taxi --parallelism 4")]
+    Scale {
+        #[command(flatten)]
+        target: Target,
+        /// Subtasks of each operator
+        #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=i64::from(PARALLELISM_MAX)))]
+        parallelism: u32,
+    },
+    /// Keep what a running application has come to under a name
+    #[command(after_help = "Example: hailstream app snapshot taxi --as before-the-change")]
+    Snapshot {
+        #[command(flatten)]
+        target: Target,
+        /// Name of the snapshot [default: taken- and the time]
+        #[arg(long = "as", value_name = "SNAPSHOT")]
+        snapshot: Option<String>,
+    },
+    /// Let an application go on from a snapshot, whatever came after it
+    #[command(after_help = "Example: hailstream app restore taxi --snapshot before-the-change --parallelism 2")]
+    Restore {
+        #[command(flatten)]
+        target: Target,
+        /// The snapshot
+        #[arg(long, value_name = "SNAPSHOT")]
+        snapshot: String,
+        /// Subtasks of each operator [default: as before]
+        #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=i64::from(PARALLELISM_MAX)))]
+        parallelism: Option<u32>,
+    },
+    /// Compute windows anew that have closed before all of their rows had come, from what the streams still hold
+    #[command(after_help = "Example: hailstream app correct taxi --plan")]
+    Correct {
+        #[command(flatten)]
+        target: Target,
+        /// Tell what would be done, and do nothing
+        #[arg(long)]
+        plan: bool,
+    },
+    /// Remove a snapshot
+    #[command(after_help = "Example: hailstream app delete-snapshot taxi before-the-change")]
+    DeleteSnapshot {
+        #[command(flatten)]
+        target: Target,
+        /// The snapshot
+        snapshot: String,
+    },
+}
+
+impl Order {
+    /// What it is about.
+    pub(crate) fn target(&self) -> &Target {
+        match self {
+            Self::Start(target)
+            | Self::Stop { target, .. }
+            | Self::Scale { target, .. }
+            | Self::Snapshot { target, .. }
+            | Self::Restore { target, .. }
+            | Self::Correct { target, .. }
+            | Self::DeleteSnapshot { target, .. } => target,
+        }
+    }
+}
