@@ -6,6 +6,7 @@ use crate::mapping::{Dynamic, Field, FieldKind, Mapping, MappingError};
 use crate::time::{DateFormat, Edge, Zone};
 use crate::value::{from_f64, parse_fraction, parse_whole};
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Longest keyword that can be indexed, in bytes.
 const KEYWORD_BYTES_MAX: usize = 32_766;
@@ -103,7 +104,7 @@ pub(crate) enum Scalar {
     Present,
 }
 
-/// The values of a document.
+/// The values of one document or of several, one behind the other.
 #[derive(Debug, Default)]
 pub(crate) struct Parsed {
     pub(crate) values: Vec<(usize, Scalar)>,
@@ -117,17 +118,13 @@ pub(crate) struct Parsed {
 /// # Errors
 /// When it is no JSON object or a value does not fit its field.
 pub(crate) fn parse_document(source: &[u8], mapping: &Mapping) -> Result<Parsed, DocumentError> {
-    let mut reader =
-        Reader { parser: Parser::new(source), source, mapping, path: String::new(), parsed: Parsed::default() };
-    if reader.parser.next()? != Event::ObjectStart {
-        return Err(DocumentError::NotAnObject);
-    }
-    reader.members()?;
-    reader.parser.next()?;
+    let mut reader = Reader::new(mapping);
+    reader.document(source)?;
     Ok(reader.parsed)
 }
 
-struct Reader<'a> {
+/// Reads documents one after the other into one [`Parsed`], so that none needs memory of its own.
+pub(crate) struct Reader<'a> {
     parser: Parser<'a>,
     source: &'a [u8],
     mapping: &'a Mapping,
@@ -136,6 +133,46 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// A reader by this mapping.
+    pub(crate) fn new(mapping: &'a Mapping) -> Self {
+        Self { parser: Parser::new(&[]), source: &[], mapping, path: String::new(), parsed: Parsed::default() }
+    }
+
+    /// Reads one more document. Tells where its values stand among all, and which fields it brings that the mapping
+    /// does not have, if any.
+    ///
+    /// # Errors
+    /// When it is no JSON object or a value does not fit its field.
+    pub(crate) fn read(&mut self, source: &'a [u8]) -> Result<(Range<usize>, Option<Mapping>), DocumentError> {
+        let from = self.parsed.values.len();
+        let read = self.document(source);
+        let found = &self.parsed.found;
+        let brings = !found.fields().is_empty() || !found.objects().is_subset(self.mapping.objects());
+        let found = brings.then(|| std::mem::take(&mut self.parsed.found));
+        if let Err(error) = read {
+            self.parsed.values.truncate(from);
+            return Err(error);
+        }
+        Ok((from..self.parsed.values.len(), found))
+    }
+
+    /// All values that were read.
+    pub(crate) fn finish(self) -> Parsed {
+        self.parsed
+    }
+
+    fn document(&mut self, source: &'a [u8]) -> Result<(), DocumentError> {
+        self.parser.reset(source);
+        self.source = source;
+        self.path.clear();
+        if self.parser.next()? != Event::ObjectStart {
+            return Err(DocumentError::NotAnObject);
+        }
+        self.members()?;
+        self.parser.next()?;
+        Ok(())
+    }
+
     fn members(&mut self) -> Result<(), DocumentError> {
         let outer = self.path.len();
         while let Event::Key(key) = self.parser.next()? {
