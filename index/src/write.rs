@@ -182,10 +182,11 @@ impl Core {
         let prepared = table.prepare(writes.iter().map(|one| one.wanted));
         let mut log = Vec::with_capacity(writes.len() * RECORD_BYTES_USUAL);
         let mut state = table.state.lock();
+        let hashes = state.hashes(writes.iter().map(|one| &*one.id));
         let mut decided = Vec::with_capacity(writes.len());
-        for (at, one) in writes.iter().enumerate() {
+        for (at, (one, hash)) in writes.iter().zip(hashes).enumerate() {
             let ready = prepared.get(at, &state.mapping);
-            decided.push(state.write(&table.meta, &one.id, one.wanted, ready, &mut log));
+            decided.push(state.write(&table.meta, (&one.id, hash), one.wanted, ready, &mut log));
         }
         if log.is_empty() {
             return (decided, 0);

@@ -92,13 +92,17 @@ impl State {
 
     /// The row of a document.
     pub(crate) fn find(&self, id: &str) -> Option<u32> {
-        self.place(id).1
+        self.row(id, self.ids.hash(id.as_bytes()))
     }
 
-    /// The hash of an id, and the row that holds it.
-    pub(super) fn place(&self, id: &str) -> (IdHash, Option<u32>) {
-        let hash = self.ids.hash(id.as_bytes());
-        (hash, self.ids.get(hash, |row| self.id_of(row) == id.as_bytes()))
+    /// The hashes of ids that are about to be written.
+    pub(crate) fn hashes<'a>(&self, ids: impl Iterator<Item = &'a str>) -> Vec<IdHash> {
+        self.ids.hashes(ids.map(str::as_bytes))
+    }
+
+    /// The row of a document whose id has this hash.
+    pub(super) fn row(&self, id: &str, hash: IdHash) -> Option<u32> {
+        self.ids.get(hash, |row| self.id_of(row) == id.as_bytes())
     }
 
     /// Version and sequence number of a row.
@@ -142,8 +146,8 @@ impl State {
 
     /// Makes a change that has been decided (and logged, or read from the log).
     pub(crate) fn change(&mut self, change: &Change<'_>) {
-        let (hash, old) = self.place(change.id);
-        self.apply(hash, old, change);
+        let hash = self.ids.hash(change.id.as_bytes());
+        self.apply(hash, self.row(change.id, hash), change);
     }
 
     /// Makes a change to the document of this hash, which stands in row `old` if it is there.

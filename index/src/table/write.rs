@@ -46,7 +46,7 @@ impl State {
     pub(crate) fn write(
         &mut self,
         meta: &TableMeta,
-        id: &str,
+        (id, hash): (&str, IdHash),
         wanted: Wanted<'_>,
         ready: Ready<'_>,
         log: &mut Vec<u8>,
@@ -57,7 +57,7 @@ impl State {
         if self.dropped {
             return Err(IndexError::NoIndex(meta.name.clone()));
         }
-        let (hash, row) = self.place(id);
+        let row = self.row(id, hash);
         let target = Target { id, hash, row };
         match wanted {
             Wanted::Index(source) => self.put(meta, target, source, ready, log),
