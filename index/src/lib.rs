@@ -20,6 +20,7 @@ mod disk;
 mod document;
 pub mod elastic;
 mod error;
+mod flat;
 pub mod geo;
 mod ids;
 mod index;
