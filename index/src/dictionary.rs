@@ -2,7 +2,7 @@
 
 use crate::bitmap::Bitmap;
 use hashbrown::HashTable;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
 use rustc_hash::FxBuildHasher;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -55,22 +55,56 @@ impl Words {
     }
 }
 
-impl Dictionary {
+impl Words {
     /// The number of a keyword, given to it now if it has none.
-    pub(crate) fn intern(&self, word: &str) -> u32 {
-        let word = word.as_bytes();
-        let mut guard = self.words.write();
-        if let Some(number) = guard.find(word) {
+    fn intern(&mut self, word: &[u8]) -> u32 {
+        if let Some(number) = self.find(word) {
             return number;
         }
-        let words = &mut *guard;
-        let number = words.ends.len() as u32;
-        words.bytes.extend_from_slice(word);
-        words.ends.push(words.bytes.len());
-        let Words { bytes, ends, table } = words;
+        let number = self.ends.len() as u32;
+        self.bytes.extend_from_slice(word);
+        self.ends.push(self.bytes.len());
+        let Self { bytes, ends, table } = self;
         let of = |n: u32| &bytes[if n == 0 { 0 } else { ends[n as usize - 1] }..ends[n as usize]];
         table.insert_unique(FxBuildHasher.hash_one(word), number, |n| FxBuildHasher.hash_one(of(*n)));
         number
+    }
+}
+
+/// Numbers keywords of several fields. Each dictionary stays locked until it is dropped: a lock for each keyword would
+/// cost more than the look-up, for it waits until all that was written before has reached the cache.
+pub(crate) struct Interner<'a> {
+    dictionaries: &'a [Option<Arc<Dictionary>>],
+    open: Vec<Option<RwLockWriteGuard<'a, Words>>>,
+}
+
+impl<'a> Interner<'a> {
+    /// Numbers keywords by the dictionaries of all fields, of which those of keywords have one.
+    pub(crate) fn new(dictionaries: &'a [Option<Arc<Dictionary>>]) -> Self {
+        Self { dictionaries, open: dictionaries.iter().map(|_| None).collect() }
+    }
+
+    /// The number of a keyword of a field, given to it now if it has none; `None` when the field has no dictionary.
+    pub(crate) fn number(&mut self, field: usize, word: &str) -> Option<u32> {
+        if let Some(Some(words)) = self.open.get_mut(field) {
+            return Some(words.intern(word.as_bytes()));
+        }
+        let dictionary = self.dictionaries.get(field)?.as_ref()?;
+        let mut words = dictionary.words.try_write().unwrap_or_else(|| {
+            // Whoever has it may wait for one of ours.
+            self.open.iter_mut().for_each(|words| *words = None);
+            dictionary.words.write()
+        });
+        let number = words.intern(word.as_bytes());
+        self.open[field] = Some(words);
+        Some(number)
+    }
+}
+
+impl Dictionary {
+    /// The number of a keyword, given to it now if it has none.
+    pub(crate) fn intern(&self, word: &str) -> u32 {
+        self.words.write().intern(word.as_bytes())
     }
 
     /// The number of a keyword, if it has one.

@@ -1,11 +1,13 @@
 //! From a document's JSON text to the values of its fields, by a mapping.
 
+use crate::flat::Shape;
 use crate::geo::{Point, PointError};
 use crate::json::{Event, JsonError, Parser};
 use crate::mapping::{Dynamic, Field, FieldKind, Mapping, MappingError};
 use crate::time::{DateFormat, Edge, Zone};
 use crate::value::{from_f64, parse_fraction, parse_whole};
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Longest keyword that can be indexed, in bytes.
 const KEYWORD_BYTES_MAX: usize = 32_766;
@@ -103,7 +105,7 @@ pub(crate) enum Scalar {
     Present,
 }
 
-/// The values of a document.
+/// The values of one document or of several, one behind the other.
 #[derive(Debug, Default)]
 pub(crate) struct Parsed {
     pub(crate) values: Vec<(usize, Scalar)>,
@@ -117,25 +119,91 @@ pub(crate) struct Parsed {
 /// # Errors
 /// When it is no JSON object or a value does not fit its field.
 pub(crate) fn parse_document(source: &[u8], mapping: &Mapping) -> Result<Parsed, DocumentError> {
-    let mut reader =
-        Reader { parser: Parser::new(source), source, mapping, path: String::new(), parsed: Parsed::default() };
-    if reader.parser.next()? != Event::ObjectStart {
-        return Err(DocumentError::NotAnObject);
-    }
-    reader.members()?;
-    reader.parser.next()?;
+    let mut reader = Reader { learns: false, ..Reader::new(mapping) };
+    reader.document(source)?;
     Ok(reader.parsed)
 }
 
-struct Reader<'a> {
+/// Reads documents one after the other into one [`Parsed`], so that none needs memory of its own.
+pub(crate) struct Reader<'a> {
     parser: Parser<'a>,
     source: &'a [u8],
     mapping: &'a Mapping,
     path: String,
     parsed: Parsed,
+    /// The shape of the first document, against which the later ones are held.
+    shape: Shape,
+    learns: bool,
 }
 
 impl<'a> Reader<'a> {
+    /// A reader by this mapping.
+    pub(crate) fn new(mapping: &'a Mapping) -> Self {
+        Self {
+            parser: Parser::new(&[]),
+            source: &[],
+            mapping,
+            path: String::new(),
+            parsed: Parsed::default(),
+            shape: Shape::begun(),
+            learns: true,
+        }
+    }
+
+    /// Reads one more document. Tells where its values stand among all, and which fields it brings that the mapping
+    /// does not have, if any.
+    ///
+    /// # Errors
+    /// When it is no JSON object or a value does not fit its field.
+    pub(crate) fn read(&mut self, source: &'a [u8]) -> Result<(Range<usize>, Option<Mapping>), DocumentError> {
+        let from = self.parsed.values.len();
+        if self.read_flat(source).is_some() {
+            return Ok((from..self.parsed.values.len(), None));
+        }
+        // What a document of another shape gave before that was seen.
+        self.parsed.values.truncate(from);
+        let read = self.document(source);
+        if std::mem::take(&mut self.learns) && read.is_err() {
+            self.shape = Shape::default();
+        }
+        let found = &self.parsed.found;
+        let brings = !found.fields().is_empty() || !found.objects().is_subset(self.mapping.objects());
+        let found = brings.then(|| std::mem::take(&mut self.parsed.found));
+        if let Err(error) = read {
+            self.parsed.values.truncate(from);
+            return Err(error);
+        }
+        Ok((from..self.parsed.values.len(), found))
+    }
+
+    /// All values that were read.
+    pub(crate) fn finish(self) -> Parsed {
+        self.parsed
+    }
+
+    /// Reads a document of the shape of the first one; `None` when it is of another one, or refused.
+    fn read_flat(&mut self, source: &'a [u8]) -> Option<()> {
+        if self.learns {
+            return None;
+        }
+        let shape = std::mem::take(&mut self.shape);
+        let read = shape.each(source, |field, event| self.put_all(field, 0, &event).ok());
+        self.shape = shape;
+        read
+    }
+
+    fn document(&mut self, source: &'a [u8]) -> Result<(), DocumentError> {
+        self.parser.reset(source);
+        self.source = source;
+        self.path.clear();
+        if self.parser.next()? != Event::ObjectStart {
+            return Err(DocumentError::NotAnObject);
+        }
+        self.members()?;
+        self.parser.next()?;
+        Ok(())
+    }
+
     fn members(&mut self) -> Result<(), DocumentError> {
         let outer = self.path.len();
         while let Event::Key(key) = self.parser.next()? {
@@ -146,6 +214,9 @@ impl<'a> Reader<'a> {
                 self.path.push('.');
             }
             self.path.push_str(&key);
+            if self.learns && outer == 0 {
+                self.shape.add(&key, self.mapping.position(&self.path));
+            }
             let event = self.parser.next()?;
             self.value(event, outer)?;
             self.path.truncate(outer);
@@ -237,9 +308,14 @@ impl<'a> Reader<'a> {
             self.parser.skip(&event)?;
             return self.refuse(at, from, ValueFault::Structure);
         }
-        self.put(at, from, &event)?;
+        self.put_all(at, from, &event)
+    }
+
+    /// Puts a value into its field and into the field's multi-fields.
+    fn put_all(&mut self, at: usize, from: usize, event: &Event<'_>) -> Result<(), DocumentError> {
+        self.put(at, from, event)?;
         for child in self.mapping.children(at) {
-            self.put(*child, from, &event)?;
+            self.put(*child, from, event)?;
         }
         Ok(())
     }
@@ -551,6 +627,36 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn documents_of_one_shape_are_read_as_any(
+            numbers in proptest::collection::vec("-?[0-9.e]{1,4}", 6),
+            texts in proptest::collection::vec("(\\PC|\\\\n|\"){0,6}", 6),
+            names in proptest::collection::vec("[nkx]", 6),
+        ) {
+            let document = |i: usize| format!(r#"{{"n":{},"{}":"{}","x":{}}}"#, numbers[i], names[i], texts[i], i);
+            let sources: Vec<String> = std::iter::once(r#"{"n":1,"k":"a","x":2}"#.to_owned()).chain((0..6).map(document)).collect();
+            let mapping = mapping();
+            let mut reader = Reader::new(&mapping);
+            let read: Vec<_> = sources.iter().map(|source| reader.read(source.as_bytes())).collect();
+            let all = reader.finish();
+            let shown = |parsed: &Parsed, values: &[(usize, Scalar)]| -> Vec<(usize, String)> {
+                let text = |scalar: &Scalar| match scalar {
+                    Scalar::Text(from, to) => parsed.texts[*from..*to].to_owned(),
+                    other => format!("{other:?}"),
+                };
+                values.iter().map(|(at, scalar)| (*at, text(scalar))).collect()
+            };
+            for (source, read) in sources.iter().zip(read) {
+                match (read, parse_document(source.as_bytes(), &mapping)) {
+                    (Ok((range, None)), Ok(alone)) => {
+                        prop_assert_eq!(shown(&all, &all.values[range]), shown(&alone, &alone.values), "{}", source);
+                    }
+                    (Err(error), Err(alone)) => prop_assert_eq!(error, alone),
+                    (read, alone) => prop_assert!(false, "{}: {:?} {:?}", source, read, alone),
+                }
+            }
+        }
+
         #[test]
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..100), text in "\\PC{0,20}") {
             let _ = parse_document(&bytes, &mapping());

@@ -5,7 +5,7 @@ use crate::disk::{Log, Record};
 use crate::error::IndexError;
 use crate::mapping::Mapping;
 use crate::name::check_name;
-use crate::operation::{Operation, Refresh, Written};
+use crate::operation::{Operation, Refresh, Staged, Written};
 use crate::search::{Query, Scrolls, SearchRequest, SearchResponse, count, search};
 use crate::table::{Document, IndexSettings, Table};
 use crate::work::Workers;
@@ -206,13 +206,29 @@ impl Index {
     /// fails changes nothing and hinders no other. Missing indices are created.
     pub fn bulk(&self, operations: &[Operation], refresh: Refresh) -> Vec<Result<Written, IndexError>> {
         let mut answers = self.core.write(operations);
-        let written = answers.iter().filter(|a| a.is_ok()).count() as u64;
-        self.core.counters.written.fetch_add(written, Ordering::Relaxed);
-        self.core.counters.refused.fetch_add(answers.len() as u64 - written, Ordering::Relaxed);
+        self.core.count(answers.iter().map(Result::is_ok));
         if refresh != Refresh::Later {
             self.make_visible(operations, &mut answers, refresh);
         }
         answers
+    }
+
+    /// Writes documents of one index, in their order, without waiting for the disk: what is written is seen by searches
+    /// within the refresh interval, and survives a crash once [`Index::sync`] has returned for the ticket that this returns.
+    /// Sinks that promise durability only now and then write so. A missing index is created.
+    ///
+    /// # Errors
+    /// The first failure of a document; it hinders no other.
+    pub fn stage(&self, name: &str, documents: &[Staged<'_>]) -> Result<u64, IndexError> {
+        self.core.stage(name, documents)
+    }
+
+    /// Waits until all that was staged up to `ticket` is on disk.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn sync(&self, ticket: u64) -> Result<(), IndexError> {
+        self.core.sync(ticket)
     }
 
     fn make_visible(&self, operations: &[Operation], answers: &mut [Result<Written, IndexError>], refresh: Refresh) {

@@ -20,6 +20,7 @@ mod disk;
 mod document;
 pub mod elastic;
 mod error;
+mod flat;
 pub mod geo;
 mod ids;
 mod index;
@@ -44,7 +45,7 @@ pub use document::{DocumentError, ValueFault};
 pub use error::{IndexError, OpenError, QueryError};
 pub use index::{Index, IndexConfig, IndexInfo};
 pub use mapping::{Dynamic, FIELDS_MAX, Field, FieldKind, Mapping, MappingError};
-pub use operation::{Action, Operation, Outcome, Refresh, Written};
+pub use operation::{Action, Operation, Outcome, Refresh, Staged, Written};
 pub use search::{
     ColumnField, GeoCorners, Hit, Literal, Query, RangeBounds, SCROLL_AGE_MS_MAX, SCROLLS_MAX, SearchRequest,
     SearchResponse, SortField, SortKey, SortMissing, SortMode, SortOrder, SortValue, SourceFilter, Total, TrackTotal,

@@ -7,7 +7,7 @@ use crate::error::OpenError;
 use crate::index::{Core, Counters, Index, IndexConfig};
 use crate::mapping::Mapping;
 use crate::search::Scrolls;
-use crate::table::{Change, State, Table, TableMeta};
+use crate::table::{Change, State, Table, TableMeta, cells};
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, TryLockError};
@@ -167,7 +167,8 @@ impl Replay {
                 if let Some(opening) = self.tables.get_mut(&table).filter(|o| sequence >= o.from_sequence) {
                     let parsed = parse_document(source, &opening.state.mapping)
                         .map_err(|e| OpenError::Corrupt(format!("document [{id}] of the log: {e}")))?;
-                    opening.state.change(&Change { id, version, sequence, content: Some((source, &parsed)) });
+                    let cells = cells(&parsed, &opening.state.dictionaries);
+                    opening.state.change(&Change { id, version, sequence, content: Some((source, &cells)) });
                 }
             }
             Record::Remove { table, id, version, sequence } => {

@@ -39,6 +39,39 @@ pub enum Action {
     Delete,
 }
 
+/// What is to be done with a document, without owning it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wanted<'a> {
+    Index(&'a [u8]),
+    Create(&'a [u8]),
+    Update { document: Option<&'a [u8]>, upsert: Option<&'a [u8]>, document_is_upsert: bool },
+    Delete,
+}
+
+impl Action {
+    pub(crate) fn wanted(&self) -> Wanted<'_> {
+        match self {
+            Self::Index { source } => Wanted::Index(source),
+            Self::Create { source } => Wanted::Create(source),
+            Self::Update { document, upsert, document_is_upsert } => Wanted::Update {
+                document: document.as_deref(),
+                upsert: upsert.as_deref(),
+                document_is_upsert: *document_is_upsert,
+            },
+            Self::Delete => Wanted::Delete,
+        }
+    }
+}
+
+/// One of many documents for one index, to be written over an older one.
+#[derive(Debug, Clone, Copy)]
+pub struct Staged<'a> {
+    /// The id, at most 512 bytes; `None`: a new one is made up.
+    pub id: Option<&'a str>,
+    /// The document, a JSON object; `None`: it is deleted.
+    pub source: Option<&'a [u8]>,
+}
+
 /// What became of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {

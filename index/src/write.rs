@@ -5,15 +5,24 @@ use crate::error::IndexError;
 use crate::index::Core;
 use crate::mapping::Mapping;
 use crate::name::{check_name, random_name};
-use crate::operation::{Operation, Written};
+use crate::operation::{Operation, Staged, Wanted, Written};
 use crate::search::Environment;
-use crate::table::{IndexSettings, Prepared, State, Table, TableMeta};
+use crate::table::{Decided, IndexSettings, State, Table, TableMeta};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Operations that are decided while an index is locked.
 const OPERATIONS_AT_ONCE: usize = 512;
+/// What the record of a small document takes in the log.
+const RECORD_BYTES_USUAL: usize = 160;
+
+/// One write to one index.
+struct One<'a> {
+    id: Cow<'a, str>,
+    wanted: Wanted<'a>,
+}
 
 impl Core {
     pub(crate) fn environment(&self) -> Environment<'_> {
@@ -78,10 +87,21 @@ impl Core {
         self.tables.read().values().map(|t| t.snapshot().memory_bytes as u64).sum()
     }
 
+    fn check_memory(&self) -> Result<(), IndexError> {
+        let (used_bytes, limit_bytes) = (self.memory_bytes(), self.config.memory_bytes_max);
+        if used_bytes > limit_bytes { Err(IndexError::Memory { used_bytes, limit_bytes }) } else { Ok(()) }
+    }
+
+    /// Counts which writes succeeded.
+    pub(crate) fn count(&self, succeeded: impl Iterator<Item = bool>) {
+        let (mut written, mut refused) = (0, 0);
+        succeeded.for_each(|success| *(if success { &mut written } else { &mut refused }) += 1);
+        self.counters.written.fetch_add(written, Ordering::Relaxed);
+        self.counters.refused.fetch_add(refused, Ordering::Relaxed);
+    }
+
     pub(crate) fn write(&self, operations: &[Operation]) -> Vec<Result<Written, IndexError>> {
-        let used_bytes = self.memory_bytes();
-        if used_bytes > self.config.memory_bytes_max {
-            let refused = IndexError::Memory { used_bytes, limit_bytes: self.config.memory_bytes_max };
+        if let Err(refused) = self.check_memory() {
             return operations.iter().map(|_| Err(refused.clone())).collect();
         }
         let mut answers: Vec<Option<Result<Written, IndexError>>> = Vec::new();
@@ -97,7 +117,7 @@ impl Core {
                 Ok((table, ticket)) => {
                     last_ticket = last_ticket.max(ticket);
                     for places in places.chunks(OPERATIONS_AT_ONCE) {
-                        last_ticket = last_ticket.max(self.write_some(&table, operations, places, &mut answers));
+                        last_ticket = last_ticket.max(self.write_places(&table, operations, places, &mut answers));
                     }
                 }
             }
@@ -111,38 +131,70 @@ impl Core {
         answers.into_iter().map(settle).collect()
     }
 
-    /// Reads documents, then decides about them with the index locked, then logs them. Returns the log's ticket.
-    fn write_some(
+    /// Writes those of the operations that stand at `places`, and notes their answers. Returns the log's ticket.
+    fn write_places(
         &self,
         table: &Table,
         operations: &[Operation],
         places: &[usize],
         answers: &mut [Option<Result<Written, IndexError>>],
     ) -> u64 {
-        let mapping = table.mapping();
-        let prepared: Vec<_> = places.iter().map(|at| Prepared::new(&operations[*at].action, &mapping)).collect();
-        let mut log = Vec::new();
+        let write = |at: &usize| self.one(operations[*at].id.as_deref(), operations[*at].action.wanted());
+        let writes: Vec<One<'_>> = places.iter().map(write).collect();
+        let (decided, ticket) = self.write_some(table, &writes);
+        for ((at, one), decided) in places.iter().zip(writes).zip(decided) {
+            let written = |Decided { version, sequence, outcome }| Written {
+                id: one.id.into_owned(),
+                version,
+                sequence,
+                outcome,
+            };
+            answers[*at] = Some(decided.map(written));
+        }
+        ticket
+    }
+
+    /// Writes documents of one index. They are on disk once [`Core::sync`] has returned for the ticket that this returns.
+    /// One that fails hinders no other; the first failure is returned.
+    pub(crate) fn stage(&self, name: &str, documents: &[Staged<'_>]) -> Result<u64, IndexError> {
+        self.check_memory()?;
+        let (table, mut last_ticket) = self.table_for_writing(name)?;
+        let mut first_failure = None;
+        for documents in documents.chunks(OPERATIONS_AT_ONCE) {
+            let wanted =
+                documents.iter().map(|staged| (staged.id, staged.source.map_or(Wanted::Delete, Wanted::Index)));
+            let writes: Vec<One<'_>> = wanted.map(|(id, wanted)| self.one(id, wanted)).collect();
+            let (decided, ticket) = self.write_some(&table, &writes);
+            last_ticket = last_ticket.max(ticket);
+            self.count(decided.iter().map(Result::is_ok));
+            first_failure = first_failure.or(decided.into_iter().find_map(Result::err));
+        }
+        first_failure.map_or(Ok(last_ticket), Err)
+    }
+
+    fn one<'a>(&self, id: Option<&'a str>, wanted: Wanted<'a>) -> One<'a> {
+        let id = id.map_or_else(|| Cow::Owned(random_name(&self.config.env, 15)), Cow::Borrowed);
+        One { id, wanted }
+    }
+
+    /// Reads documents, then decides about them with the index locked, then logs them. Returns the log's ticket.
+    fn write_some(&self, table: &Table, writes: &[One<'_>]) -> (Vec<Result<Decided, IndexError>>, u64) {
+        let prepared = table.prepare(writes.iter().map(|one| one.wanted));
+        let mut log = Vec::with_capacity(writes.len() * RECORD_BYTES_USUAL);
         let mut state = table.state.lock();
-        for (at, prepared) in places.iter().zip(prepared) {
-            let operation = &operations[*at];
-            let made_up = operation.id.is_none().then(|| random_name(&self.config.env, 15));
-            let id = operation.id.as_deref().or(made_up.as_deref()).unwrap_or_default();
-            answers[*at] = Some(state.write(&table.meta, id, &operation.action, prepared, &mut log));
+        let hashes = state.hashes(writes.iter().map(|one| &*one.id));
+        let mut decided = Vec::with_capacity(writes.len());
+        for (at, (one, hash)) in writes.iter().zip(hashes).enumerate() {
+            let ready = prepared.get(at, &state.mapping);
+            decided.push(state.write(&table.meta, (&one.id, hash), one.wanted, ready, &mut log));
         }
         if log.is_empty() {
-            return 0;
+            return (decided, 0);
         }
         // Under the index's lock still: the log has the records of an index in the order of their sequence numbers.
         match self.append(&log) {
-            Ok(ticket) => ticket,
-            Err(error) => {
-                for at in places {
-                    if matches!(answers[*at], Some(Ok(_))) {
-                        answers[*at] = Some(Err(error.clone()));
-                    }
-                }
-                0
-            }
+            Ok(ticket) => (decided, ticket),
+            Err(error) => (decided.into_iter().map(|one| one.and(Err(error.clone()))).collect(), 0),
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::types::Schema;
 use arrow_array::builder::StringBuilder;
 use arrow_array::{RecordBatch, StringArray};
 use model::limits::DOCUMENT_ID_BYTES_MAX;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// The separator between the parts of an id that is no declared primary key.
@@ -61,7 +62,7 @@ impl IdMaker {
                 }
                 self.append(index, (!cell.is_null(row)).then_some(&value), &mut id);
             }
-            ids.append_value(bounded(&String::from_utf8_lossy(&id)));
+            ids.append_value(bounded(String::from_utf8_lossy(&id)));
         }
         Ok(ids.finish())
     }
@@ -95,14 +96,14 @@ fn escape(text: &[u8], out: &mut Vec<u8>) {
 }
 
 /// An id that is too long, cut and made unique again by a hash of all of it.
-fn bounded(id: &str) -> String {
+fn bounded(id: Cow<'_, str>) -> Cow<'_, str> {
     if id.len() <= DOCUMENT_ID_BYTES_MAX {
-        return id.to_owned();
+        return id;
     }
     let cut = (0..=PREFIX_BYTES).rev().find(|at| id.is_char_boundary(*at)).unwrap_or(0);
     let mut short = id[..cut].to_owned();
     let _ = write!(short, "#{:032x}", fnv1a_128(id.as_bytes()));
-    short
+    Cow::Owned(short)
 }
 
 /// The hash of Fowler, Noll and Vo, variant 1a, in 128 bits: stable across versions and machines.

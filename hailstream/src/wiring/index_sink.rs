@@ -1,22 +1,68 @@
 //! The engine's sink into an index of the platform: rows become documents, their ids the documents' ids.
 
-use bytes::Bytes;
 use engine::port::{PortError, Sink, SinkBatch, SinkSpec};
 use engine::run::decode::JsonOptions;
 use engine::run::encode::JsonEncoder;
-use index::{Action, Field, FieldKind, Index, IndexError, IndexSettings, Mapping, Operation, Refresh};
+use index::{Field, FieldKind, Index, IndexError, IndexSettings, Mapping, Staged};
 use model::Classified;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-/// Documents that wait to be written at most: a write that would exceed this writes them first.
-const WAITING_DOCUMENTS_MAX: usize = 5_000;
+/// Documents that wait to be written at most. So few that they are still in the cache when the index reads them.
+const WAITING_DOCUMENTS_MAX: usize = 512;
+/// Documents that are written without being on disk at most: with the next ones they are synced.
+const UNSYNCED_DOCUMENTS_MAX: usize = 5_000;
 
-/// Writes rows into one index. What it has taken is durable after `flush`; it keeps 5,000 documents back at most.
+/// Writes rows into one index. What it has taken is durable after `flush`.
 pub(crate) struct IndexSink {
     index: Index,
     name: String,
     encoder: JsonEncoder,
-    waiting: Vec<Operation>,
+    waiting: Waiting,
+    unsynced: Unsynced,
+}
+
+/// Documents that wait to be written, one behind the other.
+#[derive(Default)]
+struct Waiting {
+    ids: String,
+    sources: Vec<u8>,
+    /// Where each one's id and text stand; one without a text is deleted.
+    documents: Vec<(Option<Range<usize>>, Option<Range<usize>>)>,
+}
+
+/// What was written and may not be on disk.
+#[derive(Default)]
+struct Unsynced {
+    documents: usize,
+    /// The index's ticket for the last of it.
+    ticket: u64,
+}
+
+impl Waiting {
+    fn push(&mut self, id: Option<&str>, write: Option<impl FnOnce(&mut Vec<u8>)>) {
+        let (id_from, source_from) = (self.ids.len(), self.sources.len());
+        self.ids.push_str(id.unwrap_or_default());
+        let source = write.map(|write| {
+            write(&mut self.sources);
+            source_from..self.sources.len()
+        });
+        self.documents.push((id.map(|_| id_from..self.ids.len()), source));
+    }
+
+    fn staged(&self) -> Vec<Staged<'_>> {
+        let staged = |(id, source): &(Option<Range<usize>>, Option<Range<usize>>)| Staged {
+            id: id.clone().map(|id| &self.ids[id]),
+            source: source.clone().map(|source| &self.sources[source]),
+        };
+        self.documents.iter().map(staged).collect()
+    }
+
+    fn clear(&mut self) {
+        self.ids.clear();
+        self.sources.clear();
+        self.documents.clear();
+    }
 }
 
 impl IndexSink {
@@ -29,21 +75,20 @@ impl IndexSink {
         // An index holds JSON and nothing else, so that the format need not be named.
         options.entry("format".to_owned()).or_insert_with(|| "json".to_owned());
         let encoder = JsonEncoder::new(&spec.schema, JsonOptions::parse(&options)?);
-        Ok(Self { index, name, encoder, waiting: Vec::new() })
+        Ok(Self { index, name, encoder, waiting: Waiting::default(), unsynced: Unsynced::default() })
     }
 
-    fn documents(&self, batch: &SinkBatch) -> Result<Vec<Operation>, PortError> {
+    /// Takes rows from `from` on, as many as may wait. Returns the first that it left.
+    fn take(&mut self, batch: &SinkBatch, from: usize) -> Result<usize, PortError> {
         let rows = self.encoder.bind(&batch.rows)?;
-        let document = |row| {
-            let id = batch.ids.as_ref().map(|ids| ids.value(row).to_owned());
-            if !batch.kind(row).adds() {
-                return Operation { index: self.name.clone(), id, action: Action::Delete };
-            }
-            let mut source = Vec::with_capacity(128);
-            rows.write(row, &mut source);
-            Operation { index: self.name.clone(), id, action: Action::Index { source: Bytes::from(source) } }
-        };
-        Ok((0..batch.rows.num_rows()).map(document).collect())
+        let room = WAITING_DOCUMENTS_MAX.saturating_sub(self.waiting.documents.len());
+        let end = batch.rows.num_rows().min(from + room);
+        for row in from..end {
+            let id = batch.ids.as_ref().map(|ids| ids.value(row));
+            let write = batch.kind(row).adds().then_some(|out: &mut Vec<u8>| rows.write(row, out));
+            self.waiting.push(id, write);
+        }
+        Ok(end)
     }
 
     fn refused(&self, error: &IndexError) -> PortError {
@@ -51,33 +96,44 @@ impl IndexSink {
     }
 
     fn write_waiting(&mut self) -> Result<(), PortError> {
-        if self.waiting.is_empty() {
+        if self.waiting.documents.is_empty() {
             return Ok(());
         }
-        let written = self.index.bulk(&self.waiting, Refresh::Later);
+        let staged = self.index.stage(&self.name, &self.waiting.staged());
+        self.unsynced.documents += self.waiting.documents.len();
         self.waiting.clear();
-        written.into_iter().try_for_each(|one| one.map(|_| ()).map_err(|e| self.refused(&e)))
+        self.unsynced.ticket = staged.map_err(|e| self.refused(&e))?;
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), PortError> {
+        self.write_waiting()?;
+        self.unsynced.documents = 0;
+        self.index.sync(self.unsynced.ticket).map_err(|e| self.refused(&e))
     }
 }
 
 impl Sink for IndexSink {
     fn write(&mut self, batch: &SinkBatch) -> Result<(), PortError> {
-        let documents = self.documents(batch)?;
-        for document in documents {
-            self.waiting.push(document);
-            if self.waiting.len() >= WAITING_DOCUMENTS_MAX {
+        let mut from = 0;
+        while from < batch.rows.num_rows() {
+            from = self.take(batch, from)?;
+            if self.waiting.documents.len() >= WAITING_DOCUMENTS_MAX {
                 self.write_waiting()?;
+            }
+            if self.unsynced.documents >= UNSYNCED_DOCUMENTS_MAX {
+                self.sync()?;
             }
         }
         Ok(())
     }
 
     fn flush(&mut self) -> Result<(), PortError> {
-        self.write_waiting()
+        self.sync()
     }
 
     fn close(&mut self) -> Result<(), PortError> {
-        self.write_waiting()
+        self.sync()
     }
 }
 

@@ -17,6 +17,8 @@ const FILE_VERSION: u32 = 1;
 const FILE_HEADER_BYTES: usize = 24;
 const BLOCK_MAGIC: [u8; 4] = *b"HIB1";
 const BLOCK_HEADER_BYTES: usize = 20;
+/// A buffer that was written is used again unless it has grown beyond this.
+const SPARE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Writers wait before more than this many bytes are waiting for the disk.
 const PENDING_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -60,6 +62,8 @@ struct State {
     generation: u64,
     /// Blocks that no thread has begun to write.
     pending: Vec<u8>,
+    /// The buffer that is to be filled next, so that no fresh memory is needed for each write.
+    spare: Vec<u8>,
     /// Bytes of all files since the log was opened, headers aside: appended, and of these on disk.
     appended: u64,
     durable: u64,
@@ -122,6 +126,7 @@ impl Log {
             file: Arc::new(file),
             generation,
             pending: Vec::new(),
+            spare: Vec::new(),
             appended: 0,
             durable: 0,
             file_start: 0,
@@ -178,10 +183,15 @@ impl Log {
     /// Writes and syncs what is pending, without the lock while the disk is busy.
     fn write_pending(&self, state: &mut parking_lot::MutexGuard<'_, State>) {
         state.writing = true;
-        let pending = std::mem::take(&mut state.pending);
+        let spare = std::mem::take(&mut state.spare);
+        let mut pending = std::mem::replace(&mut state.pending, spare);
         let (file, target, path) = (state.file.clone(), state.appended, path_of(&self.dir, state.generation));
         let result =
             parking_lot::MutexGuard::unlocked(state, || (&*file).write_all(&pending).and_then(|()| file.sync_data()));
+        if pending.capacity() <= SPARE_BYTES_MAX {
+            pending.clear();
+            state.spare = pending;
+        }
         state.writing = false;
         state.syncs += 1;
         match result {

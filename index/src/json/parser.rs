@@ -99,6 +99,13 @@ impl<'a> Parser<'a> {
         Self { text, at: 0, token_at: 0, expect: Expect::Value, stack: Vec::new(), keys: Vec::new() }
     }
 
+    /// Begins with another text. What it holds for its own use is kept, which spares the allocations.
+    pub fn reset(&mut self, text: &'a [u8]) {
+        self.stack.clear();
+        self.keys.clear();
+        (self.text, self.at, self.token_at, self.expect) = (text, 0, 0, Expect::Value);
+    }
+
     /// Where the token returned last begins, in bytes.
     pub fn token_at(&self) -> usize {
         self.token_at

@@ -3,6 +3,7 @@
 mod compact;
 mod graves;
 mod meta;
+mod prepared;
 mod save;
 mod snapshot;
 mod state;
@@ -10,12 +11,14 @@ mod write;
 
 pub use meta::IndexSettings;
 pub(crate) use meta::TableMeta;
+pub(crate) use prepared::{Prepared, cells};
 pub(crate) use snapshot::{Snapshot, View};
 pub(crate) use state::State;
-pub(crate) use write::{Change, Prepared};
+pub(crate) use write::{Change, Decided};
 
 use crate::error::IndexError;
 use crate::mapping::Mapping;
+use crate::operation::Wanted;
 use parking_lot::{Condvar, Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,6 +64,15 @@ impl Table {
 
     pub(crate) fn mapping(&self) -> Arc<Mapping> {
         self.state.lock().mapping.clone()
+    }
+
+    /// Reads documents by the mapping of now, before the index is locked.
+    pub(crate) fn prepare<'a>(&self, wanted: impl Iterator<Item = Wanted<'a>>) -> Prepared {
+        let (mapping, dictionaries) = {
+            let state = self.state.lock();
+            (state.mapping.clone(), state.dictionaries.clone())
+        };
+        Prepared::read(wanted, &mapping, &dictionaries)
     }
 
     /// Makes all writes so far visible. Does nothing when they are.

@@ -7,8 +7,7 @@ use super::{Change, TableMeta};
 use crate::bitmap::Bitmap;
 use crate::chunk::{CHUNK_ROWS_MAX, Chunk, Tail};
 use crate::dictionary::Dictionary;
-use crate::document::{Parsed, Scalar};
-use crate::ids::IdMap;
+use crate::ids::{IdHash, IdMap};
 use crate::mapping::{FieldKind, Mapping};
 use crate::source::SourceError;
 use std::sync::Arc;
@@ -93,7 +92,17 @@ impl State {
 
     /// The row of a document.
     pub(crate) fn find(&self, id: &str) -> Option<u32> {
-        self.ids.get(self.ids.hash(id.as_bytes()), |row| self.id_of(row) == id.as_bytes())
+        self.row(id, self.ids.hash(id.as_bytes()))
+    }
+
+    /// The hashes of ids that are about to be written.
+    pub(crate) fn hashes<'a>(&self, ids: impl Iterator<Item = &'a str>) -> Vec<IdHash> {
+        self.ids.hashes(ids.map(str::as_bytes))
+    }
+
+    /// The row of a document whose id has this hash.
+    pub(super) fn row(&self, id: &str, hash: IdHash) -> Option<u32> {
+        self.ids.get(hash, |row| self.id_of(row) == id.as_bytes())
     }
 
     /// Version and sequence number of a row.
@@ -137,10 +146,14 @@ impl State {
 
     /// Makes a change that has been decided (and logged, or read from the log).
     pub(crate) fn change(&mut self, change: &Change<'_>) {
+        let hash = self.ids.hash(change.id.as_bytes());
+        self.apply(hash, self.row(change.id, hash), change);
+    }
+
+    /// Makes a change to the document of this hash, which stands in row `old` if it is there.
+    pub(super) fn apply(&mut self, hash: IdHash, old: Option<u32>, change: &Change<'_>) {
         self.next_sequence = self.next_sequence.max(change.sequence + 1);
         self.dirty = true;
-        let hash = self.ids.hash(change.id.as_bytes());
-        let old = self.ids.get(hash, |row| self.id_of(row) == change.id.as_bytes());
         match &change.content {
             None => {
                 if let Some(row) = old {
@@ -149,7 +162,7 @@ impl State {
                 }
                 self.graves.dig(change.id, change.version);
             }
-            Some((source, parsed)) => {
+            Some((source, cells)) => {
                 self.graves.fill(change.id);
                 let row = self.tail_slot << 16 | self.tail.rows() as u32;
                 match old {
@@ -160,21 +173,9 @@ impl State {
                     None => self.ids.insert(hash, row),
                 }
                 self.tail.push(change.id, change.version, change.sequence, source);
-                self.put_values(parsed);
+                cells.iter().for_each(|cell| self.tail.put(cell.field, cell.value, cell.distinct));
                 self.end_row();
             }
-        }
-    }
-
-    fn put_values(&mut self, parsed: &Parsed) {
-        for (field, scalar) in &parsed.values {
-            let value = match (scalar, &self.dictionaries[*field]) {
-                (Scalar::Text(from, to), Some(dictionary)) => dictionary.intern(&parsed.texts[*from..*to]).into(),
-                (Scalar::Whole(value), _) => *value,
-                _ => 0,
-            };
-            let distinct = matches!(scalar, Scalar::Text(..) | Scalar::Present);
-            self.tail.put(*field, value, distinct);
         }
     }
 

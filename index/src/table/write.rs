@@ -1,14 +1,15 @@
 //! Deciding about writes: versions, conflicts, updates of parts, fields that no one announced.
 
+use super::prepared::{Cell, cells};
 use super::{State, TableMeta};
 use crate::disk::Record;
-use crate::document::{DocumentError, Parsed, parse_document};
+use crate::document::{DocumentError, parse_document};
 use crate::error::IndexError;
+use crate::ids::IdHash;
 use crate::json::{self, Member, Node, Value};
-use crate::mapping::Mapping;
-use crate::operation::{Action, Outcome, Written};
+use crate::operation::{Outcome, Wanted};
 use model::limits::DOCUMENT_ID_BYTES_MAX;
-use std::sync::Arc;
+use std::borrow::Cow;
 
 /// A change to one document, decided.
 #[derive(Debug)]
@@ -17,137 +18,133 @@ pub(crate) struct Change<'a> {
     pub(crate) version: u64,
     pub(crate) sequence: u64,
     /// What the document becomes; `None`: it is gone.
-    pub(crate) content: Option<(&'a [u8], &'a Parsed)>,
+    pub(crate) content: Option<(&'a [u8], &'a [Cell])>,
 }
 
-/// A document that was read with a mapping before the index was locked.
-#[derive(Debug)]
-pub(crate) struct Prepared {
-    mapping: Arc<Mapping>,
-    parsed: Result<Parsed, DocumentError>,
+/// What was decided about a write that is made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Decided {
+    pub(crate) version: u64,
+    pub(crate) sequence: u64,
+    pub(crate) outcome: Outcome,
 }
 
-impl Prepared {
-    /// Reads the document of an action that brings a whole one.
-    pub(crate) fn new(action: &Action, mapping: &Arc<Mapping>) -> Option<Self> {
-        match action {
-            Action::Index { source } | Action::Create { source } => {
-                Some(Self { mapping: mapping.clone(), parsed: parse_document(source, mapping) })
-            }
-            Action::Update { .. } | Action::Delete => None,
-        }
-    }
+/// The values of a document that was read before the index was locked, or why it cannot be; `None`: it was not read.
+type Ready<'a> = Option<Result<&'a [Cell], DocumentError>>;
+
+/// A document's id and where it stands, if it is there.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    id: &'a str,
+    hash: IdHash,
+    row: Option<u32>,
 }
 
 impl State {
-    /// Decides about an action, makes its change, and appends its records to `log`. The caller makes the log durable
+    /// Decides about a write, makes its change, and appends its records to `log`. The caller makes the log durable
     /// before it tells anyone.
     pub(crate) fn write(
         &mut self,
         meta: &TableMeta,
-        id: &str,
-        action: &Action,
-        prepared: Option<Prepared>,
+        (id, hash): (&str, IdHash),
+        wanted: Wanted<'_>,
+        ready: Ready<'_>,
         log: &mut Vec<u8>,
-    ) -> Result<Written, IndexError> {
+    ) -> Result<Decided, IndexError> {
         if id.len() > DOCUMENT_ID_BYTES_MAX {
             return Err(IndexError::IdTooLong { id: id.to_owned() });
         }
         if self.dropped {
             return Err(IndexError::NoIndex(meta.name.clone()));
         }
-        let old = self.find(id);
-        match action {
-            Action::Index { source } => self.put(meta, id, old, source, prepared, log),
-            Action::Create { source } => match old {
+        let row = self.row(id, hash);
+        let target = Target { id, hash, row };
+        match wanted {
+            Wanted::Index(source) => self.put(meta, target, source, ready, log),
+            Wanted::Create(source) => match row {
                 Some(row) => Err(IndexError::Exists { id: id.to_owned(), version: self.version(row).0 }),
-                None => self.put(meta, id, None, source, prepared, log),
+                None => self.put(meta, target, source, ready, log),
             },
-            Action::Update { document, upsert, document_is_upsert } => match (old, document, upsert) {
-                (Some(row), Some(document), _) => self.update(meta, id, row, document, log),
-                (None, Some(document), _) if *document_is_upsert => self.put(meta, id, None, document, None, log),
-                (None, _, Some(upsert)) => self.put(meta, id, None, upsert, None, log),
+            Wanted::Update { document, upsert, document_is_upsert } => match (row, document, upsert) {
+                (Some(row), Some(document), _) => self.update(meta, target, row, document, log),
+                (None, Some(document), _) if document_is_upsert => self.put(meta, target, document, None, log),
+                (None, _, Some(upsert)) => self.put(meta, target, upsert, None, log),
                 (None, _, None) => Err(IndexError::Missing { id: id.to_owned() }),
-                (Some(row), None, _) => Ok(self.unchanged(id, row)),
+                (Some(row), None, _) => Ok(self.unchanged(row)),
             },
-            Action::Delete => Ok(self.delete(meta, id, old, log)),
+            Wanted::Delete => Ok(self.delete(meta, target, log)),
         }
+    }
+
+    /// The version that a write gives to a document.
+    fn next_version(&self, target: &Target<'_>) -> u64 {
+        1 + target.row.map_or_else(|| self.version_of_deleted(target.id), |row| self.version(row).0)
     }
 
     fn put(
         &mut self,
         meta: &TableMeta,
-        id: &str,
-        old: Option<u32>,
+        target: Target<'_>,
         source: &[u8],
-        prepared: Option<Prepared>,
+        ready: Ready<'_>,
         log: &mut Vec<u8>,
-    ) -> Result<Written, IndexError> {
-        let parsed = self.parse(meta, source, prepared, log)?;
-        let version = 1 + old.map_or_else(|| self.version_of_deleted(id), |row| self.version(row).0);
-        let sequence = self.next_sequence();
+    ) -> Result<Decided, IndexError> {
+        let cells = match ready {
+            Some(ready) => Cow::Borrowed(ready?),
+            None => Cow::Owned(self.read(meta, source, log)?),
+        };
+        let (id, version, sequence) = (target.id, self.next_version(&target), self.next_sequence());
         Record::Put { table: meta.number, id, version, sequence, source }.encode(log);
-        self.change(&Change { id, version, sequence, content: Some((source, &parsed)) });
-        let outcome = if old.is_some() { Outcome::Updated } else { Outcome::Created };
-        Ok(Written { id: id.to_owned(), version, sequence, outcome })
+        self.apply(target.hash, target.row, &Change { id, version, sequence, content: Some((source, &cells)) });
+        let outcome = if target.row.is_some() { Outcome::Updated } else { Outcome::Created };
+        Ok(Decided { version, sequence, outcome })
     }
 
     /// The values of a document. Fields that it brings are added to the mapping, and the mapping to the log.
-    fn parse(
-        &mut self,
-        meta: &TableMeta,
-        source: &[u8],
-        prepared: Option<Prepared>,
-        log: &mut Vec<u8>,
-    ) -> Result<Parsed, IndexError> {
-        let parsed = match prepared {
-            // Another write may have changed the mapping since.
-            Some(prepared) if Arc::ptr_eq(&prepared.mapping, &self.mapping) => prepared.parsed?,
-            _ => parse_document(source, &self.mapping)?,
-        };
+    fn read(&mut self, meta: &TableMeta, source: &[u8], log: &mut Vec<u8>) -> Result<Vec<Cell>, IndexError> {
+        let parsed = parse_document(source, &self.mapping)?;
         let brings_none = parsed.found.fields().is_empty()
             && parsed.found.objects().iter().all(|o| self.mapping.objects().contains(o));
         if brings_none {
-            return Ok(parsed);
+            return Ok(cells(&parsed, &self.dictionaries));
         }
         let mapping = self.mapping.merged(&parsed.found).map_err(DocumentError::Mapping)?;
         // Only a document that fits the new mapping may bring it about.
         let parsed = parse_document(source, &mapping)?;
         Record::Map(meta.number, mapping.clone()).encode(log);
         self.set_mapping(mapping);
-        Ok(parsed)
+        Ok(cells(&parsed, &self.dictionaries))
     }
 
     fn update(
         &mut self,
         meta: &TableMeta,
-        id: &str,
+        target: Target<'_>,
         row: u32,
         document: &[u8],
         log: &mut Vec<u8>,
-    ) -> Result<Written, IndexError> {
+    ) -> Result<Decided, IndexError> {
         let old = self.source(row).map_err(|e| IndexError::Corrupt(e.to_string()))?;
         let mut merged = json::parse(&old).map_err(|e| IndexError::Corrupt(e.to_string()))?;
         let part = json::parse(document).map_err(DocumentError::Json)?;
         let Value::Object(part) = part.value else { return Err(DocumentError::NotAnObject.into()) };
         if !merge(&mut merged, part) {
-            return Ok(self.unchanged(id, row));
+            return Ok(self.unchanged(row));
         }
-        self.put(meta, id, Some(row), &merged.value.to_bytes(), None, log)
+        self.put(meta, target, &merged.value.to_bytes(), None, log)
     }
 
-    fn unchanged(&self, id: &str, row: u32) -> Written {
+    fn unchanged(&self, row: u32) -> Decided {
         let (version, sequence) = self.version(row);
-        Written { id: id.to_owned(), version, sequence, outcome: Outcome::Unchanged }
+        Decided { version, sequence, outcome: Outcome::Unchanged }
     }
 
-    fn delete(&mut self, meta: &TableMeta, id: &str, old: Option<u32>, log: &mut Vec<u8>) -> Written {
-        let version = 1 + old.map_or_else(|| self.version_of_deleted(id), |row| self.version(row).0);
-        let sequence = self.next_sequence();
+    fn delete(&mut self, meta: &TableMeta, target: Target<'_>, log: &mut Vec<u8>) -> Decided {
+        let (id, version, sequence) = (target.id, self.next_version(&target), self.next_sequence());
         Record::Remove { table: meta.number, id, version, sequence }.encode(log);
-        self.change(&Change { id, version, sequence, content: None });
-        let outcome = if old.is_some() { Outcome::Deleted } else { Outcome::NotFound };
-        Written { id: id.to_owned(), version, sequence, outcome }
+        self.apply(target.hash, target.row, &Change { id, version, sequence, content: None });
+        let outcome = if target.row.is_some() { Outcome::Deleted } else { Outcome::NotFound };
+        Decided { version, sequence, outcome }
     }
 }
 

@@ -165,7 +165,8 @@ impl JsonDecoder {
 
     #[inline]
     fn decode_one(&mut self, payload: &[u8]) -> Result<(), String> {
-        if std::str::from_utf8(payload).is_err() {
+        // Nearly all payloads are ASCII, which is told at several times the speed.
+        if !payload.is_ascii() && std::str::from_utf8(payload).is_err() {
             return Err("not UTF-8".into());
         }
         self.scanner.scan(payload).map_err(|m| format!("{} at byte {}", m.reason, m.at))?;

@@ -74,7 +74,32 @@ pub(super) struct Scanner {
 /// A key as the last record had it: `"key":` and the column it belongs to.
 struct Predicted {
     bytes: Vec<u8>,
+    /// The same bytes eight by eight, each with the bits that count: a key is compared without a call.
+    words: Vec<(u64, u64)>,
     column: Option<usize>,
+}
+
+impl Predicted {
+    fn new(bytes: &[u8], column: Option<usize>) -> Self {
+        let word = |part: &[u8]| {
+            let (mut word, mut mask) = ([0; 8], [0; 8]);
+            word[..part.len()].copy_from_slice(part);
+            mask[..part.len()].fill(0xff);
+            (u64::from_le_bytes(word), u64::from_le_bytes(mask))
+        };
+        Self { bytes: bytes.to_vec(), words: bytes.chunks(8).map(word).collect(), column }
+    }
+
+    /// Whether this key stands at `p`.
+    #[inline]
+    fn stands_at(&self, data: &[u8], p: usize) -> bool {
+        let Some(window) = data.get(p..p + self.words.len() * 8) else {
+            // So near to the end that the last word would reach beyond it.
+            return data.get(p..p + self.bytes.len()) == Some(&self.bytes);
+        };
+        let found = window.as_chunks().0.iter().map(|chunk| u64::from_le_bytes(*chunk));
+        found.zip(&self.words).fold(0, |differs, (found, (word, mask))| differs | (found ^ word) & mask) == 0
+    }
 }
 
 impl Scanner {
@@ -124,9 +149,8 @@ impl Scanner {
     #[inline]
     fn key(&mut self, data: &[u8], p: usize, field: usize) -> Result<(Option<usize>, usize), Malformed> {
         if let Some(predicted) = self.predicted.get(field) {
-            let end = p + predicted.bytes.len();
-            if data.get(p..end) == Some(&predicted.bytes) {
-                return Ok((predicted.column, end));
+            if predicted.stands_at(data, p) {
+                return Ok((predicted.column, p + predicted.bytes.len()));
             }
         }
         self.unpredicted_key(data, p, field)
@@ -151,7 +175,7 @@ impl Scanner {
             return Err(Malformed { reason: "expected : after a key", at: colon });
         }
         if field < PREDICTED_KEYS_MAX && field <= self.predicted.len() {
-            let predicted = Predicted { bytes: data[p..=colon].to_vec(), column };
+            let predicted = Predicted::new(&data[p..=colon], column);
             match self.predicted.get_mut(field) {
                 Some(old) => *old = predicted,
                 None => self.predicted.push(predicted),
