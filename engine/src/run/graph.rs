@@ -430,11 +430,7 @@ impl Builder<'_> {
         let input = self.node(self.node(head).inputs[0]).schema.clone();
         let layout =
             self.layouts.get(&head).ok_or_else(|| JobError::internal(&place, "its state has no layout"))?.clone();
-        let groups = |part| match part {
-            Part::Groups(slice, groups) => Some((slice, groups)),
-            Part::Rows(_) => None,
-        };
-        let restored = self.share(head, subtask)?.into_iter().filter_map(groups).collect();
+        let restored = self.share(head, subtask)?.into_iter().filter_map(Part::into_groups).collect();
         if let Some(budget) = &self.budget {
             state.keep_to(budget.join());
         }
@@ -464,11 +460,7 @@ impl Builder<'_> {
         let sides = sides.into_iter().zip(inputs).map(|(side, input)| side.side(rejects(*input))).collect();
         let layout =
             self.layouts.get(&head).ok_or_else(|| JobError::internal(&place, "its state has no layout"))?.clone();
-        let rows = |part| match part {
-            Part::Rows(part) => Some(part),
-            Part::Groups(..) => None,
-        };
-        let rows = self.share(head, subtask)?.into_iter().filter_map(rows).collect();
+        let rows = self.share(head, subtask)?.into_iter().filter_map(Part::into_rows).collect();
         let state = KeyedState::of(rows, self.budget.as_ref().map(Budget::join));
         let state = state.map_err(|e| JobError::internal(&place, e))?;
         let watermark = self.watermark(head);

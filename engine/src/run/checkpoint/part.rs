@@ -59,6 +59,16 @@ impl Memory {
 }
 
 impl Part {
+    /// The groups of a slice, where it is that.
+    pub(crate) fn into_groups(self) -> Option<(Slice, GroupsPart)> {
+        if let Self::Groups(slice, groups) = self { Some((slice, groups)) } else { None }
+    }
+
+    /// The rows by key, where it is that.
+    pub(crate) fn into_rows(self) -> Option<RowsPart> {
+        if let Self::Rows(rows) = self { Some(rows) } else { None }
+    }
+
     /// The slice of time that it belongs to.
     pub(super) fn slice(&self) -> Slice {
         match self {
