@@ -27,8 +27,13 @@ pub(crate) struct IndexSink {
 struct Waiting {
     ids: String,
     sources: Vec<u8>,
-    /// Where each one's id and text stand; one without a text is deleted.
-    documents: Vec<(Option<Range<usize>>, Option<Range<usize>>)>,
+    documents: Vec<Place>,
+}
+
+/// Where a waiting document's id and text stand; one without a text is deleted.
+struct Place {
+    id: Option<Range<usize>>,
+    source: Option<Range<usize>>,
 }
 
 /// What was written and may not be on disk.
@@ -47,13 +52,14 @@ impl Waiting {
             write(&mut self.sources);
             source_from..self.sources.len()
         });
-        self.documents.push((id.map(|_| id_from..self.ids.len()), source));
+        let id = id.map(|_| id_from..self.ids.len());
+        self.documents.push(Place { id, source });
     }
 
     fn staged(&self) -> Vec<Staged<'_>> {
-        let staged = |(id, source): &(Option<Range<usize>>, Option<Range<usize>>)| Staged {
-            id: id.clone().map(|id| &self.ids[id]),
-            source: source.clone().map(|source| &self.sources[source]),
+        let staged = |place: &Place| Staged {
+            id: place.id.clone().map(|id| &self.ids[id]),
+            source: place.source.clone().map(|source| &self.sources[source]),
         };
         self.documents.iter().map(staged).collect()
     }

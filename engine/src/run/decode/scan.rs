@@ -148,10 +148,10 @@ impl Scanner {
     /// The column of the key at `p` and where its value begins.
     #[inline]
     fn key(&mut self, data: &[u8], p: usize, field: usize) -> Result<(Option<usize>, usize), Malformed> {
-        if let Some(predicted) = self.predicted.get(field) {
-            if predicted.stands_at(data, p) {
-                return Ok((predicted.column, p + predicted.bytes.len()));
-            }
+        if let Some(predicted) = self.predicted.get(field)
+            && predicted.stands_at(data, p)
+        {
+            return Ok((predicted.column, p + predicted.bytes.len()));
         }
         self.unpredicted_key(data, p, field)
     }
