@@ -1,9 +1,12 @@
 //! The taxi script from payload blocks in memory into a keyed sink: events per second and core, and decoding alone.
 //!
-//! Prints one JSON line for each figure. `--quick` runs small. `--trips FILE` reads trips (NDJSON) instead of making them.
+//! Prints one JSON line for each figure. `--quick` runs small. `--events N` makes as many, `--trips FILE` reads
+//! trips (NDJSON) instead of making them.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a program that prints its figures")]
 
 use arrow_array::Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, TimestampMillisecondType};
 use bytes::Bytes;
 use engine::plan::{JobPlan, TableDef};
 use engine::port::{
@@ -15,6 +18,7 @@ use engine::run::{Job, JobOptions};
 use engine::sql::{Planned, Script, Session};
 use engine::types::{DataType, Field};
 use model::{Env, Position};
+use rustc_hash::FxHashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -55,7 +59,8 @@ fn main() {
     let args: Vec<String> = std::env::args().collect();
     let quick = args.iter().any(|a| a == "--quick" || a == "--test");
     let trips = args.iter().position(|a| a == "--trips").and_then(|at| args.get(at + 1));
-    let events = if quick { 20_000 } else { 600_000 };
+    let wanted = args.iter().position(|a| a == "--events").and_then(|at| args.get(at + 1)).map(|n| n.parse().unwrap());
+    let events = wanted.unwrap_or(if quick { 20_000 } else { 600_000 });
     let lines: Vec<String> = match trips {
         Some(path) => std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect(),
         None => (0..events).map(trip).collect(),
@@ -69,6 +74,7 @@ fn main() {
     for parallelism in [1, 2] {
         whole(&blocks, events, parallelism, runs);
     }
+    scaling(&blocks, events, runs);
 }
 
 /// A trip of about 460 bytes; event time grows by 0.29 s, which makes 12,400 trips an hour.
@@ -142,10 +148,11 @@ fn blocks(lines: &[String]) -> Vec<Vec<PayloadBlock>> {
         .collect()
 }
 
-fn decode_alone(blocks: &Arc<Vec<Vec<PayloadBlock>>>, events: u64, bytes: u64, runs: usize) {
+/// The columns that the script uses.
+fn fields() -> [Field; 8] {
     let field = |name: &str, data_type| Field { name: name.into(), data_type, nullable: true };
     let (time, double) = (DataType::TimestampLtz(3), DataType::Double);
-    let fields = [
+    [
         field("type", DataType::STRING),
         field("trip_id", DataType::BigInt),
         field("pickup_datetime", time),
@@ -154,12 +161,18 @@ fn decode_alone(blocks: &Arc<Vec<Vec<PayloadBlock>>>, events: u64, bytes: u64, r
         field("pickup_longitude", double),
         field("dropoff_latitude", double),
         field("dropoff_longitude", double),
-    ];
-    let options = JsonOptions { timestamp_format: TimestampFormat::Iso8601, ..JsonOptions::default() };
+    ]
+}
+
+fn json_options() -> JsonOptions {
+    JsonOptions { timestamp_format: TimestampFormat::Iso8601, ..JsonOptions::default() }
+}
+
+fn decode_alone(blocks: &Arc<Vec<Vec<PayloadBlock>>>, events: u64, bytes: u64, runs: usize) {
     let env = Env::system();
     let mut rates = Vec::new();
     for _ in 0..runs {
-        let mut decoder = JsonDecoder::new(&fields, options);
+        let mut decoder = JsonDecoder::new(&fields(), json_options());
         let (start, mut rows) = (env.monotonic_ns(), 0);
         for block in blocks.iter().flatten() {
             let batch = decoder.decode(block, 0..block.rows.len(), &mut |row, why| panic!("{row}: {why}")).unwrap();
@@ -181,20 +194,11 @@ fn whole(blocks: &Arc<Vec<Vec<PayloadBlock>>>, events: u64, parallelism: u32, ru
     let (mut rates, mut per_cpu_s) = (Vec::new(), Vec::new());
     let mut documents = 0;
     for _ in 0..runs {
-        let memory = Memory { blocks: blocks.clone(), documents: Arc::default() };
-        let plan = plan(&memory);
-        let options = JobOptions {
-            parallelism: Some(parallelism),
-            ..JobOptions::new("taxi", env.clone(), Arc::new(memory.clone()))
-        };
-        let (start, cpu) = (env.monotonic_ns(), cpu_ms());
-        let job = Job::start(plan, options).unwrap();
-        job.wait().unwrap();
-        let took = env.monotonic_ns() - start;
+        let cpu = cpu_ms();
+        let (took, made) = run(blocks, events, parallelism, &env);
+        documents = made;
         rates.push(events as f64 * 1e9 / took as f64);
         per_cpu_s.push(events as f64 * 1e3 / (cpu_ms() - cpu).max(1) as f64);
-        assert_eq!((job.metrics().records_in, job.metrics().late), (events, 0));
-        documents = memory.documents.load(Ordering::SeqCst);
     }
     let (rate, least, most) = spread(&mut rates);
     let (per_cpu_s, ..) = spread(&mut per_cpu_s);
@@ -204,6 +208,66 @@ fn whole(blocks: &Arc<Vec<Vec<PayloadBlock>>>, events: u64, parallelism: u32, ru
          \"events_per_s\":{rate:.0},\"min\":{least:.0},\"max\":{most:.0},\"events_per_s_per_core\":{per_core:.0},\
          \"events_per_cpu_s\":{per_cpu_s:.0}}}"
     );
+}
+
+/// Runs the job once; returns how long it took, in nanoseconds, and how many documents came out.
+fn run(blocks: &Arc<Vec<Vec<PayloadBlock>>>, events: u64, parallelism: u32, env: &Env) -> (u64, u64) {
+    let memory = Memory { blocks: blocks.clone(), documents: Arc::default() };
+    let plan = plan(&memory);
+    let options =
+        JobOptions { parallelism: Some(parallelism), ..JobOptions::new("taxi", env.clone(), Arc::new(memory.clone())) };
+    let start = env.monotonic_ns();
+    let job = Job::start(plan, options).unwrap();
+    job.wait().unwrap();
+    let took = env.monotonic_ns() - start;
+    assert_eq!((job.metrics().records_in, job.metrics().late), (events, 0));
+    (took, memory.documents.load(Ordering::SeqCst))
+}
+
+/// P3: what a second worker is worth, as the share of twice the rate of one; beside it what a second core of this machine
+/// is worth to a loop without an engine, whose threads share nothing. Each run measures one and two in turn.
+fn scaling(blocks: &Arc<Vec<Vec<PayloadBlock>>>, events: u64, runs: usize) {
+    let env = Env::system();
+    let efficiency = |took: &dyn Fn(u32) -> u64| took(1) as f64 / (2 * took(2)) as f64;
+    let (mut engine, mut machine) = (Vec::new(), Vec::new());
+    for _ in 0..runs {
+        engine.push(efficiency(&|workers| run(blocks, events, workers, &env).0));
+        machine.push(efficiency(&|threads| loop_alone(blocks, events, threads as usize, &env)));
+    }
+    for (name, runs) in [("p3_scaling_efficiency", &mut engine), ("p3_scaling_of_the_machine", &mut machine)] {
+        let (median, ..) = spread(runs);
+        println!(
+            r#"{{"figure":"{name}","value":{median:.3},"unit":"of 2 x one","better":"higher","runs":{runs:.3?}}}"#
+        );
+    }
+}
+
+/// Decodes and counts by hour and place in `threads` threads, each with splits and a table of its own; returns how long
+/// it took, in nanoseconds.
+fn loop_alone(blocks: &Arc<Vec<Vec<PayloadBlock>>>, events: u64, threads: usize, env: &Env) -> u64 {
+    let start = env.monotonic_ns();
+    let counted: u64 = std::thread::scope(|scope| {
+        let thread = |nth| scope.spawn(move || count_splits(blocks.iter().skip(nth).step_by(threads)));
+        let running: Vec<_> = (0..threads).map(thread).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!(counted, events);
+    env.monotonic_ns() - start
+}
+
+fn count_splits<'a>(splits: impl Iterator<Item = &'a Vec<PayloadBlock>>) -> u64 {
+    let mut counts: FxHashMap<(i64, i64, i64), u64> = FxHashMap::default();
+    let mut decoder = JsonDecoder::new(&fields(), json_options());
+    for block in splits.flatten() {
+        let batch = decoder.decode(block, 0..block.rows.len(), &mut |row, why| panic!("{row}: {why}")).unwrap();
+        let times = batch.column(3).as_primitive::<TimestampMillisecondType>().values();
+        let lats = batch.column(4).as_primitive::<Float64Type>().values();
+        let lons = batch.column(5).as_primitive::<Float64Type>().values();
+        for (time, (lat, lon)) in times.iter().zip(lats.iter().zip(lons)) {
+            *counts.entry((time / 3_600_000, (lat * 700.0) as i64, (lon * 700.0) as i64)).or_default() += 1;
+        }
+    }
+    counts.values().sum()
 }
 
 fn spread(rates: &mut [f64]) -> (f64, f64, f64) {
