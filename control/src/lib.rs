@@ -7,6 +7,7 @@ mod application;
 pub mod aws;
 mod catalog;
 mod correction;
+mod database;
 mod manager;
 pub mod metrics;
 mod restart;
@@ -14,9 +15,11 @@ mod runner;
 pub mod scaling;
 mod snapshots;
 mod status;
+pub mod timeline;
 
 pub use application::{ApplicationSpec, SpecError};
 pub use correction::{CorrectedWindows, Correction, CorrectionWork, LostWindow, ReadFrom, RefusedOperator};
+pub use database::{Database, DatabaseError};
 pub use manager::{ApplicationView, Applications, ControlError};
 pub use restart::RestartPolicy;
 pub use runner::{

@@ -5,7 +5,7 @@ use crate::doors::{Addresses, DoorError, Doors};
 use crate::replaying::{History, Replaying, ReplayingError};
 use crate::settings::{DurabilityArg, Settings, SettingsError};
 use crate::stack::{ApplicationDecl, IndexDecl, StackFiles, StreamDecl};
-use crate::wiring::{ConsolePlatform, EmbeddedRunner, Parts, PlatformConnectors, StatePlace};
+use crate::wiring::{ConsolePlatform, EmbeddedRunner, Parts, PlatformConnectors, StatePlace, beside_streams};
 use axum::Router;
 use axum::http::Method;
 use control::metrics::{MetricStore, MetricsError};
@@ -107,7 +107,8 @@ impl Platform {
         let (ended, watching) = watch::channel(false);
         let console = console_router(&parts, settings.console_hosts.clone(), watching.clone());
         let (search, console) = asked(index::elastic::router(index.clone()), console, keys.as_ref());
-        let aws = guarded(store::kinesis::router(store), keys);
+        let services = control::aws::Door::new(vec![], parts.env().clone());
+        let aws = guarded(beside_streams(store::kinesis::router(store), services), keys);
         let mut tasks = doors.serve(aws, search, console, &watching);
         tasks.push(tokio::spawn(each_second(parts.clone(), watching)));
         announce(settings, &addresses)?;

@@ -1,0 +1,193 @@
+//! The embedded SQL database of `control`: one file, one writer, every change durable before it is acknowledged.
+//!
+//! Each part of the crate has tables of its own, made and changed by numbered steps that stand beside the part's code.
+
+use model::{Classified, Kind};
+use parking_lot::Mutex;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The database; it is used by one thread at a time.
+pub struct Database {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+}
+
+/// Why something could not be read or kept.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// The database refused, or its file could not be read or written.
+    #[error("the database {path}: {source}")]
+    Sql {
+        /// Its file.
+        path: PathBuf,
+        /// What it said.
+        source: rusqlite::Error,
+    },
+    /// The file was written by a later version of the platform.
+    #[error(
+        "the database {path} holds {part} in form {found}, and this version knows forms up to {known}; \
+         start the version that wrote it, or another data directory"
+    )]
+    Newer {
+        /// Its file.
+        path: PathBuf,
+        /// The part of the platform whose tables they are.
+        part: String,
+        /// The form of what is there.
+        found: usize,
+        /// The last form that is known.
+        known: usize,
+    },
+}
+
+impl Classified for DatabaseError {
+    fn kind(&self) -> Kind {
+        use rusqlite::ErrorCode;
+        match self {
+            Self::Newer { .. } => Kind::Corrupt,
+            Self::Sql { source, .. } => match source.sqlite_error_code() {
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Kind::Corrupt,
+                Some(_) => Kind::Unavailable,
+                None => Kind::Internal,
+            },
+        }
+    }
+}
+
+impl Database {
+    /// Opens the database in this file, which is made where there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be made or read, is no database, or another process has it open.
+    pub fn open(path: &Path) -> Result<Self, DatabaseError> {
+        let failed = |source| DatabaseError::Sql { path: path.to_owned(), source };
+        let connection = Connection::open(path).map_err(failed)?;
+        // Whoever has the file open keeps it: waiting would not help.
+        connection.busy_timeout(Duration::ZERO).map_err(failed)?;
+        // Exclusive: the data directory has one process. Full: a commit is on disk when it returns.
+        connection
+            .execute_batch(
+                "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+                 CREATE TABLE IF NOT EXISTS forms (part TEXT PRIMARY KEY, form INTEGER NOT NULL) STRICT;",
+            )
+            .map_err(failed)?;
+        Ok(Self { path: path.to_owned(), connection: Mutex::new(connection) })
+    }
+
+    /// Brings the tables of a part up to date: takes those of its steps that were not taken yet. A step that was released is
+    /// never changed; a new one is added behind it.
+    ///
+    /// # Errors
+    /// When a step fails (then none of them was taken), or the tables are from a later version.
+    pub fn migrate(&self, part: &str, steps: &[&str]) -> Result<(), DatabaseError> {
+        let newer = self.write(|sql| {
+            let form: Option<u32> =
+                sql.query_row("SELECT form FROM forms WHERE part = ?1", [part], |row| row.get(0)).optional()?;
+            let form = form.map_or(0, |form| form as usize);
+            if form > steps.len() {
+                return Ok(Some(form));
+            }
+            for step in &steps[form..] {
+                sql.execute_batch(step)?;
+            }
+            sql.execute("INSERT OR REPLACE INTO forms (part, form) VALUES (?1, ?2)", (part, steps.len() as u32))?;
+            Ok(None)
+        })?;
+        match newer {
+            None => Ok(()),
+            Some(found) => {
+                Err(DatabaseError::Newer { path: self.path.clone(), part: part.to_owned(), found, known: steps.len() })
+            }
+        }
+    }
+
+    /// Reads, or changes, in one transaction, which is durable when this returns; when `work` fails nothing has changed.
+    ///
+    /// # Errors
+    /// When `work` fails, or the disk does not take the change.
+    pub fn write<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, DatabaseError> {
+        let mut connection = self.connection.lock();
+        let attempt = || {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let result = work(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        };
+        attempt().map_err(|source| DatabaseError::Sql { path: self.path.clone(), source })
+    }
+
+    /// Reads.
+    ///
+    /// # Errors
+    /// When `work` fails.
+    pub fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>) -> Result<T, DatabaseError> {
+        work(&self.connection.lock()).map_err(|source| DatabaseError::Sql { path: self.path.clone(), source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: &str = "CREATE TABLE things (name TEXT PRIMARY KEY) STRICT;";
+    const SECOND: &str = "ALTER TABLE things ADD COLUMN size INTEGER NOT NULL DEFAULT 7;";
+
+    fn sizes(database: &Database) -> Vec<(String, i64)> {
+        let read = |sql: &Connection| {
+            let mut statement = sql.prepare("SELECT name, size FROM things ORDER BY name")?;
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        };
+        database.read(read).unwrap()
+    }
+
+    #[test]
+    fn steps_are_taken_once_and_later_ones_find_what_earlier_versions_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.db");
+        let database = Database::open(&path).unwrap();
+        database.migrate("things", &[FIRST]).unwrap();
+        database.write(|sql| sql.execute("INSERT INTO things VALUES ('a')", [])).unwrap();
+        drop(database);
+        let database = Database::open(&path).unwrap();
+        for _ in 0..2 {
+            database.migrate("things", &[FIRST, SECOND]).unwrap();
+        }
+        assert_eq!(sizes(&database), [("a".to_owned(), 7)]);
+        let error = database.migrate("things", &[FIRST]).unwrap_err();
+        assert!(error.to_string().contains("holds things in form 2, and this version knows forms up to 1"), "{error}");
+        assert_eq!(error.kind(), Kind::Corrupt);
+    }
+
+    #[test]
+    fn work_that_fails_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::open(&dir.path().join("control.db")).unwrap();
+        database.migrate("things", &[FIRST, SECOND]).unwrap();
+        let twice = |sql: &Transaction<'_>| {
+            sql.execute("INSERT INTO things (name) VALUES ('a')", [])?;
+            sql.execute("INSERT INTO things (name) VALUES ('a')", [])
+        };
+        assert!(database.write(twice).is_err());
+        assert_eq!(sizes(&database), []);
+        assert!(database.migrate("things", &[FIRST, SECOND, "CREATE TABLE other (a TEXT); nonsense"]).is_err());
+        database.migrate("things", &[FIRST, SECOND, "CREATE TABLE other (a TEXT) STRICT;"]).unwrap();
+    }
+
+    #[test]
+    fn a_second_process_and_a_file_that_is_none_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.db");
+        let _first = Database::open(&path).unwrap();
+        let error = Database::open(&path).err().unwrap();
+        assert_eq!(error.kind(), Kind::Unavailable, "{error}");
+        let path = dir.path().join("other.db");
+        std::fs::write(&path, vec![b'x'; 8_192]).unwrap();
+        let error = Database::open(&path).err().unwrap();
+        assert_eq!(error.kind(), Kind::Corrupt, "{error}");
+    }
+}
