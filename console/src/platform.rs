@@ -2,8 +2,8 @@
 
 use crate::Failure;
 use crate::views::{
-    AirportLine, ApplicationLine, Cell, CellsRequest, Correction, HourCount, Pipeline, ShardChange, ShardKeys,
-    Snapshot, StreamHistory, StreamLine, StreamView, TimeRange, Totals,
+    AirportLine, ApplicationLine, ApplicationView, Cell, CellsRequest, Correction, HourCount, Pipeline, ShardChange,
+    ShardKeys, Snapshot, StreamHistory, StreamLine, StreamView, TimeRange, Totals,
 };
 use model::{Kind, Sample};
 
@@ -55,6 +55,16 @@ pub trait Platform: Send + Sync + 'static {
     /// An application in few words. Here and below it is the one of this name, or without one the one that is shown.
     fn application(&self, application: Option<&str>) -> Result<ApplicationLine, Failure> {
         Err(no_application(application))
+    }
+
+    /// All applications by their names.
+    fn applications(&self) -> Vec<ApplicationLine> {
+        Vec::new()
+    }
+
+    /// An application with its operators.
+    fn application_view(&self, name: &str) -> Result<ApplicationView, Failure> {
+        Err(no_application(Some(name)))
     }
 
     /// Lets an application run; how far it is shows in its state.

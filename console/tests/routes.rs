@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test ends with what goes wrong")]
 
 use console::views::{
-    AirportHour, AirportLine, Application, ApplicationLine, ApplicationState, Cell, CellsRequest, Correction,
-    CorrectionWork, HourCount, Operator, Pipeline, ShardChange, Snapshot, StreamHistory, StreamLine, StreamStatus,
-    TimeRange, Totals,
+    AirportHour, AirportLine, Application, ApplicationLine, ApplicationState, ApplicationView, Cell, CellsRequest,
+    Checkpoints, Correction, CorrectionWork, HourCount, Operator, OperatorUse, Pipeline, ShardChange, Snapshot,
+    StreamHistory, StreamLine, StreamStatus, TimeRange, Totals,
 };
 use console::{Failure, Options, Platform, router};
 use model::{Env, Kind, Sample};
@@ -90,6 +90,37 @@ impl Platform for Recording {
             kpus: 1,
             restarts: 3,
             last_error: Some("x".repeat(5_000)),
+        })
+    }
+    fn applications(&self) -> Vec<ApplicationLine> {
+        ["a", "b"].iter().filter_map(|name| self.application(Some(name)).ok()).collect()
+    }
+    fn application_view(&self, name: &str) -> Result<ApplicationView, Failure> {
+        let operator = OperatorUse {
+            name: "o".repeat(5_000),
+            inputs: vec![0, 100_000],
+            subtasks: 2,
+            records_in_per_s: f64::NAN,
+            records_out_per_s: 1.0,
+            busy: f64::INFINITY,
+            busy_most: 1.0,
+            backpressured: 0.5,
+            watermark_ms: Some(7),
+            hold: None,
+        };
+        Ok(ApplicationView {
+            line: self.application(Some(name))?,
+            parallelism_per_kpu: 1,
+            records_in_per_s: f64::NAN,
+            records_out_per_s: 2.0,
+            watermark_ms: None,
+            millis_behind_latest: Some(5),
+            state_bytes: 1,
+            state_budget_bytes: Some(4),
+            spilled_bytes: 0,
+            rescale_pause_ms: None,
+            checkpoints: Checkpoints::default(),
+            operators: vec![operator; 300],
         })
     }
     fn start_application(&self, application: Option<&str>) -> Result<(), Failure> {
@@ -371,6 +402,21 @@ async fn applications_are_looked_at_and_controlled_by_name_or_as_the_one_that_is
     assert_eq!(served.get("/api/application/snapshots?application=a").await.json()["snapshots"][0]["name"], "a: kept");
     assert_eq!(served.get("/api/application?applicatoin=a").await.status, 400);
     assert_eq!(served.post("/api/application/stop", r#"{"forced":true}"#).await.status, 422);
+}
+
+#[tokio::test]
+async fn all_applications_are_listed_and_one_is_told_with_its_operators() {
+    let served = Served::new().await;
+    let all = served.get("/api/applications").await.json();
+    let names: Vec<_> = all["applications"].as_array().unwrap().iter().map(|line| line["name"].clone()).collect();
+    assert_eq!(names, ["a", "b"]);
+    let view = served.get("/api/applications/view?application=a").await.json();
+    assert_eq!((&view["line"]["name"], &view["records_in_per_s"]), (&json!("a"), &json!(0.0)));
+    let operators = view["operators"].as_array().unwrap();
+    assert_eq!(operators.len(), 200);
+    assert_eq!((&operators[0]["inputs"], &operators[0]["busy"]), (&json!([0]), &json!(0.0)));
+    assert!(operators[0]["name"].as_str().unwrap().chars().count() <= 1_001);
+    assert_eq!(served.get("/api/applications/view").await.status, 400);
 }
 
 #[tokio::test]

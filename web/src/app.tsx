@@ -1,5 +1,6 @@
 // The page: header, pipeline, map, and the numbers beside it.
 import { Airports } from './components/airports';
+import { ApplicationView } from './components/application-view';
 import { Banner } from './components/banner';
 import { Header } from './components/header';
 import { Hours } from './components/hours';
@@ -9,7 +10,7 @@ import { TopAreas } from './components/top-areas';
 import { Totals } from './components/totals';
 import { announcement } from './controls';
 import { connection } from './live';
-import { shownPage } from './streams';
+import { shownPage } from './page';
 import { StreamView } from './components/stream-view';
 
 export function App() {
@@ -21,9 +22,9 @@ export function App() {
       <Header />
       <Banner />
       <Pipeline />
-      {shownPage.value === 'streams' ? (
-        <StreamView />
-      ) : (
+      {shownPage.value === 'streams' && <StreamView />}
+      {shownPage.value === 'applications' && <ApplicationView />}
+      {shownPage.value === 'results' && (
         <main class="results" id="results" tabIndex={-1}>
           <MapPanel />
           <div class="rail">

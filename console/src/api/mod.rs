@@ -99,6 +99,8 @@ pub fn router(platform: Arc<dyn Platform>, options: Options) -> Router {
         .route("/replay/stop", post(controls::stop_replay))
         .route("/replay/speed", post(controls::set_speedup))
         .route("/stream/shards", post(controls::set_shard_count))
+        .route("/applications", get(applications::list))
+        .route("/applications/view", get(applications::view))
         .route("/application", get(applications::look))
         .route("/application/start", post(applications::start))
         .route("/application/stop", post(applications::stop))

@@ -6,7 +6,8 @@ mod results;
 mod streams;
 
 pub use applications::{
-    ApplicationLine, CorrectedWindow, Correction, CorrectionWork, LostWindow, ReadFrom, RefusedOperator,
+    ApplicationLine, ApplicationView, Checkpoints, CorrectedWindow, Correction, CorrectionWork, LostWindow,
+    OperatorUse, ReadFrom, RefusedOperator,
 };
 pub use pipeline::{
     Application, ApplicationState, BadSample, Index, IndexName, LateWindow, Operator, Pipeline, Replay, ReplayState,
@@ -30,6 +31,8 @@ pub const SHARDS_SHOWN_MAX: usize = 512;
 pub const BANDS_MAX: usize = 2_048;
 /// Most streams that are listed.
 pub const STREAMS_SHOWN_MAX: usize = 200;
+/// Most applications that are listed.
+pub const APPLICATIONS_SHOWN_MAX: usize = 200;
 /// Most windows whose late rows are told one by one.
 pub const LATE_WINDOWS_SHOWN_MAX: usize = 50;
 /// Most operators of an application that are told one by one.
