@@ -3,8 +3,8 @@
 
 use console::views::{
     AirportHour, AirportLine, Application, ApplicationLine, ApplicationState, ApplicationView, Cell, CellsRequest,
-    Checkpoints, Correction, CorrectionWork, HourCount, Operator, OperatorUse, Pipeline, ShardChange, Snapshot,
-    StreamHistory, StreamLine, StreamStatus, TimeRange, Totals,
+    Checkpoints, Correction, CorrectionWork, Happening, HourCount, Operator, OperatorUse, Pipeline, Severity,
+    ShardChange, Snapshot, StreamHistory, StreamLine, StreamStatus, TimeRange, Totals,
 };
 use console::{Failure, Options, Platform, router};
 use model::{Env, Kind, Sample};
@@ -122,6 +122,17 @@ impl Platform for Recording {
             checkpoints: Checkpoints::default(),
             operators: vec![operator; 300],
         })
+    }
+    fn timeline(&self, from_ms: u64, to_ms: u64, limit: usize) -> Result<Vec<Happening>, Failure> {
+        let event = |at_ms| Happening {
+            at_ms,
+            severity: Severity::Fault,
+            kind: "restart".into(),
+            subject: "s".repeat(5_000),
+            text: format!("{to_ms} {limit}"),
+            first_cause: true,
+        };
+        Ok((from_ms..to_ms).map(event).collect())
     }
     fn start_application(&self, application: Option<&str>) -> Result<(), Failure> {
         self.order(format!("{}run", of(application)))
@@ -417,6 +428,22 @@ async fn all_applications_are_listed_and_one_is_told_with_its_operators() {
     assert_eq!((&operators[0]["inputs"], &operators[0]["busy"]), (&json!([0]), &json!(0.0)));
     assert!(operators[0]["name"].as_str().unwrap().chars().count() <= 1_001);
     assert_eq!(served.get("/api/applications/view").await.status, 400);
+}
+
+#[tokio::test]
+async fn what_happened_is_told_by_range_and_in_bounds() {
+    let served = Served::new().await;
+    let told = served.get("/api/timeline?from=7&to=9").await.json();
+    let events = told["events"].as_array().unwrap();
+    let first = &events[0];
+    assert_eq!((events.len(), &first["at_ms"], &first["severity"]), (2, &json!(7), &json!("fault")));
+    assert_eq!((&first["text"], &first["first_cause"]), (&json!("9 500"), &json!(true)));
+    assert!(first["subject"].as_str().unwrap().chars().count() <= 1_001);
+    let many = served.get("/api/timeline?from=0&to=9000").await.json();
+    assert_eq!(many["events"].as_array().unwrap().len(), 500);
+    for wrong in ["?from=7", "?from=7&to=7", "?from=a&to=9", "?from=-1&to=9", "?from=1&to=9&of=x"] {
+        assert_eq!(served.get(&format!("/api/timeline{wrong}")).await.status, 400, "{wrong}");
+    }
 }
 
 #[tokio::test]

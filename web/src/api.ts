@@ -244,6 +244,17 @@ export interface ApplicationView {
   operators: OperatorUse[];
 }
 
+/** Something that happened. */
+export interface Happening {
+  at_ms: number;
+  severity: 'info' | 'warning' | 'fault';
+  kind: string;
+  subject: string;
+  text: string;
+  /** Everything that went wrong soon after it came after this. */
+  first_cause: boolean;
+}
+
 /** A failure in words for people. */
 export class Failure extends Error {}
 
@@ -295,6 +306,10 @@ export const snapshotQuestions = {
 export const applicationQuestions = {
   list: (signal: AbortSignal) => request<{ applications: ApplicationLine[] }>('/api/applications', { signal }),
   view: (application: string, signal: AbortSignal) => request<ApplicationView>(`/api/applications/view${of(application)}`, { signal }),
+};
+
+export const timelineQuestions = {
+  between: (from: number, to: number, signal: AbortSignal) => request<{ events: Happening[] }>(`/api/timeline?from=${from}&to=${to}`, { signal }),
 };
 
 export const streamQuestions = {

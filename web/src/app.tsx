@@ -7,6 +7,7 @@ import { Hours } from './components/hours';
 import { MapPanel } from './components/map-panel';
 import { Pipeline } from './components/pipeline';
 import { TopAreas } from './components/top-areas';
+import { TimelineView } from './components/timeline-view';
 import { Totals } from './components/totals';
 import { announcement } from './controls';
 import { connection } from './live';
@@ -24,6 +25,7 @@ export function App() {
       <Pipeline />
       {shownPage.value === 'streams' && <StreamView />}
       {shownPage.value === 'applications' && <ApplicationView />}
+      {shownPage.value === 'timeline' && <TimelineView />}
       {shownPage.value === 'results' && (
         <main class="results" id="results" tabIndex={-1}>
           <MapPanel />

@@ -8,12 +8,14 @@ import { followAddress } from './page';
 import { follow } from './results';
 import { followStreams } from './streams';
 import { applyTheme } from './theme';
+import { followTimeline } from './timeline';
 
 applyTheme();
 followAddress();
 follow();
 followStreams();
 followApplications();
+followTimeline();
 connect();
 void loadPlaces();
 
