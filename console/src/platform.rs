@@ -2,8 +2,9 @@
 
 use crate::Failure;
 use crate::views::{
-    AirportLine, ApplicationLine, ApplicationView, Cell, CellsRequest, Correction, Happening, HourCount, Pipeline,
-    ShardChange, ShardKeys, Snapshot, StreamHistory, StreamLine, StreamView, TimeRange, Totals,
+    AirportLine, AlarmLine, AlarmView, ApplicationLine, ApplicationView, Cell, CellsRequest, Correction, Happening,
+    HourCount, Pipeline, Scaling, ScalingMode, ShardChange, ShardKeys, Snapshot, StreamHistory, StreamLine, StreamView,
+    TimeRange, Totals,
 };
 use model::{Kind, Sample};
 
@@ -112,6 +113,31 @@ pub trait Platform: Send + Sync + 'static {
         Err(no_snapshot(name))
     }
 
+    /// All alarms by their names.
+    fn alarms(&self) -> Result<Vec<AlarmLine>, Failure> {
+        Ok(Vec::new())
+    }
+
+    /// An alarm with its numbers of the last `seconds` (900 to 604,800) and what became of it then.
+    fn alarm_view(&self, name: &str, _seconds: u64) -> Result<AlarmView, Failure> {
+        Err(no_alarm(name))
+    }
+
+    /// Whether anything is done when the state of an alarm changes.
+    fn set_alarm_actions(&self, name: &str, _enabled: bool) -> Result<(), Failure> {
+        Err(no_alarm(name))
+    }
+
+    /// Load, lag and size of the pipeline that is shown over the last `seconds` (900 to 604,800), with decisions and rules.
+    fn scaling(&self, _seconds: u64) -> Result<Scaling, Failure> {
+        Ok(Scaling { period_s: 1, points: Vec::new(), decisions: Vec::new(), policies: Vec::new() })
+    }
+
+    /// What the rule that scales `subject` (as [`PolicyLine`](crate::views::PolicyLine) calls it) may do.
+    fn set_scaling_mode(&self, subject: &str, _mode: ScalingMode) -> Result<(), Failure> {
+        Err(Failure::new(Kind::NotFound, format!("no rule scales {subject}")))
+    }
+
     /// What happened from `from_ms` until before `to_ms`, both in milliseconds since the Unix epoch, the oldest first; of more
     /// than `limit` the latest.
     fn timeline(&self, _from_ms: u64, _to_ms: u64, _limit: usize) -> Result<Vec<Happening>, Failure> {
@@ -159,6 +185,10 @@ fn no_application(name: Option<&str>) -> Failure {
     let what =
         name.map_or_else(|| "there is no application yet".to_owned(), |name| format!("there is no application {name}"));
     Failure::new(Kind::NotFound, what)
+}
+
+fn no_alarm(name: &str) -> Failure {
+    Failure::new(Kind::NotFound, format!("there is no alarm {name}"))
 }
 
 fn no_snapshot(name: &str) -> Failure {

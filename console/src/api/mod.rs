@@ -1,8 +1,10 @@
 //! The routes: the page, the JSON API, live updates, metrics and health.
 
+mod alarms;
 mod applications;
 mod controls;
 mod results;
+mod scaling;
 mod snapshots;
 mod streams;
 mod timeline;
@@ -96,6 +98,11 @@ pub fn router(platform: Arc<dyn Platform>, options: Options) -> Router {
         .route("/streams/count", post(streams::set_count))
         .route("/streams/split", post(streams::split))
         .route("/streams/merge", post(streams::merge))
+        .route("/alarms", get(alarms::list))
+        .route("/alarms/view", get(alarms::view))
+        .route("/alarms/actions", post(alarms::set_actions))
+        .route("/scaling", get(scaling::look))
+        .route("/scaling/mode", post(scaling::set_mode))
         .route("/timeline", get(timeline::look))
         .route("/replay/start", post(controls::start_replay))
         .route("/replay/stop", post(controls::stop_replay))
