@@ -4,20 +4,23 @@ use super::correcting::Corrector;
 use super::dead_letters::LetterStreams;
 use super::state_place::StatePlace;
 use control::{
-    ApplicationSpec, BadRecord, CheckpointFigures, Correction, LookupStats, OperatorWatermark, RunMetrics, RunState,
-    Runner, RunnerError, Running, RunningStats, SnapshotInfo,
+    ApplicationSpec, BadRecord, Begin, Beginning, CheckpointFigures, Correction, LookupStats, OperatorWatermark,
+    RunMetrics, RunState, Runner, RunnerError, Running, RunningStats, SnapshotInfo, StateFate,
 };
 use engine::plan::{JobPlan, TableDef};
 use engine::port::{Changelog, Connectors, PortError, Role, Sink, SinkSpec, Source};
 use engine::run::{
-    CheckpointStorage, Checkpointing, Job, JobError, JobHandle, JobOptions, JobState, LookupMetrics, Rejection,
-    Restore, inspect,
+    CheckpointStorage, Checkpointing, Fate, Job, JobError, JobHandle, JobOptions, JobState, LookupMetrics, Rejection,
+    Restore, compare, inspect,
 };
 use engine::sql::{Planned, Script, Session, SqlError};
 use model::{Classified, Env, Kind};
 use std::sync::Arc;
 use store::Store;
 use tokio::runtime::Handle;
+
+/// The interval of checkpoints where there are to be none but at a clean end: a year, in milliseconds.
+const NEVER_MS: u64 = 365 * 86_400_000;
 
 /// Runs applications on the engine of this process.
 pub struct EmbeddedRunner {
@@ -105,7 +108,25 @@ impl Runner for EmbeddedRunner {
         self.plan(spec).map(|_| ())
     }
 
-    fn start(&self, spec: &ApplicationSpec, snapshot: Option<&str>) -> Result<Arc<dyn Running>, RunnerError> {
+    fn explain(&self, spec: &ApplicationSpec) -> Result<String, RunnerError> {
+        Ok(engine::sql::explain(&self.plan(spec)?))
+    }
+
+    fn compare(&self, spec: &ApplicationSpec, from: &Begin) -> Result<Vec<StateFate>, RunnerError> {
+        let failed = |e: PortError| port_error(&spec.name, &e);
+        let report = compare(self.state(&spec.name)?.as_ref(), &restore(from), &self.plan(spec)?).map_err(failed)?;
+        let report = report.unwrap_or_default();
+        let sources = report.sources.iter().map(|(name, fate)| (format!("source {name}"), fate));
+        let operators = report.operators.iter().map(|(name, fate)| (format!("operator {name}"), fate));
+        let fate = |(of, fate): (String, &Fate)| StateFate {
+            of,
+            fate: fate.to_string(),
+            lost: matches!(fate, Fate::Dropped | Fate::Refused(_)),
+        };
+        Ok(sources.chain(operators).map(fate).collect())
+    }
+
+    fn start(&self, spec: &ApplicationSpec, beginning: &Beginning) -> Result<Arc<dyn Running>, RunnerError> {
         let plan = self.plan(spec)?;
         let state = self.state(&spec.name)?;
         let (store, runtime) = self.letters.clone();
@@ -114,8 +135,9 @@ impl Runner for EmbeddedRunner {
             parallelism: Some(spec.parallelism),
             parallelism_per_kpu: spec.parallelism_per_kpu,
             dead_letters: Some(Arc::new(letters)),
-            restore: snapshot.map_or(Restore::Latest, |name| Restore::Snapshot(name.to_owned())),
-            checkpointing: Checkpointing { storage: Some(state), ..Checkpointing::default() },
+            restore: restore(&beginning.from),
+            allow_dropped_state: beginning.allow_dropped,
+            checkpointing: checkpointing(spec, state),
             ..JobOptions::new(&*spec.name, self.env.clone(), self.connectors.clone())
         };
         let job = Job::start(plan, options).map_err(|e| job_error(&e))?;
@@ -162,6 +184,24 @@ impl Runner for EmbeddedRunner {
         self.state
             .remove(name)
             .map_err(|e| RunnerError::new(e.kind, format!("application {name}: its state cannot be removed: {e}")))
+    }
+}
+
+fn restore(from: &Begin) -> Restore {
+    match from {
+        Begin::Latest => Restore::Latest,
+        Begin::Snapshot(name) => Restore::Snapshot(name.clone()),
+        Begin::Nothing => Restore::Nothing,
+    }
+}
+
+/// How often state is kept: as the application says, else as the engine does by itself.
+fn checkpointing(spec: &ApplicationSpec, state: Arc<dyn CheckpointStorage>) -> Checkpointing {
+    let own = Checkpointing { storage: Some(state), ..Checkpointing::default() };
+    match spec.checkpoints {
+        None => own,
+        Some(set) if !set.enabled => Checkpointing { interval_ms: NEVER_MS, ..own },
+        Some(set) => Checkpointing { interval_ms: set.interval_ms, min_pause_ms: set.min_pause_ms, ..own },
     }
 }
 
