@@ -76,6 +76,10 @@ pub(crate) struct PlatformArgs {
     #[arg(long, env = "HAILSTREAM_LIMITS_SPEEDUP", value_name = "FACTOR",
         value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(crate) limits_speedup: Option<u32>,
+    /// KPUs that one application may have: a KPU is one thread [default: 32]
+    #[arg(long, env = "HAILSTREAM_KPUS_MAX", value_name = "COUNT",
+        value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(crate) kpus_max: Option<u32>,
     /// When a put is acknowledged: once it is on disk, or once the operating system has taken it, which a power failure undoes
     /// for the last seconds [default: fsync]
     #[arg(long, env = "HAILSTREAM_DURABILITY", value_enum, value_name = "WHEN")]

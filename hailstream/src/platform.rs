@@ -9,7 +9,7 @@ use crate::wiring::{ConsolePlatform, EmbeddedRunner, Parts, PlatformConnectors, 
 use axum::Router;
 use axum::http::Method;
 use control::metrics::{MetricStore, MetricsError};
-use control::{ApplicationSpec, Applications, ControlError, RestartPolicy, Status};
+use control::{ApplicationSpec, Applications, ControlError, Database, DatabaseError, Options, Status};
 use engine::port::PortError;
 use engine::run::StateMemory;
 use index::{Index, IndexConfig};
@@ -52,6 +52,8 @@ pub(crate) enum PlatformError {
     Index(#[from] index::OpenError),
     #[error(transparent)]
     Control(#[from] ControlError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     #[error(transparent)]
     Metrics(#[from] MetricsError),
     #[error(transparent)]
@@ -97,8 +99,9 @@ impl Platform {
         ));
         let runner = EmbeddedRunner::new(connectors, store.clone(), Handle::current(), env.clone(), state);
         let runner = Arc::new(runner.with_state_memory(state_memory(settings)?));
-        let dir = settings.data_dir.join("control");
-        let applications = open_applications(dir, env.clone(), runner)?;
+        let (dir, database) = open_database(settings)?;
+        let options = Options { kpus_max: settings.kpus_max, ..Options::default() };
+        let applications = Arc::new(Applications::open(database, &dir, env.clone(), runner, options)?);
         let replaying = match work {
             Some(work) => Some(begin(work, &settings.data_dir, &env, &store, &applications)?),
             None => None,
@@ -109,7 +112,7 @@ impl Platform {
         let (ended, watching) = watch::channel(false);
         let console = console_router(&parts, settings.console_hosts.clone(), watching.clone());
         let (search, console) = asked(index::elastic::router(index.clone()), console, keys.as_ref());
-        let services = control::aws::Door::new(vec![], parts.env().clone());
+        let services = control::aws::Door::new(vec![analytics(&parts, &addresses)], parts.env().clone());
         let aws = guarded(beside_streams(store::kinesis::router(store), services), keys);
         let mut tasks = doors.serve(aws, search, console, &watching);
         tasks.push(tokio::spawn(each_second(parts.clone(), watching)));
@@ -145,6 +148,16 @@ impl Platform {
     }
 }
 
+/// Kinesis Analytics V2 over the platform's applications.
+fn analytics(parts: &Parts, addresses: &Addresses) -> Arc<dyn control::aws::Service> {
+    let place = control::aws::analytics::Place {
+        account: store::kinesis::DEFAULT_ACCOUNT.to_owned(),
+        region: store::kinesis::DEFAULT_REGION.to_owned(),
+        console: addresses.console.clone(),
+    };
+    Arc::new(control::aws::analytics::Analytics::new(parts.applications().clone(), place))
+}
+
 fn open_stages(settings: &Settings, env: &Env) -> Result<(Store, Index), PlatformError> {
     let limits = if settings.unlimited { Limits::Unlimited } else { Limits::Enforced };
     let durability = match settings.durability {
@@ -169,10 +182,13 @@ fn state_memory(settings: &Settings) -> Result<StateMemory, SettingsError> {
     Ok(StateMemory { bytes_per_kpu: u64::from(settings.kpu_memory_mib) << 20, spill_dir })
 }
 
-fn open_applications(dir: PathBuf, env: Env, runner: Arc<EmbeddedRunner>) -> Result<Applications, PlatformError> {
+/// The database of what is controlled, and its folder.
+fn open_database(settings: &Settings) -> Result<(PathBuf, Arc<Database>), PlatformError> {
+    let dir = settings.data_dir.join("control");
     let failed = |source| SettingsError::DataDir { path: dir.clone(), source };
     std::fs::create_dir_all(&dir).map_err(failed)?;
-    Ok(Applications::open(&dir, env, runner, RestartPolicy::default())?)
+    let database = Database::open(&dir.join(control::DATABASE_FILE))?;
+    Ok((dir, Arc::new(database)))
 }
 
 /// Makes the streams that do not exist, and waits until they take records.
@@ -233,6 +249,7 @@ fn spec_of(declared: &ApplicationDecl, files: &StackFiles) -> ApplicationSpec {
         script: files.scripts.get(&declared.script).cloned().unwrap_or_default(),
         parallelism: declared.parallelism,
         parallelism_per_kpu: declared.parallelism_per_kpu,
+        checkpoints: None,
     }
 }
 

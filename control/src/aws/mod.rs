@@ -1,5 +1,6 @@
 //! The words that AWS has for what the platform measures and controls, and the services that speak them.
 
+pub mod analytics;
 mod door;
 mod metric_names;
 mod service;

@@ -39,11 +39,19 @@ const OPERATIONS: [(Kind, &[&str]); 5] = [
         Kind::Look,
         &[
             "DescribeAccountSettings",
+            "DescribeApplication",
+            "DescribeApplicationOperation",
+            "DescribeApplicationSnapshot",
+            "DescribeApplicationVersion",
             "DescribeLimits",
             "DescribeStream",
             "DescribeStreamConsumer",
             "DescribeStreamSummary",
             "GetResourcePolicy",
+            "ListApplicationOperations",
+            "ListApplicationSnapshots",
+            "ListApplicationVersions",
+            "ListApplications",
             "ListShards",
             "ListStreamConsumers",
             "ListStreams",
@@ -59,20 +67,32 @@ const OPERATIONS: [(Kind, &[&str]); 5] = [
     (
         Kind::Control,
         &[
+            "AddApplicationCloudWatchLoggingOption",
             "AddTagsToStream",
+            "CreateApplication",
+            "CreateApplicationPresignedUrl",
+            "CreateApplicationSnapshot",
             "CreateStream",
             "DecreaseStreamRetentionPeriod",
+            "DeleteApplication",
+            "DeleteApplicationCloudWatchLoggingOption",
+            "DeleteApplicationSnapshot",
             "DeleteStream",
             "DisableEnhancedMonitoring",
             "EnableEnhancedMonitoring",
             "IncreaseStreamRetentionPeriod",
             "MergeShards",
             "RemoveTagsFromStream",
+            "RollbackApplication",
             "SplitShard",
+            "StartApplication",
             "StartStreamEncryption",
+            "StopApplication",
             "StopStreamEncryption",
             "TagResource",
             "UntagResource",
+            "UpdateApplication",
+            "UpdateApplicationMaintenanceConfiguration",
             "UpdateMaxRecordSize",
             "UpdateShardCount",
             "UpdateStreamMode",
@@ -120,7 +140,7 @@ mod tests {
     #[test]
     fn every_operation_has_one_rule_and_every_role_its_own() {
         let names: std::collections::BTreeSet<_> = OPERATIONS.iter().flat_map(|(_, names)| *names).collect();
-        assert_eq!((names.len(), OPERATIONS.iter().map(|(_, names)| names.len()).sum::<usize>()), (39, 39));
+        assert_eq!((names.len(), OPERATIONS.iter().map(|(_, names)| names.len()).sum::<usize>()), (60, 60));
         let roles = [Role::Admin, Role::Operator, Role::Producer, Role::Analyst, Role::Viewer];
         let check = |operation: &str, expected: [bool; 5]| {
             assert_eq!(roles.map(|role| role.may(operation)), expected, "{operation}");
@@ -129,6 +149,8 @@ mod tests {
         check("GetRecords", [true, true, false, true, false]);
         check("PutRecords", [true, true, true, false, false]);
         check("DeleteStream", [true, true, false, false, false]);
+        check("DescribeApplication", [true; 5]);
+        check("StartApplication", [true, true, false, false, false]);
         check("PutResourcePolicy", [true, false, false, false, false]);
         check("NoSuchOperation", [true, false, false, false, false]);
     }

@@ -10,6 +10,7 @@ use control::{ApplicationView, Applications, LookupStats, OperatorFigures, RunMe
 use index::Index;
 use model::{Env, Sample};
 use parking_lot::Mutex;
+use std::sync::Arc;
 use store::Store;
 use tokio::runtime::Handle;
 
@@ -19,7 +20,7 @@ pub(crate) struct Parts {
     store: Store,
     index: Index,
     metrics: MetricStore,
-    applications: Applications,
+    applications: Arc<Applications>,
     replaying: Option<Replaying>,
     runtime: Handle,
     observed: Mutex<(Reading, Rates)>,
@@ -29,7 +30,7 @@ impl Parts {
     pub(crate) fn new(
         env: Env,
         (store, index, metrics): (Store, Index, MetricStore),
-        applications: Applications,
+        applications: Arc<Applications>,
         replaying: Option<Replaying>,
         runtime: Handle,
     ) -> Self {
@@ -78,7 +79,7 @@ impl Parts {
     }
 
     /// All applications.
-    pub(crate) fn applications(&self) -> &Applications {
+    pub(crate) fn applications(&self) -> &Arc<Applications> {
         &self.applications
     }
 
