@@ -12,14 +12,24 @@ mod error;
 mod files;
 mod journal;
 mod key;
+pub mod math;
 mod open;
+mod past;
 mod point;
+mod register;
+mod sketch;
 mod store;
+mod summary;
 #[cfg(test)]
 mod tests;
 mod tier;
+mod unit;
 
 pub use error::MetricsError;
 pub use key::{KeyError, SeriesKey};
 pub use point::{Statistic, StatisticSet};
-pub use store::{Datum, MetricStore, Recorded, Value};
+pub use register::Listed;
+pub use sketch::SKETCH_ERROR;
+pub use store::{Datum, Entry, MetricStore, Recorded, Value};
+pub use summary::{Spread, Summary};
+pub use unit::Unit;
