@@ -118,8 +118,8 @@ fn application(view: ApplicationView, rates: &Rates) -> views::Application {
     }
 }
 
-fn operator(operator: control::OperatorWatermark) -> views::Operator {
-    let control::OperatorWatermark { operator, input_ms, output_ms, hold } = operator;
+fn operator(operator: control::OperatorFigures) -> views::Operator {
+    let control::OperatorFigures { operator, input_ms, output_ms, hold, .. } = operator;
     views::Operator { name: operator, input_watermark_ms: input_ms, watermark_ms: output_ms, hold }
 }
 
