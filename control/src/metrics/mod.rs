@@ -6,6 +6,7 @@
 //! *Invariant:* a coarser point is the merge of the finer ones in the order of time, so that a restart, which computes the
 //! open ones anew, changes no bit of any answer.
 
+mod asked;
 mod bytes;
 mod chunk;
 mod error;
@@ -16,7 +17,9 @@ pub mod math;
 mod open;
 mod past;
 mod point;
+mod questions;
 mod register;
+mod search;
 mod sketch;
 mod store;
 mod summary;
@@ -25,9 +28,11 @@ mod tests;
 mod tier;
 mod unit;
 
+pub use asked::{Asked, NoStatistic};
 pub use error::MetricsError;
 pub use key::{KeyError, SeriesKey};
 pub use point::{Statistic, StatisticSet};
+pub use questions::{Answers, Question, Wanted, What};
 pub use register::Listed;
 pub use sketch::SKETCH_ERROR;
 pub use store::{Datum, Entry, MetricStore, Recorded, Value};

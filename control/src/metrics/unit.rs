@@ -1,7 +1,10 @@
 //! What the numbers of a series count, and which units can be told in one another.
 
+use serde::{Deserialize, Serialize};
+
 /// A unit, under the name that the metric service that people know has for it. Of units of one kind 0 is the smallest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub enum Unit {
     /// Nobody has said.
     #[default]
@@ -54,6 +57,20 @@ const NAMES: [(&str, Unit); 27] = [
     ("Count/Second", Unit::CountPerSecond),
     ("None", Unit::None),
 ];
+
+impl From<Unit> for String {
+    fn from(unit: Unit) -> Self {
+        unit.name().to_owned()
+    }
+}
+
+impl TryFrom<String> for Unit {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        Self::named(&name).ok_or_else(|| format!("{name:?} is no unit"))
+    }
+}
 
 impl Unit {
     /// Milliseconds.

@@ -179,7 +179,9 @@ fn search(given: &[Expr], source: &dyn Source) -> Result<Worth> {
             (search, statistic, Some(*period as u64))
         }
         _ => {
-            return Err(MathError::new("SEARCH takes what is looked for and a statistic, both in quotes, and a period"));
+            return Err(MathError::new(
+                "SEARCH takes what is looked for and a statistic, both in quotes, and a period",
+            ));
         }
     };
     source.search(search, statistic, period_s).map(Worth::Lines)
