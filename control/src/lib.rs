@@ -17,6 +17,7 @@ pub mod scaling;
 mod snapshots;
 mod status;
 pub mod timeline;
+pub mod watcher;
 
 pub use application::{ApplicationSpec, SpecError};
 pub use correction::{CorrectedWindows, Correction, CorrectionWork, LostWindow, ReadFrom, RefusedOperator};

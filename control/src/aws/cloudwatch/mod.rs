@@ -18,9 +18,9 @@ mod tokens;
 pub use alarm_output::alarm_document;
 
 use super::service::{Form, Service, ServiceError};
-use crate::alarms::Alarms;
+use crate::alarms::{Alarm, Alarms};
 use crate::database::{Database, DatabaseError};
-use crate::metrics::{MetricStore, MetricsError};
+use crate::metrics::{MetricStore, MetricsError, Question};
 use input::Input;
 use model::{Classified, Env, Kind};
 use serde_json::Value;
@@ -114,6 +114,23 @@ impl Service for CloudWatch {
             other => Err(ServiceError::unknown_operation(other)),
         }
     }
+}
+
+/// The alarm that a document of `PutMetricAlarm` or `PutCompositeAlarm` describes.
+///
+/// # Errors
+/// As these operations have them.
+pub fn alarm_of(document: &Value) -> Result<Alarm, ServiceError> {
+    let input = Input::of(document);
+    if input.has("AlarmRule") { alarm_input::composite_alarm(&input) } else { alarm_input::metric_alarm(&input) }
+}
+
+/// The question that a document with the members of `GetMetricData`'s questions is.
+///
+/// # Errors
+/// As that operation has them.
+pub fn question_of(document: &Value) -> Result<Question, ServiceError> {
+    queries::question(&Input::of(document))
 }
 
 fn fault(message: impl Into<String>) -> ServiceError {

@@ -24,7 +24,8 @@ pub(super) fn questions(input: &Input<'_>, name: &str, max: usize) -> Result<Vec
     }
 }
 
-fn question(input: &Input<'_>) -> Result<Question, ServiceError> {
+/// One question.
+pub(super) fn question(input: &Input<'_>) -> Result<Question, ServiceError> {
     let id = input.required_text("Id", 255)?;
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if !id.starts_with(|c: char| c.is_ascii_lowercase()) || !id.chars().all(legal) {
