@@ -2,8 +2,8 @@
 
 use crate::Failure;
 use crate::views::{
-    AirportLine, ApplicationLine, Cell, CellsRequest, Correction, HourCount, Pipeline, ShardChange, ShardKeys,
-    Snapshot, StreamHistory, StreamLine, StreamView, TimeRange, Totals,
+    AirportLine, ApplicationLine, ApplicationView, Cell, CellsRequest, Correction, Happening, HourCount, Pipeline,
+    ShardChange, ShardKeys, Snapshot, StreamHistory, StreamLine, StreamView, TimeRange, Totals,
 };
 use model::{Kind, Sample};
 
@@ -57,6 +57,16 @@ pub trait Platform: Send + Sync + 'static {
         Err(no_application(application))
     }
 
+    /// All applications by their names.
+    fn applications(&self) -> Vec<ApplicationLine> {
+        Vec::new()
+    }
+
+    /// An application with its operators.
+    fn application_view(&self, name: &str) -> Result<ApplicationView, Failure> {
+        Err(no_application(Some(name)))
+    }
+
     /// Lets an application run; how far it is shows in its state.
     fn start_application(&self, application: Option<&str>) -> Result<(), Failure> {
         Err(no_application(application))
@@ -100,6 +110,12 @@ pub trait Platform: Send + Sync + 'static {
     /// Removes a snapshot of an application.
     fn remove_snapshot(&self, _application: Option<&str>, name: &str) -> Result<(), Failure> {
         Err(no_snapshot(name))
+    }
+
+    /// What happened from `from_ms` until before `to_ms`, both in milliseconds since the Unix epoch, the oldest first; of more
+    /// than `limit` the latest.
+    fn timeline(&self, _from_ms: u64, _to_ms: u64, _limit: usize) -> Result<Vec<Happening>, Failure> {
+        Ok(Vec::new())
     }
 
     /// All streams by their names, with their rates.

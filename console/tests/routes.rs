@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test ends with what goes wrong")]
 
 use console::views::{
-    AirportHour, AirportLine, Application, ApplicationLine, ApplicationState, Cell, CellsRequest, Correction,
-    CorrectionWork, HourCount, Operator, Pipeline, ShardChange, Snapshot, StreamHistory, StreamLine, StreamStatus,
-    TimeRange, Totals,
+    AirportHour, AirportLine, Application, ApplicationLine, ApplicationState, ApplicationView, Cell, CellsRequest,
+    Checkpoints, Correction, CorrectionWork, Happening, HourCount, Operator, OperatorUse, Pipeline, Severity,
+    ShardChange, Snapshot, StreamHistory, StreamLine, StreamStatus, TimeRange, Totals,
 };
 use console::{Failure, Options, Platform, router};
 use model::{Env, Kind, Sample};
@@ -91,6 +91,48 @@ impl Platform for Recording {
             restarts: 3,
             last_error: Some("x".repeat(5_000)),
         })
+    }
+    fn applications(&self) -> Vec<ApplicationLine> {
+        ["a", "b"].iter().filter_map(|name| self.application(Some(name)).ok()).collect()
+    }
+    fn application_view(&self, name: &str) -> Result<ApplicationView, Failure> {
+        let operator = OperatorUse {
+            name: "o".repeat(5_000),
+            inputs: vec![0, 100_000],
+            subtasks: 2,
+            records_in_per_s: f64::NAN,
+            records_out_per_s: 1.0,
+            busy: f64::INFINITY,
+            busy_most: 1.0,
+            backpressured: 0.5,
+            watermark_ms: Some(7),
+            hold: None,
+        };
+        Ok(ApplicationView {
+            line: self.application(Some(name))?,
+            parallelism_per_kpu: 1,
+            records_in_per_s: f64::NAN,
+            records_out_per_s: 2.0,
+            watermark_ms: None,
+            millis_behind_latest: Some(5),
+            state_bytes: 1,
+            state_budget_bytes: Some(4),
+            spilled_bytes: 0,
+            rescale_pause_ms: None,
+            checkpoints: Checkpoints::default(),
+            operators: vec![operator; 300],
+        })
+    }
+    fn timeline(&self, from_ms: u64, to_ms: u64, limit: usize) -> Result<Vec<Happening>, Failure> {
+        let event = |at_ms| Happening {
+            at_ms,
+            severity: Severity::Fault,
+            kind: "restart".into(),
+            subject: "s".repeat(5_000),
+            text: format!("{to_ms} {limit}"),
+            first_cause: true,
+        };
+        Ok((from_ms..to_ms).map(event).collect())
     }
     fn start_application(&self, application: Option<&str>) -> Result<(), Failure> {
         self.order(format!("{}run", of(application)))
@@ -371,6 +413,37 @@ async fn applications_are_looked_at_and_controlled_by_name_or_as_the_one_that_is
     assert_eq!(served.get("/api/application/snapshots?application=a").await.json()["snapshots"][0]["name"], "a: kept");
     assert_eq!(served.get("/api/application?applicatoin=a").await.status, 400);
     assert_eq!(served.post("/api/application/stop", r#"{"forced":true}"#).await.status, 422);
+}
+
+#[tokio::test]
+async fn all_applications_are_listed_and_one_is_told_with_its_operators() {
+    let served = Served::new().await;
+    let all = served.get("/api/applications").await.json();
+    let names: Vec<_> = all["applications"].as_array().unwrap().iter().map(|line| line["name"].clone()).collect();
+    assert_eq!(names, ["a", "b"]);
+    let view = served.get("/api/applications/view?application=a").await.json();
+    assert_eq!((&view["line"]["name"], &view["records_in_per_s"]), (&json!("a"), &json!(0.0)));
+    let operators = view["operators"].as_array().unwrap();
+    assert_eq!(operators.len(), 200);
+    assert_eq!((&operators[0]["inputs"], &operators[0]["busy"]), (&json!([0]), &json!(0.0)));
+    assert!(operators[0]["name"].as_str().unwrap().chars().count() <= 1_001);
+    assert_eq!(served.get("/api/applications/view").await.status, 400);
+}
+
+#[tokio::test]
+async fn what_happened_is_told_by_range_and_in_bounds() {
+    let served = Served::new().await;
+    let told = served.get("/api/timeline?from=7&to=9").await.json();
+    let events = told["events"].as_array().unwrap();
+    let first = &events[0];
+    assert_eq!((events.len(), &first["at_ms"], &first["severity"]), (2, &json!(7), &json!("fault")));
+    assert_eq!((&first["text"], &first["first_cause"]), (&json!("9 500"), &json!(true)));
+    assert!(first["subject"].as_str().unwrap().chars().count() <= 1_001);
+    let many = served.get("/api/timeline?from=0&to=9000").await.json();
+    assert_eq!(many["events"].as_array().unwrap().len(), 500);
+    for wrong in ["?from=7", "?from=7&to=7", "?from=a&to=9", "?from=-1&to=9", "?from=1&to=9&of=x"] {
+        assert_eq!(served.get(&format!("/api/timeline{wrong}")).await.status, 400, "{wrong}");
+    }
 }
 
 #[tokio::test]

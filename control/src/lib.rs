@@ -23,7 +23,7 @@ pub use database::{Database, DatabaseError};
 pub use manager::{ApplicationView, Applications, ControlError};
 pub use restart::RestartPolicy;
 pub use runner::{
-    BadRecord, CheckpointFigures, LookupStats, OperatorWatermark, RunMetrics, RunState, Runner, RunnerError, Running,
-    RunningStats, SnapshotInfo,
+    BadRecord, CheckpointFigures, LookupStats, OperatorFigures, RunMetrics, RunState, Runner, RunnerError, Running,
+    RunningStats, SnapshotInfo, SubtaskFigures,
 };
 pub use status::Status;

@@ -80,6 +80,11 @@ pub(crate) struct PlatformArgs {
     /// for the last seconds [default: fsync]
     #[arg(long, env = "HAILSTREAM_DURABILITY", value_enum, value_name = "WHEN")]
     pub(crate) durability: Option<crate::settings::DurabilityArg>,
+    /// Memory for the state of an application, for each of its KPUs, in MiB; what has no room in it goes to disk, which is
+    /// slower [default: 4096]
+    #[arg(long, env = "HAILSTREAM_KPU_MEMORY_MIB", value_name = "MIB",
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::settings::KPU_MEMORY_MIB_MAX)))]
+    pub(crate) kpu_memory_mib: Option<u32>,
     /// File of keys, secrets and roles (TOML, mode 600); with it every door asks who comes
     #[arg(long, env = "HAILSTREAM_CREDENTIALS", value_name = "FILE")]
     pub(crate) credentials: Option<PathBuf>,

@@ -11,6 +11,7 @@ use axum::http::Method;
 use control::metrics::{MetricStore, MetricsError};
 use control::{ApplicationSpec, Applications, ControlError, RestartPolicy, Status};
 use engine::port::PortError;
+use engine::run::StateMemory;
 use index::{Index, IndexConfig};
 use model::Env;
 use replay::Speed;
@@ -94,7 +95,8 @@ impl Platform {
             Path::new("."),
             env.clone(),
         ));
-        let runner = Arc::new(EmbeddedRunner::new(connectors, store.clone(), Handle::current(), env.clone(), state));
+        let runner = EmbeddedRunner::new(connectors, store.clone(), Handle::current(), env.clone(), state);
+        let runner = Arc::new(runner.with_state_memory(state_memory(settings)?));
         let dir = settings.data_dir.join("control");
         let applications = open_applications(dir, env.clone(), runner)?;
         let replaying = match work {
@@ -158,6 +160,13 @@ fn open_stages(settings: &Settings, env: &Env) -> Result<(Store, Index), Platfor
     let store = Store::open(store)?;
     let index = Index::open(IndexConfig::new(settings.data_dir.join("index"), env.clone()))?;
     Ok((store, index))
+}
+
+/// The bound of the memory that applications' state takes, and the folder of what is past it.
+fn state_memory(settings: &Settings) -> Result<StateMemory, SettingsError> {
+    let spill_dir = settings.data_dir.join("spill");
+    std::fs::create_dir_all(&spill_dir).map_err(|source| SettingsError::DataDir { path: spill_dir.clone(), source })?;
+    Ok(StateMemory { bytes_per_kpu: u64::from(settings.kpu_memory_mib) << 20, spill_dir })
 }
 
 fn open_applications(dir: PathBuf, env: Env, runner: Arc<EmbeddedRunner>) -> Result<Applications, PlatformError> {

@@ -12,6 +12,11 @@ use std::path::{Path, PathBuf};
 /// The data directory where none is named.
 pub(crate) const DATA_DIR_DEFAULT: &str = "hailstream-data";
 
+/// Memory of one KPU where nothing else is said, in MiB: that of the managed service.
+const KPU_MEMORY_MIB_DEFAULT: u32 = 4_096;
+/// Most memory of one KPU, in MiB: a tebibyte.
+pub(crate) const KPU_MEMORY_MIB_MAX: u32 = 1_048_576;
+
 /// When a put is acknowledged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -38,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) unlimited: bool,
     pub(crate) limits_speedup: u32,
     pub(crate) durability: DurabilityArg,
+    /// Memory for the state of an application, for each of its KPUs, in MiB.
+    pub(crate) kpu_memory_mib: u32,
     pub(crate) credentials: Option<PathBuf>,
     pub(crate) tls: TlsMode,
     /// Certificate chain and key; none: a self-signed pair in the data directory.
@@ -81,6 +88,7 @@ struct File {
     unlimited: Option<bool>,
     limits_speedup: Option<u32>,
     durability: Option<DurabilityArg>,
+    kpu_memory_mib: Option<u32>,
     credentials: Option<PathBuf>,
     tls: Option<TlsMode>,
     tls_cert: Option<PathBuf>,
@@ -102,6 +110,8 @@ pub(crate) enum SettingsError {
     InTheClear(IpAddr),
     #[error("a certificate and its key go together; give both --tls-cert and --tls-key, or neither")]
     HalfPair,
+    #[error("kpu-memory-mib is {0}, which is not within 1 to {KPU_MEMORY_MIB_MAX}")]
+    KpuMemory(u32),
     #[error(transparent)]
     Key(#[from] ClientKeyError),
     #[error("{0:?} is no address of an object store: write it as https://host or http://host:port")]
@@ -127,11 +137,15 @@ impl Settings {
             unlimited: args.unlimited || file.unlimited.unwrap_or(false),
             limits_speedup: args.limits_speedup.or(file.limits_speedup).unwrap_or(1),
             durability: args.durability.or(file.durability).unwrap_or_default(),
+            kpu_memory_mib: args.kpu_memory_mib.or(file.kpu_memory_mib).unwrap_or(KPU_MEMORY_MIB_DEFAULT),
             credentials: args.credentials.clone().or(file.credentials),
             tls: args.tls.or(file.tls).unwrap_or_default(),
             tls_pair: pair(args.tls_cert.clone().or(file.tls_cert), args.tls_key.clone().or(file.tls_key))?,
             addresses_file: args.addresses_file.clone(),
         };
+        if !(1..=KPU_MEMORY_MIB_MAX).contains(&settings.kpu_memory_mib) {
+            return Err(SettingsError::KpuMemory(settings.kpu_memory_mib));
+        }
         settings.check_ports()?;
         settings.check_bind()?;
         Ok(settings)
@@ -228,6 +242,7 @@ mod tests {
         assert_eq!((settings.aws_port, settings.search_port, settings.console_port), (1, 3, 8080));
         assert!(settings.unlimited);
         assert_eq!(settings.durability, DurabilityArg::Os);
+        assert_eq!(settings.kpu_memory_mib, 4_096);
         assert_eq!(settings.data_dir, Path::new(DATA_DIR_DEFAULT));
     }
 
@@ -242,6 +257,7 @@ mod tests {
         assert!(settings("aws-port = 9200").unwrap_err().contains("AWS door and the search door"));
         assert!(settings("tls-cert = 'a.pem'").unwrap_err().contains("--tls-key"));
         assert!(settings("durability = 'never'").unwrap_err().contains("never"));
+        assert!(settings("kpu-memory-mib = 0").unwrap_err().contains("kpu-memory-mib is 0"));
         assert!(settings("tls = 'maybe'").unwrap_err().contains("maybe"));
         assert!(settings("aws-port = 0\nsearch-port = 0").is_ok(), "any free port is never the same one");
         let missing = PlatformArgs { config: Some("no-such-file.toml".into()), ..PlatformArgs::default() };

@@ -205,6 +205,56 @@ export interface Snapshot {
   bytes: number;
 }
 
+export interface ApplicationLine {
+  name: string;
+  state: Application['state'];
+  parallelism: number;
+  kpus: number;
+  restarts: number;
+  last_error: string | null;
+}
+
+/** What an operator does; shares are of the time of the last second. */
+export interface OperatorUse {
+  name: string;
+  /** The places of those whose rows it reads. */
+  inputs: number[];
+  subtasks: number;
+  records_in_per_s: number;
+  records_out_per_s: number;
+  busy: number;
+  busy_most: number;
+  backpressured: number;
+  watermark_ms: number | null;
+  hold: string | null;
+}
+
+export interface ApplicationView {
+  line: ApplicationLine;
+  parallelism_per_kpu: number;
+  records_in_per_s: number;
+  records_out_per_s: number;
+  watermark_ms: number | null;
+  millis_behind_latest: number | null;
+  state_bytes: number;
+  state_budget_bytes: number | null;
+  spilled_bytes: number;
+  rescale_pause_ms: number | null;
+  checkpoints: { completed: number; failed: number; last_duration_ms: number; last_size_bytes: number };
+  operators: OperatorUse[];
+}
+
+/** Something that happened. */
+export interface Happening {
+  at_ms: number;
+  severity: 'info' | 'warning' | 'fault';
+  kind: string;
+  subject: string;
+  text: string;
+  /** Everything that went wrong soon after it came after this. */
+  first_cause: boolean;
+}
+
 /** A failure in words for people. */
 export class Failure extends Error {}
 
@@ -246,8 +296,20 @@ function askStreams<T>(path: string, parameters: Record<string, string>, signal:
   return request<T>(`/api/streams${path}?${new URLSearchParams(parameters)}`, { signal });
 }
 
+/** Names an application in a question; without a name the one that is shown is meant. */
+const of = (application?: string): string => (application === undefined ? '' : `?${new URLSearchParams({ application })}`);
+
 export const snapshotQuestions = {
-  list: (signal: AbortSignal) => request<{ snapshots: Snapshot[] }>('/api/application/snapshots', { signal }),
+  list: (signal: AbortSignal, application?: string) => request<{ snapshots: Snapshot[] }>(`/api/application/snapshots${of(application)}`, { signal }),
+};
+
+export const applicationQuestions = {
+  list: (signal: AbortSignal) => request<{ applications: ApplicationLine[] }>('/api/applications', { signal }),
+  view: (application: string, signal: AbortSignal) => request<ApplicationView>(`/api/applications/view${of(application)}`, { signal }),
+};
+
+export const timelineQuestions = {
+  between: (from: number, to: number, signal: AbortSignal) => request<{ events: Happening[] }>(`/api/timeline?from=${from}&to=${to}`, { signal }),
 };
 
 export const streamQuestions = {
@@ -267,10 +329,12 @@ export const orders = {
   stopReplay: () => order('replay/stop', {}),
   setSpeedup: (speedup: number | null) => order('replay/speed', { speedup }),
   setShardCount: (count: number) => order('stream/shards', { count }),
-  setParallelism: (parallelism: number) => order('application/parallelism', { parallelism }),
-  takeSnapshot: (name: string) => order('application/snapshots/take', { name }),
-  restoreSnapshot: (name: string, parallelism: number) => order('application/snapshots/restore', { name, parallelism }),
-  removeSnapshot: (name: string) => order('application/snapshots/remove', { name }),
+  startApplication: (application: string) => order('application/start', { application }),
+  stopApplication: (application: string) => order('application/stop', { application }),
+  setParallelism: (parallelism: number, application?: string) => order('application/parallelism', { parallelism, application }),
+  takeSnapshot: (name: string, application?: string) => order('application/snapshots/take', { name, application }),
+  restoreSnapshot: (name: string, parallelism: number, application?: string) => order('application/snapshots/restore', { name, parallelism, application }),
+  removeSnapshot: (name: string, application?: string) => order('application/snapshots/remove', { name, application }),
   setStreamCount: (stream: string, count: number) => order('streams/count', { stream, count }),
   splitShard: (stream: string, shard: number, at?: string) => order('streams/split', { stream, shard, at }),
   mergeShard: (stream: string, shard: number) => order('streams/merge', { stream, shard }),

@@ -1,15 +1,17 @@
 // The page: header, pipeline, map, and the numbers beside it.
 import { Airports } from './components/airports';
+import { ApplicationView } from './components/application-view';
 import { Banner } from './components/banner';
 import { Header } from './components/header';
 import { Hours } from './components/hours';
 import { MapPanel } from './components/map-panel';
 import { Pipeline } from './components/pipeline';
 import { TopAreas } from './components/top-areas';
+import { TimelineView } from './components/timeline-view';
 import { Totals } from './components/totals';
 import { announcement } from './controls';
 import { connection } from './live';
-import { shownPage } from './streams';
+import { shownPage } from './page';
 import { StreamView } from './components/stream-view';
 
 export function App() {
@@ -21,9 +23,10 @@ export function App() {
       <Header />
       <Banner />
       <Pipeline />
-      {shownPage.value === 'streams' ? (
-        <StreamView />
-      ) : (
+      {shownPage.value === 'streams' && <StreamView />}
+      {shownPage.value === 'applications' && <ApplicationView />}
+      {shownPage.value === 'timeline' && <TimelineView />}
+      {shownPage.value === 'results' && (
         <main class="results" id="results" tabIndex={-1}>
           <MapPanel />
           <div class="rail">

@@ -16,6 +16,7 @@ export const replayControl: Control = signal({ pending: false, error: null });
 export const shardsControl: Control = signal({ pending: false, error: null });
 export const parallelismControl: Control = signal({ pending: false, error: null });
 export const snapshotControl: Control = signal({ pending: false, error: null });
+export const applicationControl: Control = signal({ pending: false, error: null });
 export const streamControl: Control = signal({ pending: false, error: null });
 
 /** Sends an order; its outcome shows beside the control, and `said` is announced when it was taken. */

@@ -5,6 +5,7 @@ mod controls;
 mod results;
 mod snapshots;
 mod streams;
+mod timeline;
 
 use crate::live::Live;
 use crate::security::{Hosts, guard};
@@ -95,10 +96,13 @@ pub fn router(platform: Arc<dyn Platform>, options: Options) -> Router {
         .route("/streams/count", post(streams::set_count))
         .route("/streams/split", post(streams::split))
         .route("/streams/merge", post(streams::merge))
+        .route("/timeline", get(timeline::look))
         .route("/replay/start", post(controls::start_replay))
         .route("/replay/stop", post(controls::stop_replay))
         .route("/replay/speed", post(controls::set_speedup))
         .route("/stream/shards", post(controls::set_shard_count))
+        .route("/applications", get(applications::list))
+        .route("/applications/view", get(applications::view))
         .route("/application", get(applications::look))
         .route("/application/start", post(applications::start))
         .route("/application/stop", post(applications::stop))

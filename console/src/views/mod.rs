@@ -4,9 +4,11 @@ mod applications;
 mod pipeline;
 mod results;
 mod streams;
+mod timeline;
 
 pub use applications::{
-    ApplicationLine, CorrectedWindow, Correction, CorrectionWork, LostWindow, ReadFrom, RefusedOperator,
+    ApplicationLine, ApplicationView, Checkpoints, CorrectedWindow, Correction, CorrectionWork, LostWindow,
+    OperatorUse, ReadFrom, RefusedOperator,
 };
 pub use pipeline::{
     Application, ApplicationState, BadSample, Index, IndexName, LateWindow, Operator, Pipeline, Replay, ReplayState,
@@ -17,6 +19,7 @@ pub use streams::{
     Band, HistoryPoint, KEYS_SHOWN_MAX, KeyAdvice, KeyShare, ShardChange, ShardKeys, ShardUse, StreamHistory,
     StreamLine, StreamView,
 };
+pub use timeline::{Happening, Severity};
 
 /// Most cells in one answer; the largest are kept.
 pub const CELLS_MAX: usize = 16_384;
@@ -30,6 +33,10 @@ pub const SHARDS_SHOWN_MAX: usize = 512;
 pub const BANDS_MAX: usize = 2_048;
 /// Most streams that are listed.
 pub const STREAMS_SHOWN_MAX: usize = 200;
+/// Most happenings that travel to the page at once; the latest do.
+pub const HAPPENINGS_SHOWN_MAX: usize = 500;
+/// Most applications that are listed.
+pub const APPLICATIONS_SHOWN_MAX: usize = 200;
 /// Most windows whose late rows are told one by one.
 pub const LATE_WINDOWS_SHOWN_MAX: usize = 50;
 /// Most operators of an application that are told one by one.

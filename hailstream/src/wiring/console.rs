@@ -3,9 +3,9 @@
 use super::Parts;
 use crate::replaying::{Replaying, ReplayingError};
 use console::views::{
-    AirportLine, ApplicationLine, Cell, CellsRequest, CorrectedWindow, Correction, CorrectionWork, HourCount,
-    LostWindow, Pipeline, ReadFrom, RefusedOperator, ShardChange, ShardKeys, Snapshot, StreamHistory, StreamLine,
-    StreamView, TimeRange, Totals,
+    AirportLine, ApplicationLine, ApplicationView, Cell, CellsRequest, CorrectedWindow, Correction, CorrectionWork,
+    HourCount, LostWindow, Pipeline, ReadFrom, RefusedOperator, ShardChange, ShardKeys, Snapshot, StreamHistory,
+    StreamLine, StreamView, TimeRange, Totals,
 };
 use console::{Failure, Platform};
 use model::{Classified, Kind, Sample};
@@ -121,14 +121,15 @@ impl Platform for ConsolePlatform {
 
     fn application(&self, application: Option<&str>) -> Result<ApplicationLine, Failure> {
         let view = self.parts.applications().view(&self.named(application)).map_err(|e| control_failure(&e))?;
-        Ok(ApplicationLine {
-            state: super::pipeline::application_state(view.status),
-            parallelism: view.spec.parallelism,
-            kpus: view.spec.kpus(),
-            name: view.spec.name,
-            restarts: view.restarts,
-            last_error: view.last_error,
-        })
+        Ok(super::applications::line(&view))
+    }
+
+    fn applications(&self) -> Vec<ApplicationLine> {
+        self.parts.application_lines()
+    }
+
+    fn application_view(&self, name: &str) -> Result<ApplicationView, Failure> {
+        self.parts.application_detail(name)
     }
 
     fn start_application(&self, application: Option<&str>) -> Result<(), Failure> {

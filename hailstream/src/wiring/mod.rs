@@ -1,6 +1,8 @@
 //! The wiring: one file for each port, translating one crate's types to another's.
 
 mod aggregating;
+mod application_rates;
+mod applications;
 mod connectors;
 mod console;
 mod correcting;

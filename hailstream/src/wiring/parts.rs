@@ -6,7 +6,7 @@ use super::observe::{Rates, Reading};
 use crate::platform::PlatformError;
 use crate::replaying::{Replaying, ReplayingError};
 use control::metrics::{MetricStore, MetricsError};
-use control::{ApplicationView, Applications, LookupStats, OperatorWatermark, RunMetrics};
+use control::{ApplicationView, Applications, LookupStats, OperatorFigures, RunMetrics, SubtaskFigures};
 use index::Index;
 use model::{Env, Sample};
 use parking_lot::Mutex;
@@ -134,8 +134,10 @@ fn state_samples(view: &ApplicationView, metrics: &RunMetrics) -> Vec<Sample> {
         ("application_checkpoints_failed_total", checkpoints.failed as f64),
         ("application_last_checkpoint_duration_ms", checkpoints.last_duration_ms as f64),
         ("application_last_checkpoint_size_bytes", checkpoints.last_size_bytes as f64),
+        ("application_spilled_bytes", metrics.spilled_bytes as f64),
         ("application_state_bytes", metrics.state_bytes as f64),
     ];
+    values.extend(metrics.state_budget_bytes.map(|bytes| ("application_state_budget_bytes", bytes as f64)));
     values.extend(metrics.rescale_pause_ms.map(|ms| ("application_rescale_pause_ms", ms)));
     values
         .into_iter()
@@ -143,9 +145,21 @@ fn state_samples(view: &ApplicationView, metrics: &RunMetrics) -> Vec<Sample> {
         .collect()
 }
 
-fn operator_sample(view: &ApplicationView, operator: &OperatorWatermark) -> Option<Sample> {
-    let sample = Sample::new("application_current_output_watermark_ms", operator.output_ms? as f64);
-    Some(sample.with("application", view.spec.name.as_str()).with("operator", operator.operator.as_str()))
+fn operator_samples(view: &ApplicationView, operator: &OperatorFigures) -> Vec<Sample> {
+    let sum = |figure: fn(&SubtaskFigures) -> u64| operator.subtasks.iter().map(figure).sum::<u64>() as f64;
+    let mut values = vec![
+        ("application_operator_backpressured_ms_total", sum(|s| s.backpressured_ms)),
+        ("application_operator_busy_ms_total", sum(|s| s.busy_ms)),
+        ("application_operator_idle_ms_total", sum(|s| s.idle_ms)),
+        ("application_operator_records_in_total", sum(|s| s.records_in)),
+        ("application_operator_records_out_total", sum(|s| s.records_out)),
+    ];
+    values.extend(operator.output_ms.map(|ms| ("application_current_output_watermark_ms", ms as f64)));
+    let named = |(name, value)| {
+        let sample = Sample::new(name, value).with("application", view.spec.name.as_str());
+        sample.with("operator", operator.operator.as_str())
+    };
+    values.into_iter().map(named).collect()
 }
 
 fn lookup_samples(view: &ApplicationView, lookup: &LookupStats) -> Vec<Sample> {
@@ -178,7 +192,7 @@ fn application_samples(view: &ApplicationView) -> Vec<Sample> {
             sample("application_late_records_total", metrics.totals.late as f64),
             sample("application_bad_records_total", metrics.totals.bad as f64),
         ]);
-        samples.extend(metrics.operators.iter().filter_map(|operator| operator_sample(view, operator)));
+        samples.extend(metrics.operators.iter().flat_map(|operator| operator_samples(view, operator)));
         samples.extend(metrics.lookups.iter().flat_map(|lookup| lookup_samples(view, lookup)));
         samples.extend(state_samples(view, metrics));
         samples.extend(metrics.watermark_ms.map(|ms| sample("application_watermark_ms", ms as f64)));

@@ -3,7 +3,7 @@ import icon from '../icon.svg?url';
 import { day, isTime, time } from '../format';
 import { type Connection, connection, pipeline } from '../live';
 import { available } from '../results';
-import { STREAMS_HASH, shownPage } from '../streams';
+import { PAGES, shownPage } from '../page';
 import { theme, toggleTheme } from '../theme';
 import { RangePicker } from './range-picker';
 
@@ -40,12 +40,11 @@ export function Header() {
         Hailstream
       </h1>
       <nav class="page-tabs" aria-label="Pages">
-        <a href="#" aria-current={shownPage.value === 'results' ? 'page' : undefined} data-testid="tab-results">
-          Results
-        </a>
-        <a href={STREAMS_HASH} aria-current={shownPage.value === 'streams' ? 'page' : undefined} data-testid="tab-streams">
-          Streams
-        </a>
+        {PAGES.map(({ page, hash, title }) => (
+          <a key={page} href={hash} aria-current={shownPage.value === page ? 'page' : undefined} data-testid={`tab-${page}`}>
+            {title}
+          </a>
+        ))}
       </nav>
       <Clock />
       <div class="header-tools">
