@@ -3,8 +3,8 @@
 use crate::Failure;
 use crate::views::{
     AirportLine, AlarmLine, AlarmView, ApplicationLine, ApplicationView, Cell, CellsRequest, Correction, Happening,
-    HourCount, Pipeline, Scaling, ScalingMode, ShardChange, ShardKeys, Snapshot, StreamHistory, StreamLine, StreamView,
-    TimeRange, Totals,
+    HourCount, Pipeline, Scaling, ScalingMode, ShardChange, ShardKeys, Snapshot, StackRequest, StackStep,
+    StreamHistory, StreamLine, StreamView, TimeRange, Totals,
 };
 use model::{Kind, Sample};
 
@@ -113,6 +113,16 @@ pub trait Platform: Send + Sync + 'static {
         Err(no_snapshot(name))
     }
 
+    /// The steps from what there is to what a stack declares; nothing is done.
+    fn plan_stack(&self, _stack: &StackRequest) -> Result<Vec<StackStep>, Failure> {
+        Err(no_stacks())
+    }
+
+    /// Takes them. Returns when what they do is done.
+    fn apply_stack(&self, _stack: &StackRequest) -> Result<Vec<StackStep>, Failure> {
+        Err(no_stacks())
+    }
+
     /// All alarms by their names.
     fn alarms(&self) -> Result<Vec<AlarmLine>, Failure> {
         Ok(Vec::new())
@@ -185,6 +195,10 @@ fn no_application(name: Option<&str>) -> Failure {
     let what =
         name.map_or_else(|| "there is no application yet".to_owned(), |name| format!("there is no application {name}"));
     Failure::new(Kind::NotFound, what)
+}
+
+fn no_stacks() -> Failure {
+    Failure::new(Kind::NotFound, "this platform takes no stacks")
 }
 
 fn no_alarm(name: &str) -> Failure {

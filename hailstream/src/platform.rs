@@ -4,12 +4,13 @@ use crate::auth::{self, CredentialsError, KeyRing, Rule, guarded};
 use crate::doors::{Addresses, DoorError, Doors};
 use crate::replaying::{History, Replaying, ReplayingError};
 use crate::settings::{DurabilityArg, Settings, SettingsError};
-use crate::stack::{ApplicationDecl, IndexDecl, StackFiles, StreamDecl};
+use crate::stack::StackFiles;
+use crate::wiring::stacks::{self, Extent, StackFailure};
 use crate::wiring::{ConsolePlatform, EmbeddedRunner, Parts, PlatformConnectors, StatePlace, beside_streams};
 use axum::Router;
 use axum::http::Method;
 use control::metrics::{MetricStore, MetricsError};
-use control::{ApplicationSpec, Applications, ControlError, Database, DatabaseError, Options, Status};
+use control::{Applications, ControlError, Database, DatabaseError, Options};
 use engine::port::PortError;
 use engine::run::StateMemory;
 use index::{Index, IndexConfig};
@@ -18,7 +19,7 @@ use replay::Speed;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{CapacityMode, Durability, Limits, Store, StoreConfig};
+use store::{Durability, Limits, Store, StoreConfig};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -58,10 +59,8 @@ pub(crate) enum PlatformError {
     Metrics(#[from] MetricsError),
     #[error(transparent)]
     Replay(#[from] ReplayingError),
-    #[error("the stack's stream cannot be made: {0}")]
-    Stream(#[from] store::CreateError),
-    #[error("the stack's index {name} cannot be made: {message}")]
-    IndexDecl { name: String, message: String },
+    #[error("the stack cannot be made: {0}")]
+    Stack(#[from] StackFailure),
     #[error("the addresses cannot be written to {path}: {source}")]
     Addresses { path: PathBuf, source: std::io::Error },
     #[error("a listener does not tell its address: {0}")]
@@ -86,10 +85,6 @@ impl Platform {
         let doors = Doors::open(settings, &env).await?;
         let addresses = doors.addresses().map_err(PlatformError::Address)?;
         let (store, index) = open_stages(settings, &env)?;
-        if let Some(work) = &work {
-            make_streams(&store, &work.files.stack.streams).await?;
-            make_indices(&index, &work.files.stack.indices)?;
-        }
         let connectors = Arc::new(PlatformConnectors::new(
             store.clone(),
             index.clone(),
@@ -102,13 +97,12 @@ impl Platform {
         let (dir, database) = open_database(settings)?;
         let options = Options { kpus_max: settings.kpus_max, ..Options::default() };
         let applications = Arc::new(Applications::open(database, &dir, env.clone(), runner, options)?);
-        let replaying = match work {
-            Some(work) => Some(begin(work, &settings.data_dir, &env, &store, &applications)?),
-            None => None,
-        };
         let metrics = MetricStore::open(&settings.data_dir.join("metrics"), env.clone())?;
         let stages = (store.clone(), index.clone(), metrics);
-        let parts = Arc::new(Parts::new(env, stages, applications, replaying, Handle::current()));
+        let parts = Arc::new(Parts::new(env, stages, applications, Handle::current()));
+        if let Some(work) = work {
+            begin(work, &settings.data_dir, &parts).await?;
+        }
         let (ended, watching) = watch::channel(false);
         let console = console_router(&parts, settings.console_hosts.clone(), watching.clone());
         let (search, console) = asked(index::elastic::router(index.clone()), console, keys.as_ref());
@@ -191,66 +185,19 @@ fn open_database(settings: &Settings) -> Result<(PathBuf, Arc<Database>), Platfo
     Ok((dir, Arc::new(database)))
 }
 
-/// Makes the streams that do not exist, and waits until they take records.
-async fn make_streams(store: &Store, streams: &[StreamDecl]) -> Result<(), PlatformError> {
-    for stream in streams {
-        match store.create_stream(&stream.name, stream.shards, CapacityMode::Provisioned).await {
-            Ok(()) | Err(store::CreateError::Exists(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-        // A stream that is being made takes no records yet.
-        if let Err(error) = store.settled(&stream.name).await {
-            tracing::warn!(stream = stream.name, %error, "the stream is not ready");
-        }
-    }
-    Ok(())
-}
-
-fn make_indices(index: &Index, indices: &[IndexDecl]) -> Result<(), PlatformError> {
-    for declared in indices {
-        crate::wiring::make_index(index, &declared.name, &declared.properties)
-            .map_err(|message| PlatformError::IndexDecl { name: declared.name.clone(), message })?;
-    }
-    Ok(())
-}
-
-/// Makes the stack's applications where they do not exist, and starts everything that was not stopped by someone.
-fn begin(
-    work: Work,
-    data_dir: &Path,
-    env: &Env,
-    store: &Store,
-    applications: &Applications,
-) -> Result<Replaying, PlatformError> {
-    for declared in &work.files.stack.applications {
-        let spec = spec_of(declared, &work.files);
-        match applications.create(spec) {
-            Ok(()) => applications.start(&declared.name)?,
-            Err(ControlError::Exists(_)) => {
-                if applications.view(&declared.name)?.status == Status::Ready {
-                    applications.start(&declared.name)?;
-                }
-            }
-            Err(error) => return Err(error.into()),
-        }
+/// Makes of the stack what does not exist, starts what was not stopped by someone, and replays.
+async fn begin(work: Work, data_dir: &Path, parts: &Arc<Parts>) -> Result<(), PlatformError> {
+    for step in stacks::plan(parts, &work.files, Extent::Missing)? {
+        stacks::take(parts, &step).await?;
     }
     let stream = work.files.stack.streams.first().map(|s| s.name.clone()).unwrap_or_default();
-    let place = (store.clone(), stream, Handle::current());
-    let replaying = Replaying::open(data_dir, env.clone(), place, work.history, work.speed)?;
+    let place = (parts.store().clone(), stream, Handle::current());
+    let replaying = Replaying::open(data_dir, parts.env().clone(), place, work.history, work.speed)?;
     if !replaying.was_stopped() {
         replaying.start()?;
     }
-    Ok(replaying)
-}
-
-fn spec_of(declared: &ApplicationDecl, files: &StackFiles) -> ApplicationSpec {
-    ApplicationSpec {
-        name: declared.name.clone(),
-        script: files.scripts.get(&declared.script).cloned().unwrap_or_default(),
-        parallelism: declared.parallelism,
-        parallelism_per_kpu: declared.parallelism_per_kpu,
-        checkpoints: None,
-    }
+    parts.replay_with(replaying);
+    Ok(())
 }
 
 /// Takes a reading and writes down the replay's position, once a second until the end.

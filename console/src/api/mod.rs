@@ -6,6 +6,7 @@ mod controls;
 mod results;
 mod scaling;
 mod snapshots;
+mod stacks;
 mod streams;
 mod timeline;
 
@@ -101,6 +102,8 @@ pub fn router(platform: Arc<dyn Platform>, options: Options) -> Router {
         .route("/alarms", get(alarms::list))
         .route("/alarms/view", get(alarms::view))
         .route("/alarms/actions", post(alarms::set_actions))
+        .route("/stack/plan", post(stacks::plan).layer(DefaultBodyLimit::max(stacks::STACK_BYTES_MAX)))
+        .route("/stack/apply", post(stacks::apply).layer(DefaultBodyLimit::max(stacks::STACK_BYTES_MAX)))
         .route("/scaling", get(scaling::look))
         .route("/scaling/mode", post(scaling::set_mode))
         .route("/timeline", get(timeline::look))

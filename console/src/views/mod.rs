@@ -5,6 +5,7 @@ mod applications;
 mod pipeline;
 mod results;
 mod scaling;
+mod stacks;
 mod streams;
 mod timeline;
 
@@ -19,6 +20,7 @@ pub use pipeline::{
 };
 pub use results::{AirportHour, AirportLine, Bbox, Cell, CellsRequest, HourCount, TimeRange, Totals};
 pub use scaling::{Decision, Outcome, PolicyLine, Scaling, ScalingMode, ScalingPoint};
+pub use stacks::{StackRequest, StackStep};
 pub use streams::{
     Band, HistoryPoint, KEYS_SHOWN_MAX, KeyAdvice, KeyShare, ShardChange, ShardKeys, ShardUse, StreamHistory,
     StreamLine, StreamView,
