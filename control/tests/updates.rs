@@ -4,8 +4,8 @@
 mod puppet;
 
 use control::{
-    Applications, Begin, Beginning, Configuration, ControlError, Expected, OperationStatus, ScaledBy, StateFate, Status,
-    Update,
+    Applications, Begin, Beginning, Configuration, ControlError, Expected, OperationStatus, ScaledBy, StateFate,
+    Status, Update,
 };
 use model::{Classified, Kind};
 use puppet::{Puppet, ended, new, open, wait_for, wait_until};
@@ -71,7 +71,8 @@ fn a_parallelism_is_changed_live_and_makes_a_version() {
     drop(script);
     assert_eq!(stand.version(), 2);
     let versions = stand.applications.versions("taxi", u64::MAX, 9).unwrap();
-    let told: Vec<_> = versions.iter().map(|v| (v.version, v.updated_from, v.configuration.parallelism.parallelism)).collect();
+    let told: Vec<_> =
+        versions.iter().map(|v| (v.version, v.updated_from, v.configuration.parallelism.parallelism)).collect();
     assert_eq!(told, [(2, Some(1), 4), (1, None, 2)]);
     assert_eq!(versions[1].status, Status::Running);
 }
@@ -100,7 +101,10 @@ fn other_changes_are_a_snapshot_an_end_and_a_start() {
         assert_eq!(ended(&stand.applications, &id).0, OperationStatus::Successful, "version {number}");
         wait_for(&stand.applications, Status::Running);
         let script = stand.puppet.0.lock();
-        assert_eq!((script.started.len(), script.stopped, script.snapshots.len()), (number, number as u32 - 1, number - 1));
+        assert_eq!(
+            (script.started.len(), script.stopped, script.snapshots.len()),
+            (number, number as u32 - 1, number - 1)
+        );
         assert_eq!(script.began_with.last().unwrap(), &Beginning::default());
     }
     assert_eq!(stand.puppet.0.lock().started_as.last().unwrap(), &("two".to_owned(), 2));
@@ -147,7 +151,10 @@ fn a_version_that_does_not_come_up_is_taken_back_where_that_is_set() {
         assert!(failure.contains("version 3 does not come up") && failure.contains("the former version"), "{failure}");
         wait_for(&stand.applications, Status::Running);
         let view = stand.applications.view("taxi").unwrap();
-        assert_eq!((view.version.version, view.version.rolled_back, view.spec.script.as_str()), (4, Some((3, 2)), "one"));
+        assert_eq!(
+            (view.version.version, view.version.rolled_back, view.spec.script.as_str()),
+            (4, Some((3, 2)), "one")
+        );
         let script = stand.puppet.0.lock();
         let Begin::Snapshot(snapshot) = &script.began_with.last().unwrap().from else { panic!() };
         assert!(snapshot.starts_with("update-"));
@@ -197,9 +204,6 @@ fn a_failing_application_can_be_updated_too() {
 
 #[test]
 fn a_rollback_that_does_not_come_up_either_waits_for_somebody() {
-    let stand = Stand::running("it dies not");
-    wait_for(&stand.applications, Status::Starting);
-    stand.applications.stop("taxi", true).unwrap();
     let stand = Stand::running("one");
     stand.update(|c| c.code = "two".into()).unwrap();
     wait_until("version 2", || stand.puppet.0.lock().started.len() == 2);
@@ -280,7 +284,8 @@ fn a_failed_snapshot_before_an_update_leaves_the_former_version_running() {
     wait_for(&stand.applications, Status::Running);
     let view = stand.applications.view("taxi").unwrap();
     assert_eq!((view.version.version, view.version.rolled_back, view.spec.script.as_str()), (3, Some((2, 1)), "one"));
-    assert_eq!((stand.puppet.0.lock().stopped, stand.puppet.0.lock().started.len()), (0, 1));
+    let script = stand.puppet.0.lock();
+    assert_eq!((script.stopped, script.started.len()), (0, 1));
 }
 
 #[test]
@@ -304,7 +309,10 @@ fn a_rule_gives_a_size_beside_the_version_and_a_person_takes_it_away() {
     stand.applications.scale("taxi", 4, None, &ScaledBy::Person).unwrap();
     let view = stand.applications.view("taxi").unwrap();
     assert_eq!((view.spec.parallelism, view.spec.parallelism_per_kpu, view.version.version), (4, 3, 3));
-    assert_eq!(stand.operations()[1..4], [("AutoScaling", "SUCCESSFUL"), ("AutoScaling", "SUCCESSFUL"), ("AutoScaling", "FAILED")]);
+    assert_eq!(
+        stand.operations()[1..4],
+        [("AutoScaling", "SUCCESSFUL"), ("AutoScaling", "SUCCESSFUL"), ("AutoScaling", "FAILED")]
+    );
     let lines = stand.applications.lines("taxi", 0, 100).unwrap();
     assert!(lines.iter().any(|line| line.text.contains("from 2 to 6: it lags")), "{lines:?}");
 }
@@ -334,7 +342,8 @@ fn a_change_is_made_to_the_version_that_was_looked_at() {
 fn failed_checkpoints_and_first_causes_are_told() {
     let stand = Stand::running("one");
     stand.puppet.0.lock().checkpoints.failed = 3;
-    let told = |text: &str| stand.applications.lines("taxi", 0, 100).unwrap().iter().any(|line| line.text.contains(text));
+    let told =
+        |text: &str| stand.applications.lines("taxi", 0, 100).unwrap().iter().any(|line| line.text.contains(text));
     wait_until("a line about checkpoints", || told("3 checkpoints failed"));
     stand.puppet.0.lock().fail_next_starts = 4;
     stand.puppet.0.lock().state = Some(control::RunState::Failed("the first".into()));

@@ -144,7 +144,7 @@ impl Applications {
             None => {
                 // Whoever carries out another order sees to it.
                 let mut state = self.shared.state.lock();
-                while state.get(name)?.busy {
+                while state.get(name)?.is_busy() {
                     self.shared.wake.wait(&mut state);
                 }
                 Ok(None)
@@ -171,7 +171,7 @@ impl Applications {
             application.status,
             Status::Updating | Status::Autoscaling | Status::Stopping | Status::RollingBack
         );
-        if !((runs && !application.busy) || (forced && (runs || changes) && application.instead.is_none())) {
+        if !((runs && !application.is_busy()) || (forced && (runs || changes) && application.instead.is_none())) {
             return Err(application.refused("only a RUNNING application can be stopped"));
         }
         let operation = shared.operation(OperationKind::Stop, None);
@@ -182,7 +182,7 @@ impl Applications {
         let id = operation.id.clone();
         application.operation = Some(operation);
         application.become_(if forced { Status::ForceStopping } else { Status::Stopping });
-        if application.busy {
+        if application.is_busy() {
             application.instead = Some(Work::Stop { forced });
             shared.wake.notify_all();
             return Ok((id, None));

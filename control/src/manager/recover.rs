@@ -124,8 +124,7 @@ mod tests {
     #[test]
     fn the_catalogue_of_a_former_version_is_taken_over_once() {
         let dir = tempfile::tempdir().unwrap();
-        let catalog =
-            Catalog::open(Arc::new(Database::open(&dir.path().join(crate::DATABASE_FILE)).unwrap())).unwrap();
+        let catalog = Catalog::open(Arc::new(Database::open(&dir.path().join(crate::DATABASE_FILE)).unwrap())).unwrap();
         former::write(dir.path(), &[entry("a", true, Some("s")), entry("b", false, None)]);
         assert_eq!(crate::Applications::read(dir.path()).unwrap().len(), 2, "before it is taken over, too");
         take_over(&catalog, dir.path(), 7).unwrap();
@@ -146,8 +145,7 @@ mod tests {
     #[test]
     fn a_catalogue_that_makes_no_sense_is_told_and_kept() {
         let dir = tempfile::tempdir().unwrap();
-        let catalog =
-            Catalog::open(Arc::new(Database::open(&dir.path().join(crate::DATABASE_FILE)).unwrap())).unwrap();
+        let catalog = Catalog::open(Arc::new(Database::open(&dir.path().join(crate::DATABASE_FILE)).unwrap())).unwrap();
         std::fs::write(dir.path().join("applications"), b"nonsense").unwrap();
         assert!(take_over(&catalog, dir.path(), 7).is_err());
         assert!(dir.path().join("applications").exists());

@@ -67,7 +67,8 @@ impl Shared {
 
     /// Works on a seized application, then on what came meanwhile, and lets go of it.
     pub(super) fn carry_out(&self, name: &str, work: Work) -> Result<Option<SnapshotInfo>, ControlError> {
-        let _release = Release { shared: self, name };
+        let order = self.state.lock().get(name)?.order;
+        let _release = Release { shared: self, name, order };
         let done = self.work(name, work);
         let mut answer = done;
         loop {
@@ -449,14 +450,16 @@ impl Shared {
 struct Release<'a> {
     shared: &'a Shared,
     name: &'a str,
+    order: Option<u64>,
 }
 
 impl Drop for Release<'_> {
     fn drop(&mut self) {
         let mut state = self.shared.state.lock();
         state.workers -= 1;
-        if let Some(application) = state.applications.get_mut(self.name) {
-            application.busy = false;
+        // Where the order has ended well, the next one may be under way.
+        if let Some(application) = state.applications.get_mut(self.name).filter(|a| a.order == self.order) {
+            application.order = None;
         }
         drop(state);
         self.shared.wake.notify_all();
