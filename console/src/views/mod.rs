@@ -6,7 +6,8 @@ mod results;
 mod streams;
 
 pub use applications::{
-    ApplicationLine, CorrectedWindow, Correction, CorrectionWork, LostWindow, ReadFrom, RefusedOperator,
+    ApplicationChange, ApplicationDetail, ApplicationLine, ApplicationLog, CorrectedWindow, Correction, CorrectionWork,
+    LostWindow, NewApplication, OperationLine, Properties, ReadFrom, RefusedOperator,
 };
 pub use pipeline::{
     Application, ApplicationState, BadSample, Index, IndexName, LateWindow, Operator, Pipeline, Replay, ReplayState,

@@ -126,7 +126,7 @@ impl Applications {
         let operation = shared.operation(OperationKind::Start, None);
         let id = operation.id.clone();
         shared.keep_change(application, kept, None, &[&operation])?;
-        application.to_start(operation);
+        application.await_start(operation);
         shared.wake.notify_all();
         Ok(id)
     }
@@ -297,7 +297,7 @@ impl Applications {
 
 impl Application {
     /// The supervisor starts it at its next look.
-    fn to_start(&mut self, operation: Operation) {
+    fn await_start(&mut self, operation: Operation) {
         self.operation = Some(operation);
         self.failures = Failures::default();
         self.become_(Status::Starting);

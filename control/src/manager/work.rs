@@ -150,7 +150,7 @@ impl Shared {
         let application = state.get(name)?;
         application.become_(Status::Ready);
         let kept = application.kept.clone();
-        let end = stopped.as_ref().map(|()| ()).map_err(ToString::to_string);
+        let end = stopped.clone().map_err(|error| error.to_string());
         self.finish(application, kept, None, end)?;
         drop(state);
         self.tell(name, Told::new(Severity::Info, "stop", "it is stopped"));

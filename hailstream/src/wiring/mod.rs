@@ -8,6 +8,7 @@ mod dead_letters;
 mod ending;
 mod help;
 mod index_sink;
+mod managing;
 mod measure;
 mod observe;
 mod parts;
