@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from hailstream import BINARY, ROOT, Platform, wait_for
+from hailstream import BINARY, ROOT, wait_for
 from test_analytics import client, refusal
 
 TAXI = ROOT / "examples" / "taxi" / "taxi.sql"
@@ -83,11 +83,11 @@ def test_lines_are_followed(platform):
         following.terminate()
 
 
-def test_what_keys_allow(tmp_path):
+def test_what_keys_allow(start, tmp_path):
     keys = tmp_path / "keys.toml"
     keys.write_text("".join(f'[[key]]\nid = "{role[0]}"\nsecret = "s"\nrole = "{role}"\n' for role in ("operator", "viewer")))
     keys.chmod(0o600)
-    platform = Platform(tmp_path / "platform", "--credentials", keys)
+    platform = start("--credentials", keys)
 
     def of(key):
         return boto3.client("kinesisanalyticsv2", endpoint_url=platform.addresses["aws"], region_name="us-east-1",
@@ -99,7 +99,6 @@ def test_what_keys_allow(tmp_path):
     with pytest.raises(ClientError) as stranger:
         client(platform).list_applications()
     assert stranger.value.response["Error"]["Code"] == "UnrecognizedClientException"
-    assert platform.end() == 0
 
 
 def test_the_catalogue_is_read_beside_the_platform_and_after_it(platform):
