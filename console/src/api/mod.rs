@@ -2,6 +2,7 @@
 
 mod alarms;
 mod applications;
+mod changes;
 mod controls;
 mod results;
 mod scaling;
@@ -29,6 +30,8 @@ use tokio::sync::{Semaphore, watch};
 const QUESTIONS_MAX: usize = 16;
 /// Largest body of a control, in bytes.
 const CONTROL_BYTES_MAX: usize = 4 * 1024;
+/// Largest body of a control that brings a script, in bytes.
+const SCRIPT_BYTES_MAX: usize = 1024 * 1024;
 
 /// How a console is served.
 #[derive(Debug, Clone)]
@@ -116,6 +119,14 @@ pub fn router(platform: Arc<dyn Platform>, options: Options) -> Router {
         .route("/application", get(applications::look))
         .route("/application/start", post(applications::start))
         .route("/application/stop", post(applications::stop))
+        .route("/application/create", post(changes::create).layer(DefaultBodyLimit::max(SCRIPT_BYTES_MAX)))
+        .route("/application/update", post(changes::update).layer(DefaultBodyLimit::max(SCRIPT_BYTES_MAX)))
+        .route("/application/rollback", post(changes::roll_back))
+        .route("/application/delete", post(changes::delete))
+        .route("/application/describe", get(changes::describe))
+        .route("/application/explain", get(changes::explain))
+        .route("/application/operations", get(changes::operations))
+        .route("/application/lines", get(changes::lines))
         .route("/application/correct", post(applications::correct))
         .route("/application/parallelism", post(applications::set_parallelism))
         .route("/application/snapshots", get(snapshots::list))

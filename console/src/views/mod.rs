@@ -11,8 +11,9 @@ mod timeline;
 
 pub use alarms::{AlarmChange, AlarmLine, AlarmState, AlarmView};
 pub use applications::{
-    ApplicationLine, ApplicationView, Checkpoints, CorrectedWindow, Correction, CorrectionWork, LostWindow,
-    OperatorUse, ReadFrom, RefusedOperator,
+    ApplicationChange, ApplicationDetail, ApplicationLine, ApplicationLog, ApplicationView, Checkpoints,
+    CorrectedWindow, Correction, CorrectionWork, LostWindow, NewApplication, OperationLine, OperatorUse, Properties,
+    ReadFrom, RefusedOperator,
 };
 pub use pipeline::{
     Application, ApplicationState, BadSample, Index, IndexName, LateWindow, Operator, Pipeline, Replay, ReplayState,

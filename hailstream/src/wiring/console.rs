@@ -1,13 +1,14 @@
 //! The console's platform: every question and control handed to the stage that it concerns.
 
-use super::Parts;
 use super::stacks::{self, Extent, StackFailure, Step};
+use super::{Parts, managing};
 use crate::replaying::{Replaying, ReplayingError};
 use crate::stack::StackFiles;
 use console::views::{
-    AirportLine, ApplicationLine, ApplicationView, Cell, CellsRequest, CorrectedWindow, Correction, CorrectionWork,
-    HourCount, LostWindow, Pipeline, ReadFrom, RefusedOperator, ShardChange, ShardKeys, Snapshot, StackRequest,
-    StackStep, StreamHistory, StreamLine, StreamView, TimeRange, Totals,
+    AirportLine, ApplicationChange, ApplicationDetail, ApplicationLine, ApplicationLog, ApplicationView, Cell,
+    CellsRequest, CorrectedWindow, Correction, CorrectionWork, HourCount, LostWindow, NewApplication, OperationLine,
+    Pipeline, ReadFrom, RefusedOperator, ShardChange, ShardKeys, Snapshot, StackRequest, StackStep, StreamHistory,
+    StreamLine, StreamView, TimeRange, Totals,
 };
 use console::{Failure, Platform};
 use model::{Classified, Kind, Sample};
@@ -177,6 +178,49 @@ impl Platform for ConsolePlatform {
     fn correct(&self, application: Option<&str>, only_plan: bool) -> Result<Correction, Failure> {
         let done = self.parts.applications().correct(&self.named(application), only_plan);
         done.map(correction_view).map_err(|e| control_failure(&e))
+    }
+
+    fn create_application(&self, new: NewApplication) -> Result<(), Failure> {
+        self.parts.applications().make(managing::new(new)).map_err(|e| control_failure(&e))
+    }
+
+    fn update_application(&self, change: ApplicationChange) -> Result<String, Failure> {
+        let name = self.named(change.application.as_deref());
+        managing::update(self.parts.applications(), &name, change).map_err(|e| control_failure(&e))
+    }
+
+    fn roll_back_application(&self, application: Option<&str>) -> Result<String, Failure> {
+        let done = self.parts.applications().rollback(&self.named(application), control::Expected::Any);
+        done.map_err(|e| control_failure(&e))
+    }
+
+    fn delete_application(&self, application: Option<&str>) -> Result<(), Failure> {
+        self.parts.applications().delete(&self.named(application)).map_err(|e| control_failure(&e))
+    }
+
+    fn describe_application(&self, application: Option<&str>) -> Result<ApplicationDetail, Failure> {
+        let view = self.parts.applications().view(&self.named(application));
+        view.map(managing::detail).map_err(|e| control_failure(&e))
+    }
+
+    fn explain_application(&self, application: Option<&str>) -> Result<String, Failure> {
+        self.parts.applications().explain(&self.named(application)).map_err(|e| control_failure(&e))
+    }
+
+    fn operations(&self, application: Option<&str>, limit: u32) -> Result<Vec<OperationLine>, Failure> {
+        let found = self.parts.applications().operations(&self.named(application), (None, None), u64::MAX, limit);
+        let found = found.map_err(|e| control_failure(&e))?;
+        Ok(found.into_iter().map(|(_, operation)| managing::operation(operation)).collect())
+    }
+
+    fn application_lines(
+        &self,
+        application: Option<&str>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<ApplicationLog>, Failure> {
+        let found = self.parts.applications().lines(&self.named(application), after, limit);
+        Ok(found.map_err(|e| control_failure(&e))?.into_iter().map(managing::line).collect())
     }
 
     fn set_parallelism(&self, application: Option<&str>, parallelism: u32) -> Result<(), Failure> {

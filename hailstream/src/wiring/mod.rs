@@ -10,6 +10,7 @@ mod dead_letters;
 mod ending;
 mod help;
 mod index_sink;
+mod managing;
 mod measure;
 mod observe;
 mod parts;

@@ -3,6 +3,7 @@
 pub(crate) mod args;
 mod correction;
 mod look;
+mod manage;
 mod orders;
 
 use super::{Failure, runtime, say};
