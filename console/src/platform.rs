@@ -2,8 +2,8 @@
 
 use crate::Failure;
 use crate::views::{
-    AirportLine, ApplicationLine, Cell, CellsRequest, Correction, HourCount, Pipeline, ShardChange, ShardKeys,
-    Snapshot, StreamHistory, StreamLine, StreamView, TimeRange, Totals,
+    AirportLine, ApplicationLine, AuditPage, Cell, CellsRequest, Correction, HourCount, Pipeline, ShardChange,
+    ShardKeys, Snapshot, StreamHistory, StreamLine, StreamView, TimeRange, Totals,
 };
 use model::{Kind, Sample};
 
@@ -125,6 +125,11 @@ pub trait Platform: Send + Sync + 'static {
     /// Begins to change a stream's shards; progress shows in its status.
     fn change_shards(&self, stream: &str, _change: ShardChange) -> Result<(), Failure> {
         Err(no_stream(stream))
+    }
+
+    /// The newest `n` control actions before the entry `before`, or of all, the newest first.
+    fn audit(&self, _before: Option<u64>, _n: usize) -> Result<AuditPage, Failure> {
+        Err(Failure::new(Kind::NotFound, "there is no audit log here"))
     }
 
     /// All readings for `/metrics`.

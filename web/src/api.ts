@@ -1,5 +1,7 @@
 // What the console's server says and takes: its types, its questions, its controls, and how failures reach the page.
 
+import { session, toLogin, whoLooks } from './session';
+
 export interface Replay {
   state: 'idle' | 'running' | 'paused' | 'finished' | 'failed';
   message: string | null;
@@ -223,6 +225,9 @@ async function request<T>(path: string, init: RequestInit): Promise<T> {
     if (init.signal?.aborted) throw cause;
     throw new Failure(deadline.aborted ? `No answer within ${ANSWER_MS_MAX / 1000} s.` : 'The platform cannot be reached.');
   }
+  if (response.status === 401) toLogin();
+  // Perhaps the role is another one by now, or the session a new one.
+  if (response.status === 403) void whoLooks();
   if (!response.ok) throw new Failure(body.error?.message ?? `The platform answered with status ${response.status}.`);
   return body as T;
 }
@@ -258,7 +263,8 @@ export const streamQuestions = {
 };
 
 function order(path: string, body: object): Promise<void> {
-  const headers = { 'content-type': 'application/json' };
+  const csrf = session.value?.csrf;
+  const headers = { 'content-type': 'application/json', ...(csrf ? { 'x-csrf-token': csrf } : {}) };
   return request(`/api/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
 }
 

@@ -8,6 +8,7 @@ import { Pipeline } from './components/pipeline';
 import { TopAreas } from './components/top-areas';
 import { Totals } from './components/totals';
 import { announcement } from './controls';
+import { onlyLooks } from './session';
 import { connection } from './live';
 import { shownPage } from './streams';
 import { StreamView } from './components/stream-view';
@@ -20,6 +21,11 @@ export function App() {
       </a>
       <Header />
       <Banner />
+      {onlyLooks.value && (
+        <p class="only-looks" role="note" data-testid="only-looks">
+          {onlyLooks.value}
+        </p>
+      )}
       <Pipeline />
       {shownPage.value === 'streams' ? (
         <StreamView />

@@ -5,9 +5,11 @@ import { connect } from './live';
 import { loadPlaces } from './map/places';
 import { follow } from './results';
 import { followStreams } from './streams';
+import { whoLooks } from './session';
 import { applyTheme } from './theme';
 
 applyTheme();
+void whoLooks();
 follow();
 followStreams();
 connect();

@@ -1,6 +1,7 @@
 //! View models: what the page shows, free of any protocol. They are serialised to the page as they stand here.
 
 mod applications;
+mod audit;
 mod pipeline;
 mod results;
 mod streams;
@@ -8,6 +9,7 @@ mod streams;
 pub use applications::{
     ApplicationLine, CorrectedWindow, Correction, CorrectionWork, LostWindow, ReadFrom, RefusedOperator,
 };
+pub use audit::{AuditEntry, AuditPage};
 pub use pipeline::{
     Application, ApplicationState, BadSample, Index, IndexName, LateWindow, Operator, Pipeline, Replay, ReplayState,
     Shard, Snapshot, Stream, StreamStatus,

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use model::Env;
+use model::limits::JSON_DEPTH_MAX;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -105,6 +106,11 @@ fn parse(body: &[u8]) -> Result<Value, ServiceError> {
     if body.is_empty() {
         return Ok(json!({}));
     }
+    if !model::is_shallow(body) {
+        return Err(ServiceError::serialization(format!(
+            "The request's body is nested deeper than {JSON_DEPTH_MAX} levels."
+        )));
+    }
     match serde_json::from_slice(body) {
         Ok(input @ Value::Object(_)) => Ok(input),
         Ok(_) => Err(ServiceError::serialization("The request's body is not a JSON object.")),
@@ -161,6 +167,13 @@ mod tests {
     async fn what_cannot_be_answered_is_told_by_name() {
         for (target, body, allowed, status, code) in [
             ("Echo_1.Say", "{", true, 400, "SerializationException"),
+            (
+                "Echo_1.Say",
+                "{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
+                true,
+                400,
+                "SerializationException",
+            ),
             ("Echo_1.Say", "[]", true, 400, "SerializationException"),
             ("Echo_1.Say", "{}", false, 400, "AccessDeniedException"),
             ("Echo_1.Fail", "{}", true, 500, "InternalFailure"),
@@ -175,7 +188,7 @@ mod tests {
     #[test]
     fn only_the_targets_of_services_are_served() {
         let door = Door::new(vec![Arc::new(Echo)], Env::system());
-        for (target, served) in [("Echo_1.Say", true), ("Kinesis_20131202.PutRecord", false), ("Echo_1", false)] {
+        for (target, served) in [("Echo_1.Say", true), ("Other_1.PutRecord", false), ("Echo_1", false)] {
             let headers = HeaderMap::from_iter([("x-amz-target".parse().unwrap(), target.parse().unwrap())]);
             assert_eq!(door.serves(&headers), served, "{target}");
         }

@@ -1,6 +1,7 @@
 //! The commands, one file each, and what they share: the runtime, the log, and how an error reaches a person.
 
 mod app;
+mod audit;
 mod client;
 mod console;
 mod credentials;
@@ -55,6 +56,7 @@ fn exit_code(error: &(dyn std::error::Error + 'static)) -> ExitCode {
 fn dispatch(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::App(args) => app::run(&args),
+        Command::Audit(args) => audit::run(args),
         Command::Credentials(args) => credentials::run(args, &model::Env::system()),
         Command::Sql(args) => sql::run(&args),
         Command::Demo(args) => platform_runtime()?.block_on(demo::run(args)),

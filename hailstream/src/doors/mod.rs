@@ -2,14 +2,20 @@
 
 mod certificate;
 mod connection;
+mod name;
+mod networks;
 
 pub(crate) use certificate::CertificateError;
 pub(crate) use connection::TlsMode;
+pub(crate) use name::DoorName;
+#[cfg(test)]
+pub(crate) use networks::Connected;
+pub(crate) use networks::{Networks, Origin, OriginError, Reach, network, reached_from};
 
 use crate::settings::Settings;
 use axum::Router;
 use certificate::Certificate;
-use connection::Door;
+use connection::{Bounds, Door};
 use model::Env;
 use serde::Serialize;
 use std::io;
@@ -87,12 +93,12 @@ impl Doors {
     ) -> Vec<JoinHandle<()>> {
         let (open, secret) = (self.mode, self.mode_of_secrets);
         let doors = [
-            (self.aws, aws, "AWS door", open),
-            (self.search, search, "search door", secret),
-            (self.console, console, "console", secret),
+            (self.aws, aws, "AWS door", open, Bounds::OF_DATA),
+            (self.search, search, "search door", secret, Bounds::OF_DATA),
+            (self.console, console, "console", secret, Bounds::OF_PAGES),
         ];
-        let served = doors.map(|(listener, router, name, mode)| {
-            let door = Door { name, router, mode, certificate: self.certificate.clone() };
+        let served = doors.map(|(listener, router, name, mode, bounds)| {
+            let door = Door { name, router, mode, bounds, certificate: self.certificate.clone() };
             tokio::spawn(connection::serve(listener, door, ended.clone()))
         });
         served.into()

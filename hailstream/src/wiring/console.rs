@@ -1,11 +1,12 @@
 //! The console's platform: every question and control handed to the stage that it concerns.
 
 use super::Parts;
+use crate::audit::{AuditLog, Entry};
 use crate::replaying::{Replaying, ReplayingError};
 use console::views::{
-    AirportLine, ApplicationLine, Cell, CellsRequest, CorrectedWindow, Correction, CorrectionWork, HourCount,
-    LostWindow, Pipeline, ReadFrom, RefusedOperator, ShardChange, ShardKeys, Snapshot, StreamHistory, StreamLine,
-    StreamView, TimeRange, Totals,
+    AirportLine, ApplicationLine, AuditEntry, AuditPage, Cell, CellsRequest, CorrectedWindow, Correction,
+    CorrectionWork, HourCount, LostWindow, Pipeline, ReadFrom, RefusedOperator, ShardChange, ShardKeys, Snapshot,
+    StreamHistory, StreamLine, StreamView, TimeRange, Totals,
 };
 use console::{Failure, Platform};
 use model::{Classified, Kind, Sample};
@@ -18,12 +19,13 @@ fn control_failure(error: &control::ControlError) -> Failure {
 /// A platform as the console sees it.
 pub(crate) struct ConsolePlatform {
     parts: Arc<Parts>,
+    audit: Arc<AuditLog>,
 }
 
 impl ConsolePlatform {
-    /// The platform made of `parts`.
-    pub(crate) fn new(parts: Arc<Parts>) -> Self {
-        Self { parts }
+    /// The platform made of `parts`, whose control actions `audit` keeps.
+    pub(crate) fn new(parts: Arc<Parts>, audit: Arc<AuditLog>) -> Self {
+        Self { parts, audit }
     }
 
     /// The application that is meant, by its name: without one the one that is shown.
@@ -65,6 +67,24 @@ fn correction_view(done: control::Correction) -> Correction {
         refused: done.refused.into_iter().map(refused).collect(),
         from: done.from.into_iter().map(from).collect(),
         work: done.work.map(work),
+    }
+}
+
+fn audit_view(entry: Entry) -> AuditEntry {
+    AuditEntry {
+        number: entry.number,
+        at_ms: entry.at_ms,
+        event: entry.event.name().to_owned(),
+        of: entry.of,
+        door: entry.door,
+        operation: entry.operation,
+        subject: entry.subject,
+        key: entry.key,
+        user: entry.user,
+        role: entry.role,
+        address: entry.address,
+        status: entry.status,
+        note: entry.note,
     }
 }
 
@@ -188,6 +208,12 @@ impl Platform for ConsolePlatform {
 
     fn change_shards(&self, stream: &str, change: ShardChange) -> Result<(), Failure> {
         self.parts.change_shards(stream, change)
+    }
+
+    fn audit(&self, before: Option<u64>, n: usize) -> Result<AuditPage, Failure> {
+        let (newest, hash) = self.audit.head();
+        let entries = self.audit.newest(before, n).map_err(|e| Failure::new(Kind::Corrupt, e.to_string()))?;
+        Ok(AuditPage { entries: entries.into_iter().map(audit_view).collect(), newest, hash })
     }
 
     fn samples(&self) -> Vec<Sample> {
