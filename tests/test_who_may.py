@@ -292,6 +292,38 @@ def resident(platform):
     raise AssertionError("no VmRSS")
 
 
+def frame(kind, flags, stream, payload=b""):
+    """A frame of HTTP/2."""
+    return len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + payload
+
+
+HEADERS, RESET, SETTINGS, CONTINUATION = 1, 3, 4, 9
+END_STREAM, END_HEADERS = 1, 4
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+
+def literal(text, index=None, kept=False):
+    """A header in HPACK, without a table: its name by index or as text, its value as text; kept in the client's table or not."""
+    def string(data):
+        # Lengths from 127 on go on in the next bytes.
+        if len(data) < 127:
+            return bytes((len(data),)) + data
+        rest, out = len(data) - 127, bytearray((127,))
+        while rest >= 128:
+            out.append(rest % 128 + 128)
+            rest //= 128
+        return bytes(out) + bytes((rest,)) + data
+
+    name, value = text
+    first = 0x40 if kept else 0x00
+    return (bytes((first | index,)) if index else bytes((first,)) + string(name)) + string(value)
+
+
+def fetched(path, host):
+    """The headers of GET."""
+    return b"\x82\x86" + literal((b":path", path), index=4) + literal((b":authority", host), index=1)
+
+
 def test_attacks_on_the_console_cost_little_and_stop_nobody(start, keys):
     platform = start("--credentials", keys)
     host, port = platform.addresses["console"].split("//")[1].split(":")
@@ -350,6 +382,30 @@ def test_attacks_on_the_console_cost_little_and_stop_nobody(start, keys):
     script = re.search(r'src="(/assets/maplibre[^"]*|/assets/index[^"]*\.js)"', ask(platform.addresses["console"] + "/", headers={"cookie": cookie})[2])
     fetch = f"GET {script.group(1)} HTTP/1.1\r\nhost: {host}:{port}\r\n\r\n".encode()
     attack("files that nobody reads", lambda: connections(200, fetch * 20))
+
+    at = f"{host}:{port}".encode()
+    started = PREFACE + frame(SETTINGS, 0, 0)
+    # What is sent is HTTP/2 that the door understands: one such request is answered.
+    with connections(1, started + frame(HEADERS, END_STREAM | END_HEADERS, 1, fetched(b"/health", at)))[0] as connection:
+        stream = connection.makefile("rb")
+        kinds = []
+        while HEADERS not in kinds:
+            length, kind = int.from_bytes(stream.read(3), "big"), stream.read(1)[0]
+            body = stream.read(5 + length)
+            kinds.append(kind)
+        assert body[5] == 0x88, "status 200"
+    streams = range(1, 2 * 60, 2)
+    resets = b"".join(frame(HEADERS, END_STREAM | END_HEADERS, n, fetched(b"/login", at)) + frame(RESET, 0, n, bytes(4)) for n in range(1, 4_000, 2))
+    attack("resets", lambda: connections(50, started + resets))
+    endless = frame(HEADERS, END_STREAM, 1, fetched(b"/login", at)) + frame(CONTINUATION, 0, 1, literal((b"x", b"y" * 10_000))) * 200
+    attack("heads without an end", lambda: connections(50, started + endless))
+    # One header of 4,000 bytes that is kept, and then named by one byte each.
+    bomb = fetched(b"/login", at) + literal((b"x", b"y" * 3_900), kept=True) + b"\xbe" * 12_000
+    attack("heads that unfold", lambda: connections(50, started + frame(HEADERS, END_STREAM | END_HEADERS, 1, bomb)))
+    # Streams that may not be answered: the client takes no byte of any of them.
+    closed_window = PREFACE + frame(SETTINGS, 0, 0, b"\x00\x04" + bytes(4))
+    asked = b"".join(frame(HEADERS, END_STREAM | END_HEADERS, n, fetched(script.group(1).encode(), at)) for n in streams)
+    attack("answers that nobody takes", lambda: connections(100, closed_window + asked))
 
     statuses = {
         "deep": post(b'{"speedup":' + b"[" * 3_000 + b"]" * 3_000 + b"}"),

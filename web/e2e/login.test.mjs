@@ -182,6 +182,13 @@ test('a viewer looks, has no controls, and is told why; what is sent all the sam
 
 test('an administrator reads who did what', async () => {
   const { page } = await loggedIn('ADMIN');
+  await byId(page, 'audit-open').click();
+  await says(page, 'audit-head', /^Head \d+:[0-9a-f]{64}$/);
+  const lines = await byId(page, 'audit-entries').locator('tbody tr').allInnerTexts();
+  assert.ok(lines.some((line) => /night-shift\s*operator\s+127\.0\.0\.1\s+console POST \/api\/replay\/stop\s+done/.test(line)), lines.join('\n'));
+  assert.ok(lines.some((line) => /VIEWER\s*viewer.*refused: role/s.test(line)), lines.join('\n'));
+  await picture(page, 'audit');
+  await page.keyboard.press('Escape');
   const { entries } = await page.evaluate(async () => (await fetch('/api/audit?n=200')).json());
   const told = (event) => entries.filter((entry) => entry.event === event);
   assert.ok(told('login').some((entry) => entry.user === 'night-shift' && entry.role === 'operator'));

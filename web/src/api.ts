@@ -207,6 +207,29 @@ export interface Snapshot {
   bytes: number;
 }
 
+/** What somebody did, or was not let do. */
+export interface AuditEntry {
+  number: number;
+  at_ms: number;
+  event: string;
+  of: number | null;
+  door: string | null;
+  operation: string | null;
+  subject: string | null;
+  key: string | null;
+  user: string | null;
+  role: string | null;
+  address: string | null;
+  status: number | null;
+  note: string | null;
+}
+
+export interface AuditPage {
+  entries: AuditEntry[];
+  newest: number;
+  hash: string;
+}
+
 /** A failure in words for people. */
 export class Failure extends Error {}
 
@@ -253,6 +276,11 @@ function askStreams<T>(path: string, parameters: Record<string, string>, signal:
 
 export const snapshotQuestions = {
   list: (signal: AbortSignal) => request<{ snapshots: Snapshot[] }>('/api/application/snapshots', { signal }),
+};
+
+export const auditQuestions = {
+  list: (before: number | null, n: number, signal: AbortSignal) =>
+    request<AuditPage>(`/api/audit?n=${n}${before === null ? '' : `&before=${before}`}`, { signal }),
 };
 
 export const streamQuestions = {

@@ -40,7 +40,7 @@ struct End {
     file: LogFile,
     open: File,
     bytes: u64,
-    /// Something was half written: what stands there must be looked at before anything else is written.
+    /// Something could not be written: what stands there must be looked at before anything else is.
     torn: bool,
 }
 
@@ -96,6 +96,14 @@ impl AuditLog {
         chain::newest(&self.folder, before, n)
     }
 
+    /// Lets the next entry fail, as on a disk that takes no more.
+    #[cfg(test)]
+    pub(crate) fn fail_next(&self) {
+        let mut end = self.end.lock();
+        end.open = File::open(&end.file.path).unwrap();
+        end.torn = false;
+    }
+
     fn write(&self, end: &mut End, happening: Happening) -> Result<u64, AuditError> {
         let failed = |path: &Path, source| AuditError::Write { path: path.to_owned(), source };
         let entry = Entry::new(happening, end.number + 1, self.env.now_ms(), end.hash.clone());
@@ -103,9 +111,12 @@ impl AuditLog {
         let next = hash(&line);
         line.push(b'\n');
         if let Err(source) = end.open.write_all(&line).and_then(|()| end.open.sync_data()) {
-            // After a failed sync nobody knows what is there; cut back, the entry was not written.
-            let cut = end.open.set_len(end.bytes).and_then(|()| end.open.sync_data());
-            end.torn = cut.is_err();
+            // After a failed sync nobody knows what is there: it is cut back as well as can be, and looked at anew before
+            // anything else is written.
+            if let Err(error) = end.open.set_len(end.bytes).and_then(|()| end.open.sync_data()) {
+                tracing::warn!(%error, "what was half written to the audit log could not be cut off yet");
+            }
+            end.torn = true;
             return Err(failed(&end.file.path, source));
         }
         end.bytes += line.len() as u64;
@@ -239,9 +250,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("audit");
         let log = opened(&folder);
-        // A file that cannot be written to, as on a disk that has become read-only.
-        let path = list(&folder).unwrap()[0].path.clone();
-        log.end.lock().open = File::open(&path).unwrap();
+        log.fail_next();
         let head = log.head();
         let error = log.append(did("a")).unwrap_err().to_string();
         assert!(error.contains("cannot be written"), "{error}");

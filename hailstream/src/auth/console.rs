@@ -276,14 +276,17 @@ fn elsewhere(path: &'static str) -> Response {
 }
 
 /// The name of the cookie. Browsers keep cookies of a host whatever its port, so that consoles beside each other need names
-/// of their own.
+/// of their own; and one that came over TLS is not replaced by one that did not, so that both have theirs.
 fn cookie_name(request: &Request) -> String {
     let of_uri = request.uri().port_u16();
     let of_host = || {
         let host = request.headers().get(header::HOST)?.to_str().ok()?;
         host.rsplit_once(':')?.1.parse::<u16>().ok()
     };
-    format!("hailstream-session-{}", of_uri.or_else(of_host).unwrap_or(0))
+    let port = of_uri.or_else(of_host).unwrap_or(0);
+    let secure = request.extensions().get::<Origin>().is_some_and(|origin| origin.secure);
+    // Browsers take a name that begins so over TLS only, for all of the host and for nobody beside it.
+    format!("{}hailstream-session-{port}", if secure { "__Host-" } else { "" })
 }
 
 /// The token of a request, whether or not there is such a session.

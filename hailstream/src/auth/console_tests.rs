@@ -8,6 +8,7 @@ use hyper_util::service::TowerToHyperService;
 use model::{Access, Env, ManualClock};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const ROLES: [&str; 5] = ["admin", "operator", "producer", "analyst", "viewer"];
 
@@ -15,6 +16,8 @@ struct Door {
     dir: tempfile::TempDir,
     clock: Arc<ManualClock>,
     audit: Arc<AuditLog>,
+    /// How many requests have come through.
+    inside: Arc<AtomicU64>,
     router: Router,
 }
 
@@ -42,13 +45,19 @@ impl Door {
         let (env, clock) = Env::manual(1_700_000_000_000, 1);
         let ring = Arc::new(KeyRing::open(&path, env.clone()).unwrap());
         let audit = Arc::new(AuditLog::open(&dir.path().join("audit"), env.clone()).unwrap());
-        let inside = Router::new().fallback(any(|request: Request| async move {
+        let (inside, breaking) = (Arc::new(AtomicU64::new(0)), audit.clone());
+        let counted = inside.clone();
+        let routes = Router::new().fallback(any(async move |request: Request| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            if request.headers().contains_key("x-break-the-log") {
+                breaking.fail_next();
+            }
             let person = request.extensions().get::<Person>();
             format!("inside {}", person.map(|person| person.role).unwrap_or("nobody"))
         }));
-        let router = console_door(inside, Some(ring), Arc::new(Attempts::new(env)), &audit);
+        let router = console_door(routes, Some(ring), Arc::new(Attempts::new(env)), &audit);
         let router = reached_from(router, DoorName::Console, &Reach::default());
-        Self { dir, clock, audit, router }
+        Self { dir, clock, audit, inside, router }
     }
 
     async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
@@ -148,9 +157,14 @@ async fn a_session_begins_by_a_form_and_ends_by_another() {
     let door = Door::new();
     let answer = door.login("operator", "operator").await;
     let told = answer.header("set-cookie");
-    for word in
-        ["hailstream-session-8080=", "; Path=/", "; HttpOnly", "; SameSite=Strict", "; Secure", "; Max-Age=604800"]
-    {
+    for word in [
+        "__Host-hailstream-session-8080=",
+        "; Path=/",
+        "; HttpOnly",
+        "; SameSite=Strict",
+        "; Secure",
+        "; Max-Age=604800",
+    ] {
         assert!(told.contains(word), "{told}");
     }
     let cookie = told.split(';').next().unwrap().to_owned();
@@ -252,4 +266,29 @@ async fn people_are_led_to_the_login_and_programs_are_asked() {
     let ordered = door.send("POST", "/api/replay/stop", &[html], "{}").await;
     assert_eq!(ordered.status, 401, "an order is not led anywhere");
     assert_eq!(door.send("GET", "/login", &[], "").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_down_is_not_done_or_not_answered() {
+    let door = Door::new();
+    let cookie = door.session("operator").await;
+    let csrf = csrf(&cookie);
+    let headers = [("cookie", cookie.as_str()), ("x-csrf-token", csrf.as_str())];
+    let inside = || door.inside.load(Ordering::SeqCst);
+    door.audit.fail_next();
+    let refused = door.send("POST", "/api/replay/stop", &headers, "{}").await;
+    assert_eq!((refused.status, inside()), (503, 0), "{}", refused.body);
+    assert!(refused.body.contains("no control is taken or answered that cannot be written down"), "{}", refused.body);
+    // Once there is room, it goes on; and an action whose end cannot be written down is not answered as if all were well.
+    assert_eq!((door.send("POST", "/api/replay/stop", &headers, "{}").await.status, inside()), (200, 1));
+    let breaking = [headers[0], headers[1], ("x-break-the-log", "1")];
+    assert_eq!((door.send("POST", "/api/replay/stop", &breaking, "{}").await.status, inside()), (503, 2));
+    door.audit.fail_next();
+    assert_eq!(door.login("viewer", "viewer").await.status, 503);
+    // Looking needs no log.
+    door.audit.fail_next();
+    assert_eq!(door.send("GET", "/api/pipeline", &headers, "").await.status, 200);
+    let events: Vec<Event> = door.events().into_iter().map(|(event, _)| event).collect();
+    let operation = [Event::Begun, Event::Ended, Event::Begun];
+    assert_eq!(events, [&[Event::Opened, Event::Login][..], &operation].concat());
 }

@@ -1,7 +1,7 @@
 //! Connections at one door: TLS or plain text by the first byte, HTTP/1.1 or HTTP/2 by the preface, everything bounded.
 
 use super::certificate::Certificate;
-use super::networks::Connected;
+use super::networks::{Connected, holds};
 use axum::Router;
 use axum::response::IntoResponse;
 use futures_util::FutureExt;
@@ -11,6 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use ipnet::IpNet;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -128,6 +129,8 @@ pub(super) struct Door {
     pub(super) router: Router,
     pub(super) mode: TlsMode,
     pub(super) bounds: Bounds,
+    /// Proxies, whose connections are many people's.
+    pub(super) proxies: Arc<[IpNet]>,
     /// None where the mode is off.
     pub(super) certificate: Option<Arc<Certificate>>,
 }
@@ -149,7 +152,9 @@ pub(super) async fn serve(listener: TcpListener, door: Door, mut ended: watch::R
         };
         match stream {
             Ok((stream, peer)) => {
-                let Some(place) = places.take(peer.ip(), door.bounds.of_address) else {
+                let address = peer.ip().to_canonical();
+                let most = if holds(&door.proxies, address) { 0 } else { door.bounds.of_address };
+                let Some(place) = places.take(address, most) else {
                     tracing::debug!(door = door.name, %peer, "an address has as many connections as it may");
                     continue;
                 };
@@ -269,8 +274,9 @@ mod tests {
             .route("/panic", get(|| async { ["panicked"].get(1).copied().unwrap() }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (end, ended) = watch::channel(false);
-        let task = tokio::spawn(serve(listener, Door { name: "door", router, mode, bounds, certificate }, ended));
+        let (proxies, (end, ended)) = (Arc::from([]), watch::channel(false));
+        let task =
+            tokio::spawn(serve(listener, Door { name: "door", router, mode, bounds, proxies, certificate }, ended));
         Served { dir, address, end, task }
     }
 

@@ -16,6 +16,7 @@ use crate::settings::Settings;
 use axum::Router;
 use certificate::Certificate;
 use connection::{Bounds, Door};
+use ipnet::IpNet;
 use model::Env;
 use serde::Serialize;
 use std::io;
@@ -40,6 +41,7 @@ pub(crate) struct Doors {
     search: TcpListener,
     console: TcpListener,
     mode: TlsMode,
+    proxies: Arc<[IpNet]>,
     /// What the doors speak to which secrets are sent: beyond the loopback interface never plain text.
     mode_of_secrets: TlsMode,
     certificate: Option<Arc<Certificate>>,
@@ -62,6 +64,7 @@ impl Doors {
         let open = async |door, option, port| listen(door, option, SocketAddr::new(settings.bind, port)).await;
         Ok(Self {
             mode: settings.tls,
+            proxies: settings.reach.proxies.clone().into(),
             mode_of_secrets: if settings.bind.is_loopback() { settings.tls } else { TlsMode::Required },
             certificate: certificate(settings, env)?,
             aws: open("AWS door", "--aws-port", settings.aws_port).await?,
@@ -98,7 +101,14 @@ impl Doors {
             (self.console, console, "console", secret, Bounds::OF_PAGES),
         ];
         let served = doors.map(|(listener, router, name, mode, bounds)| {
-            let door = Door { name, router, mode, bounds, certificate: self.certificate.clone() };
+            let door = Door {
+                name,
+                router,
+                mode,
+                bounds,
+                proxies: self.proxies.clone(),
+                certificate: self.certificate.clone(),
+            };
             tokio::spawn(connection::serve(listener, door, ended.clone()))
         });
         served.into()

@@ -160,7 +160,8 @@ impl Gate {
     }
 }
 
-fn holds(networks: &[IpNet], address: IpAddr) -> bool {
+/// Whether one of the networks holds the address.
+pub(super) fn holds(networks: &[IpNet], address: IpAddr) -> bool {
     networks.iter().any(|network| network.contains(&address))
 }
 
@@ -261,6 +262,7 @@ pub(crate) fn network(text: &str) -> Result<IpNet, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn networks(texts: &[&str]) -> Vec<IpNet> {
         texts.iter().map(|text| network(text).unwrap()).collect()
@@ -342,6 +344,29 @@ mod tests {
         }
         let many = ["10.0.0.6"; HOPS_MAX + 1].join(", ");
         check("10.0.0.5", &[(xff, &many)], &format!("{unreadable}there are more than 32 addresses"));
+    }
+
+    proptest! {
+        /// Whatever somebody writes before it, and through however many trusted proxies it went, the address that the
+        /// outermost of them has seen is the one that counts.
+        #[test]
+        fn nobody_moves_their_own_address(
+            said in proptest::collection::vec("[ -~]{0,20}", 0..8),
+            client in any::<[u8; 16]>(),
+            v4 in any::<bool>(),
+            proxies in proptest::collection::vec(0..=255_u8, 0..8),
+        ) {
+            let seen = match v4 {
+                true => IpAddr::from([192, 0, 2, client[0]]),
+                false => IpAddr::from(client).to_canonical(),
+            };
+            let gate = gate(None, None, &["10.0.0.0/24"]);
+            prop_assume!(!holds(&gate.proxies, seen));
+            let way = said.iter().cloned().chain([seen.to_string()]).chain(proxies.iter().map(|n| format!("10.0.0.{n}")));
+            let header = way.collect::<Vec<_>>().join(",");
+            let told = origin(&gate, "10.0.0.1", &[("x-forwarded-for", &header)]);
+            prop_assert!(header.split(',').count() > HOPS_MAX || told.unwrap().address == seen, "{header}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 // Who is logged in, with what role, and the way out; nothing where nobody is asked.
-import { leave, onlyLooks, session } from '../session';
+import { leave, may, onlyLooks, session } from '../session';
+import { Audit } from './audit';
 
 export function Person() {
   const now = session.value;
@@ -13,6 +14,7 @@ export function Person() {
       <span class="person-role" data-testid="person-role">
         {now.role}
       </span>
+      {may('govern') && <Audit />}
       {now.csrf !== null && (
         <button type="button" class="link" onClick={() => void leave()} data-testid="logout">
           Log out
