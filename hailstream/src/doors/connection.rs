@@ -263,10 +263,10 @@ mod tests {
     }
 
     async fn served(mode: TlsMode) -> Served {
-        served_within(mode, Bounds::OF_DATA).await
+        served_within(mode, Bounds::OF_DATA, &[]).await
     }
 
-    async fn served_within(mode: TlsMode, bounds: Bounds) -> Served {
+    async fn served_within(mode: TlsMode, bounds: Bounds, proxies: &[IpNet]) -> Served {
         let dir = tempfile::tempdir().unwrap();
         let certificate = Some(Arc::new(Certificate::self_signed(dir.path(), model::Env::system()).unwrap()));
         let router = Router::new()
@@ -274,7 +274,7 @@ mod tests {
             .route("/panic", get(|| async { ["panicked"].get(1).copied().unwrap() }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (proxies, (end, ended)) = (Arc::from([]), watch::channel(false));
+        let (proxies, (end, ended)) = (Arc::from(proxies), watch::channel(false));
         let task =
             tokio::spawn(serve(listener, Door { name: "door", router, mode, bounds, proxies, certificate }, ended));
         Served { dir, address, end, task }
@@ -360,7 +360,7 @@ mod tests {
     #[tokio::test]
     async fn a_head_that_is_too_large_or_too_slow_ends_its_connection() {
         let bounds = Bounds { head: Duration::from_millis(300), ..Bounds::OF_PAGES };
-        let served = served_within(TlsMode::Off, bounds).await;
+        let served = served_within(TlsMode::Off, bounds, &[]).await;
         let connect = async || TcpStream::connect(served.address).await.unwrap();
         let large = format!("GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "y".repeat(bounds.head_bytes));
         let told = answered(&mut connect().await, large.as_bytes()).await;
@@ -376,7 +376,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_has_its_share_of_connections() {
-        let served = served_within(TlsMode::Off, Bounds { of_address: 3, ..Bounds::OF_PAGES }).await;
+        let bounds = Bounds { of_address: 3, ..Bounds::OF_PAGES };
+        let served = served_within(TlsMode::Off, bounds, &[]).await;
         let request = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
         let mut held = Vec::new();
         for _ in 0..3 {
@@ -387,6 +388,15 @@ mod tests {
         let mut first = held.remove(0);
         assert!(answered(&mut first, request).await.ends_with("answered"));
         drop(first);
+        // A proxy that is named asks for many people.
+        let proxy = ["127.0.0.0/8".parse().unwrap()];
+        let behind = served_within(TlsMode::Off, bounds, &proxy).await;
+        for _ in 0..10 {
+            held.push(TcpStream::connect(behind.address).await.unwrap());
+        }
+        for mut connection in held.drain(2..) {
+            assert!(answered(&mut connection, request).await.ends_with("answered"));
+        }
         // The place is free when the connection has ended on the other side too, a moment later.
         for _ in 0..200 {
             let mut next = TcpStream::connect(served.address).await.unwrap();
