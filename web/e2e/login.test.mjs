@@ -180,6 +180,46 @@ test('a viewer looks, has no controls, and is told why; what is sent all the sam
   }
 });
 
+test('over TLS the same holds, with a cookie of its own beside the other', async () => {
+  const { page: plain } = await loggedIn('VIEWER');
+  const { chromium } = await import('playwright-core');
+  const profile = mkdtempSync(join(tmpdir(), 'hailstream-tls-'));
+  const browser = await chromium.launchPersistentContext(profile, {
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    headless: true,
+    args: ['--no-sandbox', '--disable-quic'],
+    ignoreHTTPSErrors: true,
+  });
+  try {
+    await browser.addCookies(await started.browser.cookies());
+    const secure = url.replace('http:', 'https:');
+    const page = await browser.newPage();
+    await page.goto(secure);
+    await page.waitForURL(`${secure}/login`);
+    await page.getByLabel('Key').fill('OPERATOR');
+    await page.getByLabel('Secret').fill('OPERATOR-secret');
+    await byId(page, 'login-submit').click();
+    await page.waitForURL(`${secure}/`);
+    await says(page, 'connection', 'Live');
+    const protocol = await page.evaluate(() => performance.getEntriesByType('navigation')[0].nextHopProtocol);
+    assert.equal(protocol, 'h2');
+    const cookies = (await browser.cookies()).map(({ name, secure: of }) => [name.replace(/\d+$/, ''), of]).sort();
+    assert.deepEqual(cookies, [['__Host-hailstream-session-', true], ['hailstream-session-', false]]);
+    const csrf = await page.evaluate(async () => (await (await fetch('/api/session')).json()).csrf);
+    // It reaches the replay, which the operator has stopped already.
+    assert.equal(await order(page, { 'x-csrf-token': csrf }), 409);
+    assert.equal(await order(page, {}), 403);
+    await byId(page, 'logout').click();
+    await page.waitForURL(`${secure}/login`);
+    assert.equal((await browser.cookies()).length, 1);
+  } finally {
+    await browser.close();
+    rmSync(profile, { recursive: true, force: true });
+  }
+  await says(plain, 'person-key', 'VIEWER');
+  await leave(plain);
+});
+
 test('an administrator reads who did what', async () => {
   const { page } = await loggedIn('ADMIN');
   await byId(page, 'audit-open').click();
