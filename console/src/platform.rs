@@ -3,9 +3,9 @@
 use crate::Failure;
 use crate::views::{
     AirportLine, AlarmLine, AlarmView, ApplicationChange, ApplicationDetail, ApplicationLine, ApplicationLog,
-    ApplicationView, Cell, CellsRequest, Correction, Happening, HourCount, NewApplication, OperationLine, Pipeline,
-    Scaling, ScalingMode, ShardChange, ShardKeys, Snapshot, StackRequest, StackStep, StreamHistory, StreamLine,
-    StreamView, TimeRange, Totals,
+    ApplicationView, AuditPage, Cell, CellsRequest, Correction, Happening, HourCount, NewApplication, OperationLine,
+    Pipeline, Scaling, ScalingMode, ShardChange, ShardKeys, Snapshot, StackRequest, StackStep, StreamHistory,
+    StreamLine, StreamView, TimeRange, Totals,
 };
 use model::{Kind, Sample};
 
@@ -224,6 +224,11 @@ pub trait Platform: Send + Sync + 'static {
     /// Begins to change a stream's shards; progress shows in its status.
     fn change_shards(&self, stream: &str, _change: ShardChange) -> Result<(), Failure> {
         Err(no_stream(stream))
+    }
+
+    /// The newest `n` control actions before the entry `before`, or of all, the newest first.
+    fn audit(&self, _before: Option<u64>, _n: usize) -> Result<AuditPage, Failure> {
+        Err(Failure::new(Kind::NotFound, "there is no audit log here"))
     }
 
     /// All readings for `/metrics`.

@@ -2,6 +2,7 @@
 
 mod alarms;
 mod applications;
+mod audit;
 mod pipeline;
 mod results;
 mod scaling;
@@ -15,6 +16,7 @@ pub use applications::{
     CorrectedWindow, Correction, CorrectionWork, LostWindow, NewApplication, OperationLine, OperatorUse, Properties,
     ReadFrom, RefusedOperator,
 };
+pub use audit::{AuditEntry, AuditPage};
 pub use pipeline::{
     Application, ApplicationState, BadSample, Index, IndexName, LateWindow, Operator, Pipeline, Replay, ReplayState,
     Shard, Snapshot, Stream, StreamStatus,

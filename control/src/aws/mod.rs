@@ -10,7 +10,7 @@ mod metric_names;
 mod protocol;
 mod service;
 
-pub use access::signing_name;
+pub use access::{Called, signing_name, subject};
 pub use advised::{advised_alarms, reference_alarm};
 pub use application_names::{ApplicationMetric, Measured, application_series};
 pub use cloudwatch::{CloudWatch, alarm_document, alarm_of, question_of};

@@ -2,6 +2,7 @@
 
 mod app;
 mod apply;
+mod audit;
 mod client;
 mod console;
 mod credentials;
@@ -57,6 +58,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::App(args) => app::run(&args),
         Command::Apply(args) => runtime()?.block_on(apply::run(&args)),
+        Command::Audit(args) => audit::run(args),
         Command::Credentials(args) => credentials::run(args, &model::Env::system()),
         Command::Sql(args) => sql::run(&args),
         Command::Demo(args) => platform_runtime()?.block_on(demo::run(args)),

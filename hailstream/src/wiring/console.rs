@@ -2,13 +2,14 @@
 
 use super::stacks::{self, Extent, StackFailure, Step};
 use super::{Parts, managing};
+use crate::audit::{AuditLog, Entry};
 use crate::replaying::{Replaying, ReplayingError};
 use crate::stack::StackFiles;
 use console::views::{
-    AirportLine, ApplicationChange, ApplicationDetail, ApplicationLine, ApplicationLog, ApplicationView, Cell,
-    CellsRequest, CorrectedWindow, Correction, CorrectionWork, HourCount, LostWindow, NewApplication, OperationLine,
-    Pipeline, ReadFrom, RefusedOperator, ShardChange, ShardKeys, Snapshot, StackRequest, StackStep, StreamHistory,
-    StreamLine, StreamView, TimeRange, Totals,
+    AirportLine, ApplicationChange, ApplicationDetail, ApplicationLine, ApplicationLog, ApplicationView, AuditEntry,
+    AuditPage, Cell, CellsRequest, CorrectedWindow, Correction, CorrectionWork, HourCount, LostWindow, NewApplication,
+    OperationLine, Pipeline, ReadFrom, RefusedOperator, ShardChange, ShardKeys, Snapshot, StackRequest, StackStep,
+    StreamHistory, StreamLine, StreamView, TimeRange, Totals,
 };
 use console::{Failure, Platform};
 use model::{Classified, Kind, Sample};
@@ -21,12 +22,13 @@ fn control_failure(error: &control::ControlError) -> Failure {
 /// A platform as the console sees it.
 pub(crate) struct ConsolePlatform {
     parts: Arc<Parts>,
+    audit: Arc<AuditLog>,
 }
 
 impl ConsolePlatform {
-    /// The platform made of `parts`.
-    pub(crate) fn new(parts: Arc<Parts>) -> Self {
-        Self { parts }
+    /// The platform made of `parts`, whose control actions `audit` keeps.
+    pub(crate) fn new(parts: Arc<Parts>, audit: Arc<AuditLog>) -> Self {
+        Self { parts, audit }
     }
 
     /// The application that is meant, by its name: without one the one that is shown.
@@ -81,6 +83,24 @@ fn stack_failure(error: &StackFailure) -> Failure {
 
 fn stack_step(step: &Step) -> StackStep {
     StackStep { subject: step.subject.clone(), change: step.change.name().to_owned(), words: step.words.clone() }
+}
+
+fn audit_view(entry: Entry) -> AuditEntry {
+    AuditEntry {
+        number: entry.number,
+        at_ms: entry.at_ms,
+        event: entry.event.name().to_owned(),
+        of: entry.of,
+        door: entry.door,
+        operation: entry.operation,
+        subject: entry.subject,
+        key: entry.key,
+        user: entry.user,
+        role: entry.role,
+        address: entry.address,
+        status: entry.status,
+        note: entry.note,
+    }
 }
 
 fn failure(error: ReplayingError) -> Failure {
@@ -266,6 +286,12 @@ impl Platform for ConsolePlatform {
 
     fn change_shards(&self, stream: &str, change: ShardChange) -> Result<(), Failure> {
         self.parts.change_shards(stream, change)
+    }
+
+    fn audit(&self, before: Option<u64>, n: usize) -> Result<AuditPage, Failure> {
+        let (newest, hash) = self.audit.head();
+        let entries = self.audit.newest(before, n).map_err(|e| Failure::new(Kind::Corrupt, e.to_string()))?;
+        Ok(AuditPage { entries: entries.into_iter().map(audit_view).collect(), newest, hash })
     }
 
     fn samples(&self) -> Vec<Sample> {

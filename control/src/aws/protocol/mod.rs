@@ -19,7 +19,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const XML: &str = "text/xml";
 
 /// Deepest nesting of a call.
-const DEPTH_MAX: usize = 64;
+const DEPTH_MAX: usize = model::limits::JSON_DEPTH_MAX;
 
 /// How a call came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
