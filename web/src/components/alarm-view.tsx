@@ -3,7 +3,7 @@ import type { AlignedData } from 'uplot';
 import { useMemo, useState } from 'preact/hooks';
 import { type AlarmLine, type AlarmState, type AlarmView as View, orders } from '../api';
 import { alarms, choose, chosen, look, refresh, span, trouble, view } from '../alarms';
-import { alarmControl, run } from '../controls';
+import { alarmControl, locked, run } from '../controls';
 import { count, day, isTime, time } from '../format';
 import { connection } from '../live';
 import { Chart } from './chart';
@@ -60,7 +60,7 @@ function Head({ line }: { line: AlarmLine }) {
         </ul>
       )}
       <div class="controls">
-        <button type="button" class="button" disabled={pending || connection.value !== 'live'} onClick={() => void turn()} data-testid="alarm-actions">
+        <button type="button" class="button" disabled={pending || locked.value} onClick={() => void turn()} data-testid="alarm-actions">
           {line.actions_enabled ? 'Turn actions off' : 'Turn actions on'}
         </button>
       </div>

@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals';
 import { type ApplicationLine, type ApplicationView as View, type OperatorUse, orders } from '../api';
 import { applications, choose, chosen, trouble, view } from '../applications';
-import { applicationControl, run } from '../controls';
+import { applicationControl, locked, run } from '../controls';
 import { bytes, count, duration, percent, rate } from '../format';
 import { connection } from '../live';
 import { watermark } from '../watermark';
@@ -32,7 +32,7 @@ const stopping = signal(false);
 
 function Controls({ line }: { line: ApplicationLine }) {
   const { pending } = applicationControl.value;
-  const off = connection.value !== 'live' || pending;
+  const off = locked.value || pending;
   const set = (wanted: number) => run(applicationControl, `${line.name} runs with parallelism ${wanted}.`, () => orders.setParallelism(wanted, line.name));
   const start = () => void run(applicationControl, `${line.name} is being started.`, () => orders.startApplication(line.name));
   const stop = () => {

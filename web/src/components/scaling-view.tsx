@@ -2,7 +2,7 @@
 import type { AlignedData } from 'uplot';
 import { useMemo, useState } from 'preact/hooks';
 import { type Decision, type PolicyLine, type ScalingMode, type ScalingPoint, orders } from '../api';
-import { run, scalingControl } from '../controls';
+import { locked, run, scalingControl } from '../controls';
 import { count, day, duration, rate, time } from '../format';
 import { connection } from '../live';
 import { look, refresh, scaling, span, trouble } from '../scaling';
@@ -160,7 +160,7 @@ function Rules({ policies }: { policies: PolicyLine[] }) {
             </span>
             <div class="spans" role="group" aria-label={`What the rule of ${policy.subject} may do`}>
               {MODES.map(([mode, words]) => (
-                <button key={mode} type="button" class="button" aria-pressed={policy.mode === mode} disabled={pending || connection.value !== 'live'} onClick={() => void set(policy, mode, words)} data-testid={`rule-${mode}`}>
+                <button key={mode} type="button" class="button" aria-pressed={policy.mode === mode} disabled={pending || locked.value} onClick={() => void set(policy, mode, words)} data-testid={`rule-${mode}`}>
                   {words}
                 </button>
               ))}
