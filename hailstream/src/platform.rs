@@ -5,11 +5,12 @@ use crate::doors::{Addresses, DoorError, Doors};
 use crate::replaying::{History, Replaying, ReplayingError};
 use crate::settings::{DurabilityArg, Settings, SettingsError};
 use crate::stack::{ApplicationDecl, IndexDecl, StackFiles, StreamDecl};
-use crate::wiring::{ConsolePlatform, EmbeddedRunner, Parts, PlatformConnectors, StatePlace, beside_streams};
+use crate::wiring::{ConsolePlatform, EmbeddedRunner, Parts, PlatformConnectors, Scaling, StatePlace, beside_streams};
 use axum::Router;
 use axum::http::Method;
 use control::metrics::{MetricStore, MetricsError};
-use control::{ApplicationSpec, Applications, ControlError, RestartPolicy, Status};
+use control::timeline::Timeline;
+use control::{ApplicationSpec, Applications, ControlError, Database, DatabaseError, RestartPolicy, Status};
 use engine::port::PortError;
 use engine::run::StateMemory;
 use index::{Index, IndexConfig};
@@ -54,6 +55,8 @@ pub(crate) enum PlatformError {
     Control(#[from] ControlError),
     #[error(transparent)]
     Metrics(#[from] MetricsError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     #[error(transparent)]
     Replay(#[from] ReplayingError),
     #[error("the stack's stream cannot be made: {0}")]
@@ -106,13 +109,14 @@ impl Platform {
         let metrics = MetricStore::open(&settings.data_dir.join("metrics"), env.clone())?;
         let stages = (store.clone(), index.clone(), metrics);
         let parts = Arc::new(Parts::new(env, stages, applications, replaying, Handle::current()));
+        let scaling = open_scaling(&settings.data_dir.join("control"), &parts)?;
         let (ended, watching) = watch::channel(false);
         let console = console_router(&parts, settings.console_hosts.clone(), watching.clone());
         let (search, console) = asked(index::elastic::router(index.clone()), console, keys.as_ref());
-        let services = control::aws::Door::new(vec![], parts.env().clone());
+        let services = control::aws::Door::new(vec![scaling.service()], parts.env().clone());
         let aws = guarded(beside_streams(store::kinesis::router(store), services), keys);
         let mut tasks = doors.serve(aws, search, console, &watching);
-        tasks.push(tokio::spawn(each_second(parts.clone(), watching)));
+        tasks.push(tokio::spawn(each_second(parts.clone(), scaling, watching)));
         announce(settings, &addresses)?;
         Ok(Self { addresses, parts, index, ended, tasks })
     }
@@ -173,6 +177,13 @@ fn open_applications(dir: PathBuf, env: Env, runner: Arc<EmbeddedRunner>) -> Res
     let failed = |source| SettingsError::DataDir { path: dir.clone(), source };
     std::fs::create_dir_all(&dir).map_err(failed)?;
     Ok(Applications::open(&dir, env, runner, RestartPolicy::default())?)
+}
+
+/// The autoscaler, whose policies and decisions are kept in the database of `control`.
+fn open_scaling(dir: &Path, parts: &Arc<Parts>) -> Result<Arc<Scaling>, DatabaseError> {
+    let database = Arc::new(Database::open(&dir.join("control.db"))?);
+    let timeline = Timeline::open(database.clone())?;
+    Ok(Arc::new(Scaling::open(parts.clone(), database, timeline)?))
 }
 
 /// Makes the streams that do not exist, and waits until they take records.
@@ -237,12 +248,15 @@ fn spec_of(declared: &ApplicationDecl, files: &StackFiles) -> ApplicationSpec {
 }
 
 /// Takes a reading and writes down the replay's position, once a second until the end.
-async fn each_second(parts: Arc<Parts>, mut ended: watch::Receiver<bool>) {
+async fn each_second(parts: Arc<Parts>, scaling: Arc<Scaling>, mut ended: watch::Receiver<bool>) {
     while tokio::time::timeout(TICK, ended.wait_for(|ended| *ended)).await.is_err() {
-        let parts = parts.clone();
+        let (parts, scaling) = (parts.clone(), scaling.clone());
         let work = move || {
             if let Err(error) = parts.observe() {
                 tracing::error!(%error, "metrics could not be written down");
+            }
+            if let Err(error) = scaling.look() {
+                tracing::error!(%error, "a scaling decision could not be kept, and is not acted upon");
             }
             parts.save_replay()
         };

@@ -40,9 +40,14 @@ const OPERATIONS: [(Kind, &[&str]); 5] = [
         &[
             "DescribeAccountSettings",
             "DescribeLimits",
+            "DescribeScalableTargets",
+            "DescribeScalingActivities",
+            "DescribeScalingPolicies",
+            "DescribeScheduledActions",
             "DescribeStream",
             "DescribeStreamConsumer",
             "DescribeStreamSummary",
+            "GetPredictiveScalingForecast",
             "GetResourcePolicy",
             "ListShards",
             "ListStreamConsumers",
@@ -62,11 +67,17 @@ const OPERATIONS: [(Kind, &[&str]); 5] = [
             "AddTagsToStream",
             "CreateStream",
             "DecreaseStreamRetentionPeriod",
+            "DeleteScalingPolicy",
+            "DeleteScheduledAction",
             "DeleteStream",
+            "DeregisterScalableTarget",
             "DisableEnhancedMonitoring",
             "EnableEnhancedMonitoring",
             "IncreaseStreamRetentionPeriod",
             "MergeShards",
+            "PutScalingPolicy",
+            "PutScheduledAction",
+            "RegisterScalableTarget",
             "RemoveTagsFromStream",
             "SplitShard",
             "StartStreamEncryption",
@@ -120,7 +131,7 @@ mod tests {
     #[test]
     fn every_operation_has_one_rule_and_every_role_its_own() {
         let names: std::collections::BTreeSet<_> = OPERATIONS.iter().flat_map(|(_, names)| *names).collect();
-        assert_eq!((names.len(), OPERATIONS.iter().map(|(_, names)| names.len()).sum::<usize>()), (39, 39));
+        assert_eq!((names.len(), OPERATIONS.iter().map(|(_, names)| names.len()).sum::<usize>()), (50, 50));
         let roles = [Role::Admin, Role::Operator, Role::Producer, Role::Analyst, Role::Viewer];
         let check = |operation: &str, expected: [bool; 5]| {
             assert_eq!(roles.map(|role| role.may(operation)), expected, "{operation}");

@@ -39,8 +39,8 @@ impl Usl {
     }
 
     pub(super) fn problem(&self) -> Option<&'static str> {
-        let wrong = !(self.c > 0.0 && self.c.is_finite()) || !(self.sigma >= 0.0 && self.kappa >= 0.0);
-        wrong.then_some("the law of capacity needs c above 0, and sigma and kappa of 0 or more")
+        let right = self.c > 0.0 && self.c.is_finite() && self.sigma >= 0.0 && self.kappa >= 0.0;
+        (!right).then_some("the law of capacity needs c above 0, and sigma and kappa of 0 or more")
     }
 }
 
@@ -194,9 +194,8 @@ impl Capacity {
         let (prior, spread) = self.prior;
         let (mut precision, mut weighted) = (Matrix::default(), Vector::default());
         for row in 0..3 {
-            for column in 0..3 {
-                precision[row][column] = self.measured.precision[row][column] + self.hints.precision[row][column];
-            }
+            let (measured, hints) = (self.measured.precision[row], self.hints.precision[row]);
+            precision[row] = std::array::from_fn(|column| measured[column] + hints[column]);
             let own = spread[row].powi(-2);
             precision[row][row] += own;
             weighted[row] = self.measured.weighted[row] + self.hints.weighted[row] + own * prior[row];
