@@ -111,7 +111,7 @@ impl Platform {
         let parts = Arc::new(Parts::new(env, stages, applications, replaying, Handle::current()));
         let scaling = open_scaling(&settings.data_dir.join("control"), &parts)?;
         let (ended, watching) = watch::channel(false);
-        let console = console_router(&parts, settings.console_hosts.clone(), watching.clone());
+        let console = console_router(&parts, &scaling, settings.console_hosts.clone(), watching.clone());
         let (search, console) = asked(index::elastic::router(index.clone()), console, keys.as_ref());
         let services = control::aws::Door::new(vec![scaling.service()], parts.env().clone());
         let aws = guarded(beside_streams(store::kinesis::router(store), services), keys);
@@ -274,9 +274,14 @@ fn asked(search: Router, console: Router, keys: Option<&Arc<KeyRing>>) -> (Route
     (auth::asked(search, keys.cloned(), searching), auth::asked(console, keys.cloned(), watching))
 }
 
-fn console_router(parts: &Arc<Parts>, hosts: Vec<String>, ended: watch::Receiver<bool>) -> Router {
+fn console_router(
+    parts: &Arc<Parts>,
+    scaling: &Arc<Scaling>,
+    hosts: Vec<String>,
+    ended: watch::Receiver<bool>,
+) -> Router {
     let options = console::Options { closing: Some(ended), hosts, ..console::Options::new(parts.env().clone()) };
-    console::router(Arc::new(ConsolePlatform::new(parts.clone())), options)
+    console::router(Arc::new(ConsolePlatform::new(parts.clone(), scaling.clone())), options)
 }
 
 /// Writes the addresses for programs that wait for them: as a whole, so that none reads half a file.

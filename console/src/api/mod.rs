@@ -3,6 +3,7 @@
 mod applications;
 mod controls;
 mod results;
+mod scaling;
 mod snapshots;
 mod streams;
 mod timeline;
@@ -96,6 +97,8 @@ pub fn router(platform: Arc<dyn Platform>, options: Options) -> Router {
         .route("/streams/count", post(streams::set_count))
         .route("/streams/split", post(streams::split))
         .route("/streams/merge", post(streams::merge))
+        .route("/scaling", get(scaling::look))
+        .route("/scaling/policy", post(scaling::set_policy))
         .route("/timeline", get(timeline::look))
         .route("/replay/start", post(controls::start_replay))
         .route("/replay/stop", post(controls::stop_replay))

@@ -1,11 +1,13 @@
 //! The commands, one file each, and what they share: the runtime, the log, and how an error reaches a person.
 
 mod app;
+mod calibrate;
 mod client;
 mod console;
 mod credentials;
 mod demo;
 mod replay;
+mod scaling;
 mod serve;
 mod sql;
 mod stream;
@@ -20,6 +22,8 @@ use store::kinesis::client::ClientError;
 use tracing_subscriber::EnvFilter;
 
 pub(crate) use app::args::AppArgs;
+pub(crate) use calibrate::args::CalibrateArgs;
+pub(crate) use scaling::args::ScalingArgs;
 pub(crate) use stream::args::StreamArgs;
 
 /// Threads that answer requests; computation and disks have threads of their own.
@@ -56,6 +60,8 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::App(args) => app::run(&args),
         Command::Credentials(args) => credentials::run(args, &model::Env::system()),
+        Command::Calibrate(args) => calibrate::run(args),
+        Command::Scaling(args) => scaling::run(args),
         Command::Sql(args) => sql::run(&args),
         Command::Demo(args) => platform_runtime()?.block_on(demo::run(args)),
         Command::Serve(args) => platform_runtime()?.block_on(serve::run(&args)),

@@ -1,6 +1,6 @@
 //! The console's platform: every question and control handed to the stage that it concerns.
 
-use super::Parts;
+use super::{Parts, Scaling};
 use crate::replaying::{Replaying, ReplayingError};
 use console::views::{
     AirportLine, ApplicationLine, ApplicationView, Cell, CellsRequest, CorrectedWindow, Correction, CorrectionWork,
@@ -18,12 +18,13 @@ fn control_failure(error: &control::ControlError) -> Failure {
 /// A platform as the console sees it.
 pub(crate) struct ConsolePlatform {
     parts: Arc<Parts>,
+    scaling: Arc<Scaling>,
 }
 
 impl ConsolePlatform {
     /// The platform made of `parts`.
-    pub(crate) fn new(parts: Arc<Parts>) -> Self {
-        Self { parts }
+    pub(crate) fn new(parts: Arc<Parts>, scaling: Arc<Scaling>) -> Self {
+        Self { parts, scaling }
     }
 
     /// The application that is meant, by its name: without one the one that is shown.
@@ -122,6 +123,14 @@ impl Platform for ConsolePlatform {
     fn application(&self, application: Option<&str>) -> Result<ApplicationLine, Failure> {
         let view = self.parts.applications().view(&self.named(application)).map_err(|e| control_failure(&e))?;
         Ok(super::applications::line(&view))
+    }
+
+    fn scaling(&self) -> Result<serde_json::Value, Failure> {
+        self.scaling.shown()
+    }
+
+    fn set_scaling_policy(&self, subject: &str, policy: Option<serde_json::Value>) -> Result<(), Failure> {
+        self.scaling.set_policy(subject, policy)
     }
 
     fn applications(&self) -> Vec<ApplicationLine> {

@@ -5,19 +5,24 @@ use super::connectors::stream_of;
 use super::observe::{Rates, StreamRates};
 use super::runner::{DescribedTables, plan_of};
 use super::{Parts, waiting::Waiting};
+use console::Failure;
 use control::aws::AutoScaling;
 use control::scaling::{
-    ApplicationSeen, Autoscaler, Observation, Policies, Seen, ShardSeen, SinkSeen, Step, Steps, StreamSeen, Subject,
+    ApplicationSeen, Autoscaler, KeptPolicy, Observation, Policies, Policy, PolicyError, Seen, ShardSeen, SinkSeen,
+    Step, Steps, StreamSeen, Subject,
 };
 use control::timeline::Timeline;
 use control::{ApplicationView, Database, DatabaseError, RunMetrics, Status};
 use engine::plan::NodeKind;
-use model::{HashKeyRange, ShardIndex};
+use model::{HashKeyRange, Kind, ShardIndex};
 use parking_lot::Mutex;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::{ShardState, StreamDescription, StreamStatus};
 
+/// Most decisions that are shown.
+const DECISIONS_SHOWN: u32 = 100;
 /// The heaviest key of a full shard is looked for every so many milliseconds.
 const KEY_LOOK_MS: u64 = 5_000;
 /// A shard is full enough to be looked into from this part of its limits on.
@@ -60,9 +65,30 @@ impl Scaling {
         Ok(Self { parts, scaler, policies, service, eyes })
     }
 
-    /// The autoscaler.
-    pub(crate) fn scaler(&self) -> &Arc<Autoscaler> {
-        &self.scaler
+    /// What the console shows.
+    pub(super) fn shown(&self) -> Result<Value, Failure> {
+        let decisions = self.scaler.decisions(None, DECISIONS_SHOWN).map_err(|error| Failure::from_error(&error))?;
+        let policy = |kept: KeptPolicy| json!({ "id": kept.id, "subject": kept.subject, "policy": kept.policy });
+        let subject = |seen: Seen| json!({ "subject": seen.subject, "stream": seen.stream, "seen": seen.observation });
+        Ok(json!({
+            "decisions": decisions,
+            "policies": self.scaler.policies().into_iter().map(policy).collect::<Vec<_>>(),
+            "subjects": self.scaler.seen().into_iter().map(subject).collect::<Vec<_>>(),
+        }))
+    }
+
+    /// Gives a subject a policy of its own, or takes it away.
+    pub(super) fn set_policy(&self, subject: &str, policy: Option<Value>) -> Result<(), Failure> {
+        let wrong = || format!("{subject:?} is neither application/NAME nor stream/NAME");
+        let known = Subject::read(subject).ok_or_else(|| Failure::new(Kind::Invalid, wrong()))?;
+        let id = known.to_string();
+        let done = match policy {
+            None => self.scaler.remove_policy(&id),
+            Some(document) => Policy::read(&document.to_string())
+                .map_err(PolicyError::from)
+                .and_then(|policy| self.scaler.put_policy(KeptPolicy { id, subject: known, policy })),
+        };
+        done.map_err(|error| Failure::from_error(&error))
     }
 
     /// The step policies that alarms fire.
