@@ -103,6 +103,9 @@ impl Report<'_> {
                 law.c, law.sigma, law.kappa
             ));
         }
+        if self.tried.iter().all(|run| !run.keeps_up) {
+            line("None of the rates that were tried was read in time; the lowest is taken. Give it a larger sample.".to_owned());
+        }
         line(format!(
             "Sustained: {:.0} % of what it does at once, with no record waiting longer than {} ms.",
             100.0 * self.known.sustainable,
