@@ -32,7 +32,7 @@ def pipeline(platform):
 
 
 def test_a_stream_that_is_too_small_is_scaled_with_its_application_until_the_lag_is_gone(start, tmp_path):
-    platform = start("--shards", 2, "--parallelism", 1, "--speedup", 900, "--headless", command="demo")
+    platform = start("--shards", 2, "--parallelism", 1, "--speedup", 1800, "--headless", command="demo")
     name = pipeline(platform)["application"]["name"]
     # The law is what this test pretends an application can do: a real one does a hundred times as much.
     policy = {"rule": {"joint": {"capacity": {"c": 1200.0, "sigma": 0.0, "kappa": 0.0}}}, "bounds": {"kpus_max": 8}}
@@ -49,7 +49,7 @@ def test_a_stream_that_is_too_small_is_scaled_with_its_application_until_the_lag
         now = pipeline(platform)
         return now["stream"]["throttled_per_s"] == 0 and (now["application"]["millis_behind_latest"] or 0) < 1_000
     wait_for(caught_up, "the lag to be gone")
-    decisions = platform.console("/api/scaling")["decisions"]
+    decisions = platform.console("/api/sizes")["decisions"]
     assert decisions and all(d["state"] in ("done", "acting", "refused") for d in decisions), decisions
     first = decisions[-1]
     assert first["rule"] == "joint" and first["account"]["reason"] and first["account"]["formula"], first
@@ -62,7 +62,7 @@ def test_a_stream_that_is_too_small_is_scaled_with_its_application_until_the_lag
     # What was decided is kept through an end.
     assert platform.end() == 0, platform.log_text()
     again = start("--headless", command="demo")
-    assert first["id"] in [decision["id"] for decision in again.console("/api/scaling")["decisions"]]
+    assert first["id"] in [decision["id"] for decision in again.console("/api/sizes")["decisions"]]
     assert platform.data_dir == again.data_dir
 
 

@@ -64,7 +64,7 @@ pub trait Platform: Send + Sync + 'static {
 
     /// The latest decisions about sizes (`decisions`, the newest first, 100 at most), the policies (`policies`) and what was
     /// seen of each subject in the last second (`subjects`).
-    fn scaling(&self) -> Result<serde_json::Value, Failure> {
+    fn sizes(&self) -> Result<serde_json::Value, Failure> {
         Ok(serde_json::json!({ "decisions": [], "policies": [], "subjects": [] }))
     }
 

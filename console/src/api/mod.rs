@@ -3,7 +3,7 @@
 mod applications;
 mod controls;
 mod results;
-mod scaling;
+mod sizes;
 mod snapshots;
 mod streams;
 mod timeline;
@@ -97,8 +97,8 @@ pub fn router(platform: Arc<dyn Platform>, options: Options) -> Router {
         .route("/streams/count", post(streams::set_count))
         .route("/streams/split", post(streams::split))
         .route("/streams/merge", post(streams::merge))
-        .route("/scaling", get(scaling::look))
-        .route("/scaling/policy", post(scaling::set_policy))
+        .route("/sizes", get(sizes::look))
+        .route("/sizes/policy", post(sizes::set_policy))
         .route("/timeline", get(timeline::look))
         .route("/replay/start", post(controls::start_replay))
         .route("/replay/stop", post(controls::stop_replay))

@@ -39,7 +39,10 @@ use verdict::Wish;
 
 /// What to do about what was seen in one second, and what to remember: no clock, no disk, no randomness.
 pub fn decide(seen: &Observation, policy: &Policy, mut memory: Memory) -> (Verdict, Memory) {
-    let wish = wished(seen, policy, &mut memory);
+    let mut wish = wished(seen, policy, &mut memory);
+    if wish.is_empty() {
+        wish = bounds::broken(seen, policy);
+    }
     if wish.is_empty() {
         return (Verdict::stay(), memory);
     }

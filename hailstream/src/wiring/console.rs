@@ -125,7 +125,7 @@ impl Platform for ConsolePlatform {
         Ok(super::applications::line(&view))
     }
 
-    fn scaling(&self) -> Result<serde_json::Value, Failure> {
+    fn sizes(&self) -> Result<serde_json::Value, Failure> {
         self.scaling.shown()
     }
 

@@ -125,6 +125,8 @@ impl Capacity {
     pub(super) fn start(&mut self, law: Option<Usl>) {
         if let Some(law) = law.filter(|_| self.unit == 0.0) {
             self.unit = law.c;
+            // What was measured on purpose is not outdone by hints; full seconds are.
+            self.hints_off = true;
             let spread = [CALIBRATED_SPREAD, (law.sigma * 0.3).max(0.002), (law.kappa * 0.3).max(0.000_005)];
             self.prior = ([1.0, law.sigma, law.kappa], spread);
         }
@@ -278,6 +280,8 @@ mod tests {
         let law = Usl { c: 500.0, sigma: 0.05, kappa: 0.001 };
         let mut capacity = Capacity::default();
         capacity.start(Some(law));
+        assert!((capacity.at(16).unwrap().0 / law.at(16) - 1.0).abs() < 0.01);
+        (0..200).for_each(|_| capacity.hinted(4, 9_000.0));
         assert!((capacity.at(16).unwrap().0 / law.at(16) - 1.0).abs() < 0.01);
         (0..200).for_each(|_| capacity.measured(4, 1_000.0));
         assert!((capacity.at(4).unwrap().0 / 1_000.0 - 1.0).abs() < 0.02);

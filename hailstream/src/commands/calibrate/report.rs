@@ -104,7 +104,10 @@ impl Report<'_> {
             ));
         }
         if self.tried.iter().all(|run| !run.keeps_up) {
-            line("None of the rates that were tried was read in time; the lowest is taken. Give it a larger sample.".to_owned());
+            line(
+                "None of the rates that were tried was read in time; the lowest is taken. Give it a larger sample."
+                    .to_owned(),
+            );
         }
         line(format!(
             "Sustained: {:.0} % of what it does at once, with no record waiting longer than {} ms.",

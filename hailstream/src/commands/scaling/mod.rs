@@ -79,7 +79,7 @@ fn line(report: &Report) -> String {
 }
 
 async fn decisions(client: &ConsoleClient, limit: u32, as_json: bool) -> Result<(), Failure> {
-    let answer: Value = client.get("/api/scaling").await?;
+    let answer: Value = client.get("/api/sizes").await?;
     let found = answer["decisions"].as_array().cloned().unwrap_or_default();
     for decision in found.iter().take(limit as usize) {
         if as_json {
@@ -108,14 +108,14 @@ async fn policy(
     remove: bool,
 ) -> Result<(), Failure> {
     let Some(subject) = subject else {
-        let answer: Value = client.get("/api/scaling").await?;
+        let answer: Value = client.get("/api/sizes").await?;
         for kept in answer["policies"].as_array().into_iter().flatten() {
             say(&kept.to_string());
         }
         return Ok(());
     };
     if remove {
-        client.post::<Value>("/api/scaling/policy", &json!({ "subject": subject })).await?;
+        client.post::<Value>("/api/sizes/policy", &json!({ "subject": subject })).await?;
         return Ok(());
     }
     let document = match set {
@@ -126,6 +126,6 @@ async fn policy(
             serde_json::from_str(&text).map_err(|error| format!("{shown}: {error}"))?
         }
     };
-    client.post::<Value>("/api/scaling/policy", &json!({ "subject": subject, "policy": document })).await?;
+    client.post::<Value>("/api/sizes/policy", &json!({ "subject": subject, "policy": document })).await?;
     Ok(())
 }

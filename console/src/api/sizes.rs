@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 pub(super) async fn look(State(shared): State<Shared>) -> Result<Json<Value>, Failure> {
-    shared.ask(|platform| platform.scaling()).await.map(Json)
+    shared.ask(|platform| platform.sizes()).await.map(Json)
 }
 
 /// A policy for a subject; without one its policy is taken away.
