@@ -23,11 +23,14 @@ pub struct Armed {
     pub cooldown_s: u32,
 }
 
+/// When a policy's last step was taken, and by how much it changed the capacity.
+type LastStep = (u64, i64);
+
 /// The step policies that alarms can fire, by name.
 pub struct Policies {
     scaler: Arc<Autoscaler>,
     env: Env,
-    armed: Mutex<BTreeMap<String, (Armed, Option<(u64, i64)>)>>,
+    armed: Mutex<BTreeMap<String, (Armed, Option<LastStep>)>>,
 }
 
 impl Policies {

@@ -57,7 +57,9 @@ mod tests {
         let mut waiting = Waiting::default();
         assert_eq!(waiting.pass(500.0, 100.0, Some(60_000)), 500.0);
         let mut quiet = Waiting::default();
-        (0..10).for_each(|_| drop(quiet.pass(100.0, 100.0, None)));
+        for _ in 0..10 {
+            assert_eq!(quiet.pass(100.0, 100.0, None), 0.0);
+        }
         assert_eq!(quiet.pass(100.0, 0.0, Some(5_500)), 100.0);
     }
 }
