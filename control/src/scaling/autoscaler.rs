@@ -59,6 +59,8 @@ struct State {
     /// Subjects whose steps are being taken, and those that have failed, with when that is forgotten.
     acting: BTreeMap<Subject, Option<u64>>,
     outcomes: Vec<(i64, Subject, u64)>,
+    /// What policies that only tell have told last, by their names.
+    told: BTreeMap<String, Vec<Step>>,
 }
 
 impl Autoscaler {
@@ -109,9 +111,19 @@ impl Autoscaler {
         let (verdict, memory) = decide(&seen.observation, &kept.policy, memory);
         self.state.lock().memories.insert(kept.id.clone(), memory);
         match verdict.account.clone() {
+            Some(_) if self.was_told(kept, &verdict) => Ok(()),
             Some(account) => self.act(kept, seen, verdict, account).map(drop),
             None => Ok(()),
         }
+    }
+
+    /// Whether a policy that only tells has told the same before: what nobody does is wanted again each second.
+    fn was_told(&self, kept: &KeptPolicy, verdict: &Verdict) -> bool {
+        if !kept.policy.dry_run || verdict.steps.is_empty() {
+            return false;
+        }
+        let told = self.state.lock().told.insert(kept.id.clone(), verdict.steps.clone());
+        told.as_ref() == Some(&verdict.steps)
     }
 
     /// Keeps a decision, tells it, and has its steps taken.
@@ -250,6 +262,7 @@ impl Autoscaler {
         self.book.put(&kept, self.env.now_ms())?;
         let mut state = self.state.lock();
         state.memories.remove(&kept.id);
+        state.told.remove(&kept.id);
         state.policies.retain(|known| known.id != kept.id);
         state.policies.push(kept);
         state.policies.sort_by(|a, b| a.id.cmp(&b.id));
@@ -266,6 +279,7 @@ impl Autoscaler {
         }
         let mut state = self.state.lock();
         state.memories.remove(id);
+        state.told.remove(id);
         state.policies.retain(|known| known.id != id);
         Ok(())
     }
