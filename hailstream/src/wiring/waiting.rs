@@ -48,7 +48,7 @@ mod tests {
         assert_eq!(waiting.pass(1_000.0, 1_000.0, Some(20)), 0.0);
         assert_eq!(waiting.pass(1_000.0, 600.0, Some(900)), 400.0);
         assert_eq!(waiting.pass(1_000.0, 600.0, Some(1_200)), 800.0);
-        assert_eq!(waiting.pass(0.0, 600.0, Some(1_100)), 200.0);
+        assert_eq!(waiting.pass(0.0, 600.0, Some(1_500)), 200.0);
         assert_eq!(waiting.pass(0.0, 600.0, Some(0)), 0.0);
     }
 
