@@ -64,6 +64,17 @@ pub trait Platform: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// The latest decisions about sizes (`decisions`, the newest first, 100 at most), the policies (`policies`) and what was
+    /// seen of each subject in the last second (`subjects`).
+    fn sizes(&self) -> Result<serde_json::Value, Failure> {
+        Ok(serde_json::json!({ "decisions": [], "policies": [], "subjects": [] }))
+    }
+
+    /// Gives a subject (`application/NAME` or `stream/NAME`) a scaling policy of its own, or takes it away.
+    fn set_scaling_policy(&self, _subject: &str, _policy: Option<serde_json::Value>) -> Result<(), Failure> {
+        Err(Failure::new(Kind::NotFound, "this platform scales nothing"))
+    }
+
     /// An application with its operators.
     fn application_view(&self, name: &str) -> Result<ApplicationView, Failure> {
         Err(no_application(Some(name)))

@@ -1,6 +1,6 @@
 //! The command line: one definition per command and option, from which help and checks come.
 
-use crate::commands::{AppArgs, ConsoleArgs, StreamArgs};
+use crate::commands::{AppArgs, CalibrateArgs, ConsoleArgs, ScalingArgs, StreamArgs};
 use crate::speed::SpeedArg;
 use clap::{Args, Parser, Subcommand};
 use std::net::IpAddr;
@@ -39,6 +39,16 @@ pub(crate) enum Command {
     /// Make, list and check the keys that the doors take
     #[command(after_help = "Example: hailstream credentials new --credentials keys.toml --role producer")]
     Credentials(CredentialsArgs),
+    /// Find the size that a script needs for a rate: shards, parallelism, KPUs, memory, and the price here and on AWS
+    #[command(
+        after_help = "Example: hailstream calibrate app.sql --sample trips.ndjson.zst --rate 13000\n         hailstream calibrate verify app.sql --sample trips.ndjson.zst --rate 13000"
+    )]
+    Calibrate(CalibrateArgs),
+    /// Compare scaling policies on seeded days; see what a running platform has decided, and by which policies
+    #[command(
+        after_help = "Example: hailstream scaling simulate --trace flash --policy joint\n         hailstream scaling decisions"
+    )]
+    Scaling(ScalingArgs),
     /// Run a SQL script over bounded input to its end
     #[command(after_help = "Example: hailstream sql script.sql\n         hailstream sql -e \"SELECT UPPER('a')\"")]
     Sql(SqlArgs),

@@ -7,9 +7,10 @@ use crate::replaying::{History, Replaying, ReplayingError};
 use crate::settings::{DurabilityArg, Settings, SettingsError};
 use crate::stack::StackFiles;
 use crate::wiring::stacks::{self, Extent, StackFailure};
-use crate::wiring::{ConsolePlatform, EmbeddedRunner, Parts, PlatformConnectors, StatePlace, beside_streams};
+use crate::wiring::{ConsolePlatform, EmbeddedRunner, Parts, PlatformConnectors, Scaling, StatePlace, beside_streams};
 use axum::Router;
 use control::metrics::{MetricStore, MetricsError};
+use control::timeline::Timeline;
 use control::{Applications, ControlError, Database, DatabaseError, Options};
 use engine::port::PortError;
 use engine::run::StateMemory;
@@ -100,26 +101,29 @@ impl Platform {
         let runner = Arc::new(runner.with_state_memory(state_memory(settings)?));
         let (dir, database) = open_database(settings)?;
         let options = Options { kpus_max: settings.kpus_max, ..Options::default() };
-        let applications = Arc::new(Applications::open(database, &dir, env.clone(), runner, options)?);
+        let applications = Arc::new(Applications::open(database.clone(), &dir, env.clone(), runner, options)?);
         let metrics = MetricStore::open(&settings.data_dir.join("metrics"), env.clone())?;
         let stages = (store.clone(), index.clone(), metrics);
         let parts = Arc::new(Parts::new(env, stages, applications, Handle::current()));
         if let Some(work) = work {
             begin(work, &settings.data_dir, &parts).await?;
         }
+        let timeline = Timeline::open(database.clone())?;
+        let scaling = Arc::new(Scaling::open(parts.clone(), database, timeline)?);
         let (ended, watching) = watch::channel(false);
-        let services = control::aws::Door::new(vec![analytics(&parts, &addresses)], parts.env().clone());
+        let services =
+            control::aws::Door::new(vec![analytics(&parts, &addresses), scaling.service()], parts.env().clone());
         let attempts = Arc::new(Attempts::new(parts.env().clone()));
         let hosts = settings.console_hosts.clone();
         let guards = (keys.clone(), attempts.clone());
-        let console = console_router(&parts, hosts, watching.clone(), guards, &audit);
+        let console = console_router(&parts, &scaling, hosts, watching.clone(), guards, &audit);
         let aws = ruled(beside_streams(store::kinesis::router(store), services), DoorName::Aws, &audit);
         let search = ruled(index::elastic::router(index.clone()), DoorName::Search, &audit);
         let (aws, search) = (guarded(aws, keys.clone()), auth::asked(search, keys, attempts));
         let [aws, search, console] = [(aws, DoorName::Aws), (search, DoorName::Search), (console, DoorName::Console)]
             .map(|(door, name)| reached_from(door, name, &settings.reach));
         let mut tasks = doors.serve(aws, search, console, &watching);
-        tasks.push(tokio::spawn(each_second(parts.clone(), watching)));
+        tasks.push(tokio::spawn(each_second(parts.clone(), scaling, watching)));
         announce(settings, &addresses)?;
         Ok(Self { addresses, parts, index, ended, tasks })
     }
@@ -211,12 +215,15 @@ async fn begin(work: Work, data_dir: &Path, parts: &Arc<Parts>) -> Result<(), Pl
 }
 
 /// Takes a reading and writes down the replay's position, once a second until the end.
-async fn each_second(parts: Arc<Parts>, mut ended: watch::Receiver<bool>) {
+async fn each_second(parts: Arc<Parts>, scaling: Arc<Scaling>, mut ended: watch::Receiver<bool>) {
     while tokio::time::timeout(TICK, ended.wait_for(|ended| *ended)).await.is_err() {
-        let parts = parts.clone();
+        let (parts, scaling) = (parts.clone(), scaling.clone());
         let work = move || {
             if let Err(error) = parts.observe() {
                 tracing::error!(%error, "metrics could not be written down");
+            }
+            if let Err(error) = scaling.look() {
+                tracing::error!(%error, "a scaling decision could not be kept, and is not acted upon");
             }
             parts.save_replay()
         };
@@ -229,13 +236,14 @@ async fn each_second(parts: Arc<Parts>, mut ended: watch::Receiver<bool>) {
 /// The console behind its guards: of hosts and origins first, then of people.
 fn console_router(
     parts: &Arc<Parts>,
+    scaling: &Arc<Scaling>,
     hosts: Vec<String>,
     ended: watch::Receiver<bool>,
     (keys, attempts): (Option<Arc<KeyRing>>, Arc<Attempts>),
     audit: &Arc<AuditLog>,
 ) -> Router {
     let options = console::Options { closing: Some(ended), hosts, ..console::Options::new(parts.env().clone()) };
-    let platform = Arc::new(ConsolePlatform::new(parts.clone(), audit.clone()));
+    let platform = Arc::new(ConsolePlatform::new(parts.clone(), scaling.clone(), audit.clone()));
     console::router_behind(platform, options, |routes| auth::console_door(routes, keys, attempts, audit))
 }
 

@@ -41,8 +41,13 @@ pub(crate) struct History(Vec<PastChange>);
 impl History {
     /// Whether one more is allowed, where a day lasts `day_ms`.
     pub(crate) fn allows(&self, kind: RareChange, now_ms: u64, day_ms: u64) -> bool {
+        self.left(kind, now_ms, day_ms) > 0
+    }
+
+    /// How many more are allowed now.
+    pub(crate) fn left(&self, kind: RareChange, now_ms: u64, day_ms: u64) -> usize {
         let recent = |past: &&PastChange| past.kind == kind && now_ms.saturating_sub(past.at_ms) < day_ms;
-        self.0.iter().filter(recent).count() < kind.per_day_max()
+        kind.per_day_max().saturating_sub(self.0.iter().filter(recent).count())
     }
 
     /// Notes a change, and forgets those that count no longer: of each kind there are never more than are allowed.
@@ -73,6 +78,7 @@ mod tests {
         let mut history = History::default();
         for i in 0..10 {
             assert!(history.allows(RareChange::Resize, i, DAY_MS), "{i}");
+            assert_eq!(history.left(RareChange::Resize, i, DAY_MS), 10 - i as usize);
             history.note(RareChange::Resize, i);
         }
         assert!(!history.allows(RareChange::Resize, DAY_MS - 1, DAY_MS));

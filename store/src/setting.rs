@@ -315,6 +315,22 @@ impl Store {
         Ok(())
     }
 
+    /// How many more times the count of a stream's shards may be changed within the rolling day; `None` where these are not
+    /// counted.
+    ///
+    /// # Errors
+    /// When there is no such stream.
+    pub async fn resizes_left(&self, name: &str) -> Result<Option<u32>, StreamError> {
+        let catalog = self.inner.catalog.lock().await;
+        let stream = self.stream_or(name)?;
+        if !self.inner.limits_hold(&stream.view()) {
+            return Ok(None);
+        }
+        let (now_ms, day_ms) = (self.inner.config.env.now_ms(), self.inner.day_ms());
+        let record = catalog.streams.iter().find(|record| record.id == stream.id);
+        Ok(record.map(|record| record.history.left(RareChange::Resize, now_ms, day_ms) as u32))
+    }
+
     /// Whether a change that is counted over a day may be made now.
     pub(crate) fn allows(&self, catalog: &Catalog, stream: &Stream, change: RareChange) -> bool {
         let now_ms = self.inner.config.env.now_ms();

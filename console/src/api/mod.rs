@@ -8,6 +8,7 @@ mod people;
 mod results;
 mod routes;
 mod scaling;
+mod sizes;
 mod snapshots;
 mod stacks;
 mod streams;

@@ -5,7 +5,7 @@ use super::CONTROL_BYTES_MAX;
 use super::stacks::STACK_BYTES_MAX;
 use super::{
     SCRIPT_BYTES_MAX, Shared, alarms, applications, changes, controls, health, live_ticks, metrics, people, pipeline,
-    results, scaling, snapshots, stacks, streams, timeline,
+    results, scaling, sizes, snapshots, stacks, streams, timeline,
 };
 use crate::assets;
 use axum::extract::DefaultBodyLimit;
@@ -94,6 +94,8 @@ pub(super) fn all() -> Vec<Route> {
         order("/api/alarms/actions", Control, alarms::set_actions),
         question("/api/scaling", Look, scaling::look),
         order("/api/scaling/mode", Control, scaling::set_mode),
+        question("/api/sizes", Look, sizes::look),
+        order("/api/sizes/policy", Control, sizes::set_policy),
         question("/api/timeline", Look, timeline::look),
         // A plan says what is there, and checks scripts: nobody but who may change something needs it.
         large("/api/stack/plan", Control, STACK_BYTES_MAX, stacks::plan),

@@ -43,6 +43,36 @@ pub(super) fn hold(seen: &Observation, policy: &Policy, wish: Wish) -> Verdict {
     Verdict { steps, refusal: wish.refusal, account: Some(account) }
 }
 
+/// What brings a size within the policy's bounds that is outside of them; nothing where it is within.
+pub(super) fn broken(seen: &Observation, policy: &Policy) -> Wish {
+    let bounds = &policy.bounds;
+    let application = seen.application.as_ref().filter(|application| !application.changing);
+    let stream = seen.stream.as_ref().filter(|stream| !stream.changing);
+    let size = application.and_then(|application| {
+        let most = bounds.parallelism_max.min(bounds.kpus_max.saturating_mul(application.per_kpu.max(1)));
+        let within = application.parallelism.clamp(bounds.parallelism_min.min(most), most);
+        (within != application.parallelism).then_some((within, application.per_kpu))
+    });
+    let shards = stream.and_then(|stream| {
+        let within = stream.open_shards().clamp(bounds.shards_min, bounds.shards_max);
+        (within != stream.open_shards()).then_some(within)
+    });
+    if size.is_none() && shards.is_none() {
+        return Wish::default();
+    }
+    Wish {
+        reason: "the size is outside the bounds of its policy".to_owned(),
+        formula: format!(
+            "parallelism {} to {}, shards {} to {}",
+            bounds.parallelism_min, bounds.parallelism_max, bounds.shards_min, bounds.shards_max,
+        ),
+        otherwise: "the size stays outside its bounds".to_owned(),
+        size,
+        shards,
+        ..Wish::default()
+    }
+}
+
 struct Held<'a> {
     seen: &'a Observation,
     bounds: &'a Bounds,

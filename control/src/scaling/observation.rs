@@ -148,7 +148,7 @@ pub struct ApplicationSeen {
 /// One second of the sinks of an application.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct SinkSeen {
-    /// How long a write takes, in milliseconds.
+    /// How long it takes to write a thousand rows, in milliseconds.
     pub latency_ms: f64,
     /// Part of the time that subtasks wait for a sink, 0–1.
     pub waited: f64,

@@ -3,11 +3,13 @@
 mod app;
 mod apply;
 mod audit;
+mod calibrate;
 mod client;
 mod console;
 mod credentials;
 mod demo;
 mod replay;
+mod scaling;
 mod serve;
 mod sql;
 mod stream;
@@ -22,6 +24,8 @@ use store::kinesis::client::ClientError;
 use tracing_subscriber::EnvFilter;
 
 pub(crate) use app::args::{AppArgs, ConsoleArgs};
+pub(crate) use calibrate::args::CalibrateArgs;
+pub(crate) use scaling::args::ScalingArgs;
 pub(crate) use stream::args::StreamArgs;
 
 /// Threads that answer requests; computation and disks have threads of their own.
@@ -60,6 +64,8 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Apply(args) => runtime()?.block_on(apply::run(&args)),
         Command::Audit(args) => audit::run(args),
         Command::Credentials(args) => credentials::run(args, &model::Env::system()),
+        Command::Calibrate(args) => calibrate::run(args),
+        Command::Scaling(args) => scaling::run(args),
         Command::Sql(args) => sql::run(&args),
         Command::Demo(args) => platform_runtime()?.block_on(demo::run(args)),
         Command::Serve(args) => platform_runtime()?.block_on(serve::run(&args)),

@@ -1,7 +1,7 @@
 //! The console's platform: every question and control handed to the stage that it concerns.
 
 use super::stacks::{self, Extent, StackFailure, Step};
-use super::{Parts, managing};
+use super::{Parts, Scaling, managing};
 use crate::audit::{AuditLog, Entry};
 use crate::replaying::{Replaying, ReplayingError};
 use crate::stack::StackFiles;
@@ -11,7 +11,7 @@ use console::views::{
     OperationLine, Pipeline, ReadFrom, RefusedOperator, ShardChange, ShardKeys, Snapshot, StackRequest, StackStep,
     StreamHistory, StreamLine, StreamView, TimeRange, Totals,
 };
-use console::{Failure, Platform};
+use console::{Failure, Platform, views};
 use model::{Classified, Kind, Sample};
 use std::sync::Arc;
 
@@ -22,13 +22,14 @@ fn control_failure(error: &control::ControlError) -> Failure {
 /// A platform as the console sees it.
 pub(crate) struct ConsolePlatform {
     parts: Arc<Parts>,
+    scaling: Arc<Scaling>,
     audit: Arc<AuditLog>,
 }
 
 impl ConsolePlatform {
     /// The platform made of `parts`, whose control actions `audit` keeps.
-    pub(crate) fn new(parts: Arc<Parts>, audit: Arc<AuditLog>) -> Self {
-        Self { parts, audit }
+    pub(crate) fn new(parts: Arc<Parts>, scaling: Arc<Scaling>, audit: Arc<AuditLog>) -> Self {
+        Self { parts, scaling, audit }
     }
 
     /// The application that is meant, by its name: without one the one that is shown.
@@ -154,6 +155,14 @@ impl Platform for ConsolePlatform {
         self.parts.runtime().block_on(change).map(|_| ()).map_err(|e| Failure::new(e.kind(), e.to_string()))
     }
 
+    fn scaling(&self, seconds: u64) -> Result<views::Scaling, Failure> {
+        self.scaling.past(&self.parts, seconds)
+    }
+
+    fn set_scaling_mode(&self, subject: &str, mode: views::ScalingMode) -> Result<(), Failure> {
+        self.scaling.set_mode(&self.parts, subject, mode)
+    }
+
     fn plan_stack(&self, stack: &StackRequest) -> Result<Vec<StackStep>, Failure> {
         let files = stack_files(stack)?;
         let steps = stacks::plan(&self.parts, &files, Extent::All).map_err(|error| stack_failure(&error))?;
@@ -176,6 +185,14 @@ impl Platform for ConsolePlatform {
     fn application(&self, application: Option<&str>) -> Result<ApplicationLine, Failure> {
         let view = self.parts.applications().view(&self.named(application)).map_err(|e| control_failure(&e))?;
         Ok(super::applications::line(&view))
+    }
+
+    fn sizes(&self) -> Result<serde_json::Value, Failure> {
+        self.scaling.shown()
+    }
+
+    fn set_scaling_policy(&self, subject: &str, policy: Option<serde_json::Value>) -> Result<(), Failure> {
+        self.scaling.set_policy(subject, policy)
     }
 
     fn applications(&self) -> Vec<ApplicationLine> {

@@ -39,8 +39,8 @@ impl Usl {
     }
 
     pub(super) fn problem(&self) -> Option<&'static str> {
-        let wrong = !(self.c > 0.0 && self.c.is_finite()) || !(self.sigma >= 0.0 && self.kappa >= 0.0);
-        wrong.then_some("the law of capacity needs c above 0, and sigma and kappa of 0 or more")
+        let right = self.c > 0.0 && self.c.is_finite() && self.sigma >= 0.0 && self.kappa >= 0.0;
+        (!right).then_some("the law of capacity needs c above 0, and sigma and kappa of 0 or more")
     }
 }
 
@@ -125,6 +125,8 @@ impl Capacity {
     pub(super) fn start(&mut self, law: Option<Usl>) {
         if let Some(law) = law.filter(|_| self.unit == 0.0) {
             self.unit = law.c;
+            // What was measured on purpose is not outdone by hints; full seconds are.
+            self.hints_off = true;
             let spread = [CALIBRATED_SPREAD, (law.sigma * 0.3).max(0.002), (law.kappa * 0.3).max(0.000_005)];
             self.prior = ([1.0, law.sigma, law.kappa], spread);
         }
@@ -194,9 +196,8 @@ impl Capacity {
         let (prior, spread) = self.prior;
         let (mut precision, mut weighted) = (Matrix::default(), Vector::default());
         for row in 0..3 {
-            for column in 0..3 {
-                precision[row][column] = self.measured.precision[row][column] + self.hints.precision[row][column];
-            }
+            let (measured, hints) = (self.measured.precision[row], self.hints.precision[row]);
+            precision[row] = std::array::from_fn(|column| measured[column] + hints[column]);
             let own = spread[row].powi(-2);
             precision[row][row] += own;
             weighted[row] = self.measured.weighted[row] + self.hints.weighted[row] + own * prior[row];
@@ -279,6 +280,8 @@ mod tests {
         let law = Usl { c: 500.0, sigma: 0.05, kappa: 0.001 };
         let mut capacity = Capacity::default();
         capacity.start(Some(law));
+        assert!((capacity.at(16).unwrap().0 / law.at(16) - 1.0).abs() < 0.01);
+        (0..200).for_each(|_| capacity.hinted(4, 9_000.0));
         assert!((capacity.at(16).unwrap().0 / law.at(16) - 1.0).abs() < 0.01);
         (0..200).for_each(|_| capacity.measured(4, 1_000.0));
         assert!((capacity.at(4).unwrap().0 / 1_000.0 - 1.0).abs() < 0.02);

@@ -14,7 +14,7 @@ const TROUBLE_MS: u64 = 10 * 60 * 1_000;
 const FORGOTTEN_MS: u64 = 60 * 1_000;
 /// How long a step that did not gain holds further ones back: twice as long each time, until one gains.
 const NO_GAIN_MS: (u64, u64) = (10 * 60 * 1_000, 24 * 60 * 60 * 1_000);
-/// A sink is slow when subtasks wait for it so much of their time, and a write takes so long or so much longer than usual.
+/// A sink is slow when subtasks wait for it so much of their time, and a thousand rows take so long or so much longer than usual.
 const SINK_WAITED: f64 = 0.5;
 const SINK_LATENCY_MS: f64 = 250.0;
 const SINK_SLOWER: f64 = 3.0;
@@ -112,8 +112,8 @@ impl Look<'_> {
         let usual_ms = troubles.usual_latency_ms.unwrap_or(SINK_LATENCY_MS);
         if seen.sink.waited >= SINK_WAITED && seen.sink.latency_ms > SINK_LATENCY_MS.min(usual_ms * SINK_SLOWER) {
             let text = format!(
-                "subtasks wait {:.0} % of their time for a sink whose writes take {:.0} ms (usually {usual_ms:.0} ms); \
-                 make the sink faster",
+                "subtasks wait {:.0} % of their time for a sink that takes {:.0} ms to write a thousand \
+                 rows (usually {usual_ms:.0} ms); make the sink faster",
                 seen.sink.waited * 100.0,
                 seen.sink.latency_ms,
             );

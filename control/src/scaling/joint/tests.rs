@@ -194,6 +194,22 @@ fn bounds_hold_whatever_is_wanted() {
 }
 
 #[test]
+fn a_size_outside_the_bounds_is_brought_within_them() {
+    let bounds = Bounds { parallelism_min: 3, parallelism_max: 6, shards_min: 4, ..Bounds::default() };
+    let seen = |parallelism| Observation {
+        stream: Some(stream(&[(10.0, 0.0); 3])),
+        application: Some(application(parallelism, 10.0, 0.0)),
+        ..Observation::default()
+    };
+    for (parallelism, wanted) in [(1, 3), (9, 6)] {
+        let (_, verdict) = first(&policy(bounds.clone()), 1, |_| seen(parallelism)).unwrap();
+        assert_eq!(verdict.steps, [Step::Shards(4), Step::Scale { parallelism: wanted, per_kpu: 1 }]);
+    }
+    let (verdict, _) = decide(&of_application(application(5, 10.0, 0.0)), &policy(bounds), Memory::default());
+    assert_eq!(verdict.steps, []);
+}
+
+#[test]
 fn memory_is_a_need_of_its_own() {
     let heavy = ApplicationSeen { state_bytes: 9.0e9, ..application(1, 100.0, 0.0) };
     let (_, verdict) = first(&policy(Bounds::default()), 10, |_| of_application(heavy.clone())).unwrap();

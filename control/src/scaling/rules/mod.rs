@@ -16,6 +16,6 @@ pub use operator::OperatorRule;
 pub(super) use operator::{OperatorMemory, operator};
 pub(super) use shards::{UtilityMemory, by_utility};
 pub use steps::{Adjustment, AdjustmentKind, Aggregation, StepRule, adjusted};
-pub(super) use steps::{StepsMemory, by_steps};
+pub(super) use steps::{StepsMemory, by_steps, held_back};
 pub use tracking::TrackingRule;
 pub(super) use tracking::{TrackingMemory, track};

@@ -148,7 +148,7 @@ pub(in crate::scaling) fn by_steps(rule: &StepRule, seen: &Observation, memory: 
     let Some(wanted) = adjusted(capacity, beyond, rule.kind, &rule.steps, rule.magnitude_min) else {
         return Wish::default();
     };
-    let wanted = held_back(rule, capacity, wanted, seen.now_ms, memory);
+    let wanted = held_back(rule.cooldown_s, capacity, wanted, seen.now_ms, memory.last);
     if wanted == capacity {
         return Wish::default();
     }
@@ -163,9 +163,15 @@ pub(in crate::scaling) fn by_steps(rule: &StepRule, seen: &Observation, memory: 
 }
 
 /// During a cooldown a larger step out takes what it has more than the last one; a step in waits.
-fn held_back(rule: &StepRule, capacity: u32, wanted: u32, now_ms: u64, memory: &StepsMemory) -> u32 {
-    let Some((at_ms, by)) = memory.last else { return wanted };
-    if now_ms.saturating_sub(at_ms) >= u64::from(rule.cooldown_s) * 1_000 {
+pub(in crate::scaling) fn held_back(
+    cooldown_s: u32,
+    capacity: u32,
+    wanted: u32,
+    now_ms: u64,
+    last: Option<(u64, i64)>,
+) -> u32 {
+    let Some((at_ms, by)) = last else { return wanted };
+    if now_ms.saturating_sub(at_ms) >= u64::from(cooldown_s) * 1_000 {
         return wanted;
     }
     let change = i64::from(wanted) - i64::from(capacity);

@@ -180,7 +180,7 @@ fn taxi(second: usize) -> f64 {
 
 fn flash(second: usize) -> f64 {
     let since = second as f64 - HOUR_S as f64 / 2.0;
-    if since < 0.0 || since > 630.0 {
+    if !(0.0..=630.0).contains(&since) {
         1.0
     } else if since < 10.0 {
         1.0 + 0.9 * since

@@ -1,0 +1,145 @@
+//! The autoscaler at work: what is decided is kept before it is done, and what became of it afterwards.
+#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
+
+use control::Database;
+use control::scaling::{
+    ApplicationSeen, Autoscaler, Bounds, DecisionState, KeptPolicy, Observation, Policy, Seen, Step, Steps, Subject,
+};
+use control::timeline::Timeline;
+use model::{Env, ManualClock};
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+/// Takes steps, or refuses them, once it is let.
+#[derive(Default)]
+struct Hand {
+    open: Mutex<bool>,
+    changed: Condvar,
+    refusal: Option<String>,
+}
+
+impl Hand {
+    fn let_go(&self) {
+        *self.open.lock().unwrap() = true;
+        self.changed.notify_all();
+    }
+}
+
+impl Steps for Hand {
+    fn take(&self, _: &Subject, _: Option<&str>, _: &Step, _: &str) -> Result<(), String> {
+        let open = self.open.lock().unwrap();
+        drop(self.changed.wait_while(open, |open| !*open).unwrap());
+        self.refusal.clone().map_or(Ok(()), Err)
+    }
+}
+
+struct World {
+    scaler: Arc<Autoscaler>,
+    timeline: Timeline,
+    hand: Arc<Hand>,
+    clock: Arc<ManualClock>,
+}
+
+fn open(dir: &Path, refusal: Option<&str>) -> World {
+    let (env, clock) = Env::manual(1_000_000, 1);
+    let database = Arc::new(Database::open(&dir.join("control.db")).unwrap());
+    let timeline = Timeline::open(database.clone()).unwrap();
+    let hand = Arc::new(Hand { refusal: refusal.map(str::to_owned), ..Hand::default() });
+    let scaler = Autoscaler::open(database, timeline.clone(), env, hand.clone()).unwrap();
+    World { scaler, timeline, hand, clock }
+}
+
+impl World {
+    /// One second of an application that is below the least parallelism of its policy.
+    fn look(&self, parallelism: u32) {
+        self.clock.advance_ms(1_000);
+        let application = ApplicationSeen { parallelism, per_kpu: 1, ..ApplicationSeen::default() };
+        let now_ms = model::Clock::now_ms(self.clock.as_ref());
+        let observation = Observation { now_ms, stream: None, application: Some(application) };
+        self.scaler.look(vec![Seen { subject: taxi(), stream: None, observation, by_default: false }]).unwrap();
+    }
+
+    fn policy(&self, dry_run: bool) {
+        let bounds = Bounds { parallelism_min: 3, ..Bounds::default() };
+        let policy = Policy { bounds, dry_run, ..Policy::default() };
+        self.scaler.put_policy(KeptPolicy { id: taxi().to_string(), subject: taxi(), policy }).unwrap();
+    }
+
+    fn states(&self) -> Vec<DecisionState> {
+        self.scaler.decisions(None, 10).unwrap().iter().map(|decision| decision.state).collect()
+    }
+
+    fn wait_for(&self, state: DecisionState) {
+        for _ in 0..500 {
+            if self.states().first() == Some(&state) {
+                return;
+            }
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+        panic!("{:?} never became {state:?}", self.states());
+    }
+}
+
+fn taxi() -> Subject {
+    Subject::Application("taxi".to_owned())
+}
+
+#[test]
+fn a_decision_is_kept_before_it_is_done_and_no_second_one_is_made_meanwhile() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open(dir.path(), None);
+    world.policy(false);
+    (0..3).for_each(|_| world.look(1));
+    assert_eq!(world.states(), [DecisionState::Acting], "kept, and not done yet");
+    world.hand.let_go();
+    world.wait_for(DecisionState::Done);
+    world.clock.advance_ms(40_000);
+    world.look(3);
+    let decision = world.scaler.decisions(Some(&taxi()), 1).unwrap().remove(0);
+    assert_eq!(decision.steps, [Step::Scale { parallelism: 3, per_kpu: 1 }]);
+    assert_eq!(decision.outcome.unwrap()["application"]["parallelism"], 3, "measured afterwards");
+    let told = world.timeline.between(0, u64::MAX, 10).unwrap();
+    assert!(told[0].kind == "scaling" && told[0].text.starts_with("scaled to parallelism 3"), "{told:?}");
+}
+
+#[test]
+fn a_step_that_is_not_taken_is_told_and_not_tried_again_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open(dir.path(), Some("the runner refuses"));
+    world.policy(false);
+    world.hand.let_go();
+    world.look(1);
+    world.wait_for(DecisionState::Failed);
+    (0..20).for_each(|_| world.look(1));
+    let decisions = world.scaler.decisions(None, 10).unwrap();
+    assert_eq!((decisions.len(), decisions[0].error.as_deref()), (1, Some("the runner refuses")));
+    (0..15).for_each(|_| world.look(1));
+    assert_eq!(world.states().len(), 2, "half a minute later it is");
+}
+
+#[test]
+fn a_dry_run_tells_once_and_does_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open(dir.path(), Some("nothing may be done"));
+    world.policy(true);
+    world.hand.let_go();
+    (0..5).for_each(|_| world.look(1));
+    assert_eq!(world.states(), [DecisionState::DryRun]);
+    world.look(2);
+    assert_eq!(world.states().len(), 1, "it is the same size that is wanted");
+}
+
+#[test]
+fn decisions_and_policies_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let world = open(dir.path(), None);
+        world.policy(true);
+        world.look(1);
+        assert_eq!(world.states().len(), 1);
+    }
+    let again = open(dir.path(), None);
+    assert_eq!((again.states().len(), again.scaler.policies().len()), (1, 1));
+    assert!(again.scaler.remove_policy("application/none").unwrap_err().to_string().contains("no scaling policy"));
+}

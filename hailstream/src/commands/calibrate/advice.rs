@@ -1,0 +1,170 @@
+//! From what was measured to sizes, prices and words.
+
+use super::measure::Point;
+use control::scaling::{Capacity, Prices, Usl};
+use model::limits::{KPUS_MAX, SHARD_WRITE_BYTES_PER_S, SHARD_WRITE_RECORDS_PER_S};
+use serde::Serialize;
+
+/// The part of what a size can do that a rate shall take.
+const HEADROOM: f64 = 0.85;
+/// State that a KPU has room for.
+const KPU_STATE_BYTES: f64 = 0.8 * 4.0 * 1024.0 * 1024.0 * 1024.0;
+/// Threads that computed for so much of their time are why it is not faster.
+const BUSY: f64 = 0.8;
+/// Subtasks of which the busiest has so many times its share are uneven.
+const UNEVEN: f64 = 1.3;
+
+/// What is known after measuring.
+pub(super) struct Known {
+    pub(super) points: Vec<Point>,
+    /// Subtasks that share a KPU in what is recommended.
+    pub(super) per_kpu: u32,
+    pub(super) capacity: Capacity,
+    pub(super) measured_kpus: u32,
+    pub(super) record_bytes: f64,
+    pub(super) sample_rows: u64,
+    /// The largest part of the saturated rate at which records were read in time.
+    pub(super) sustainable: f64,
+    pub(super) prices: Prices,
+}
+
+/// The size for one rate.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Advice {
+    pub(super) rate: f64,
+    pub(super) shards: u32,
+    pub(super) parallelism: u32,
+    pub(super) per_kpu: u32,
+    pub(super) kpus: u32,
+    /// What the size can do, most likely and with confidence.
+    pub(super) likely: f64,
+    pub(super) sure: f64,
+    /// The part of what it surely can do that is left.
+    pub(super) headroom: f64,
+    /// Whether so many KPUs were measured on this machine.
+    pub(super) measured: bool,
+    pub(super) state_mb: f64,
+    pub(super) disk_gb_per_day: f64,
+    pub(super) usd_per_hour_here: f64,
+    pub(super) usd_per_hour_aws: f64,
+}
+
+impl Known {
+    /// From points to the law, by the parallelism per KPU that did best on the most KPUs.
+    pub(super) fn new(points: Vec<Point>, prices: Prices) -> Self {
+        let measured_kpus = points.iter().map(|point| point.kpus).max().unwrap_or(1);
+        let most = points.iter().filter(|point| point.kpus == measured_kpus);
+        // One subtask more on a thread is worth it only where it is clearly faster.
+        let better = |a: &&Point, b: &&Point| {
+            (a.rate() - 0.03 * a.rate() * f64::from(a.per_kpu))
+                .total_cmp(&(b.rate() - 0.03 * b.rate() * f64::from(b.per_kpu)))
+        };
+        let per_kpu = most.max_by(better).map_or(1, |point| point.per_kpu);
+        let mut capacity = Capacity::default();
+        for point in points.iter().filter(|point| point.per_kpu == per_kpu) {
+            point.rates.iter().for_each(|rate| capacity.measured(point.kpus, *rate));
+        }
+        Self { points, per_kpu, capacity, measured_kpus, record_bytes: 0.0, sample_rows: 0, sustainable: 1.0, prices }
+    }
+
+    pub(super) fn law(&self) -> Option<Usl> {
+        self.capacity.law()
+    }
+
+    /// What so many KPUs can do for long: most likely, and with confidence.
+    pub(super) fn rate_of(&self, kpus: u32) -> (f64, f64) {
+        let (likely, sure) = self.capacity.at(kpus).unwrap_or((0.0, 0.0));
+        (likely * self.sustainable, sure * self.sustainable)
+    }
+
+    /// Shards that take a rate: by records and by bytes, whichever needs more.
+    pub(super) fn shards(&self, rate: f64) -> u32 {
+        let by_records = rate / SHARD_WRITE_RECORDS_PER_S as f64;
+        let by_bytes = rate * self.record_bytes / SHARD_WRITE_BYTES_PER_S as f64;
+        by_records.max(by_bytes).ceil().max(1.0) as u32
+    }
+
+    /// The size for a rate; `None` where the quota of KPUs is too few.
+    pub(super) fn advice(&self, rate: f64) -> Option<Advice> {
+        let state_bytes = self.points.iter().map(|point| point.state_bytes).max().unwrap_or(0) as f64;
+        let for_state = (state_bytes / KPU_STATE_BYTES).ceil().max(1.0) as u32;
+        let fits = |kpus: &u32| self.rate_of(*kpus).1 >= rate / HEADROOM && *kpus >= for_state;
+        let kpus = (1..=KPUS_MAX).find(fits)?;
+        let (likely, sure) = self.rate_of(kpus);
+        let shards = self.shards(rate);
+        let puts = self.prices.puts_per_hour(rate, self.record_bytes);
+        Some(Advice {
+            rate,
+            shards,
+            parallelism: kpus * self.per_kpu,
+            per_kpu: self.per_kpu,
+            kpus,
+            likely,
+            sure,
+            headroom: 1.0 - rate / sure,
+            measured: kpus <= self.measured_kpus,
+            state_mb: state_bytes / 1e6,
+            disk_gb_per_day: rate * (self.record_bytes + 32.0) * 86_400.0 / 1e9,
+            usd_per_hour_here: f64::from(kpus) * self.prices.core_hour_here,
+            usd_per_hour_aws: self.prices.size_per_hour(shards, kpus) + puts,
+        })
+    }
+
+    /// What so many shards do at a rate, in words.
+    pub(super) fn shards_told(&self, shards: u32, rate: f64) -> String {
+        let each = (SHARD_WRITE_RECORDS_PER_S as f64).min(SHARD_WRITE_BYTES_PER_S as f64 / self.record_bytes.max(1.0));
+        let taken = each * f64::from(shards);
+        let part = 100.0 * rate / taken;
+        if taken < rate {
+            let late = 60.0 * (1.0 - taken / rate);
+            format!(
+                "{shards} shards take {taken:.0} records a second of {rate:.0}: a replay falls behind by {late:.0} s each minute"
+            )
+        } else {
+            format!("{shards} shards take {taken:.0} records a second: {rate:.0} are {part:.0} % of that")
+        }
+    }
+
+    /// What keeps it from being faster.
+    pub(super) fn bottleneck(&self) -> String {
+        let Some(point) =
+            self.points.iter().filter(|point| point.per_kpu == self.per_kpu).max_by_key(|point| point.kpus)
+        else {
+            return "nothing was measured".to_owned();
+        };
+        let (operator, part, uneven) = &point.heaviest;
+        if point.busy >= BUSY {
+            return format!(
+                "processor: threads compute {:.0} % of the time, {:.0} % of it in {operator}",
+                100.0 * point.busy,
+                100.0 * part
+            );
+        }
+        if *uneven > UNEVEN && point.parallelism > 1 {
+            return format!("skew: the busiest subtask of {operator} does {uneven:.1} times its share; spread its key");
+        }
+        if !point.lookups.is_empty() {
+            return "lookups: threads wait for answers; raise their capacity".to_owned();
+        }
+        format!(
+            "threads compute {:.0} % of the time only: memory, the machine's other work, or too small a sample",
+            100.0 * point.busy
+        )
+    }
+
+    /// What lookups need in flight at a rate, for each subtask.
+    pub(super) fn lookups_told(&self, rate: f64, parallelism: u32) -> Vec<String> {
+        let Some(point) = self.points.last() else { return Vec::new() };
+        let told = |need: &super::measure::LookupNeed| {
+            let in_flight = rate * need.per_record * need.latency_ms / 1_000.0 / f64::from(parallelism.max(1));
+            format!(
+                "lookup {}: {:.0} requests a second of {:.1} ms each (mean) need a capacity of {} for each subtask",
+                need.table,
+                rate * need.per_record,
+                need.latency_ms,
+                in_flight.ceil().max(1.0),
+            )
+        };
+        point.lookups.iter().map(told).collect()
+    }
+}

@@ -1,0 +1,348 @@
+//! Scaling at work: what the stages tell of one second, handed to the autoscaler, and its steps taken by store and engine.
+
+use super::application_rates::{ApplicationRates, OperatorRates};
+use super::connectors::stream_of;
+use super::observe::{Rates, StreamRates};
+use super::runner::{DescribedTables, plan_of};
+use super::{Parts, waiting::Waiting};
+use console::Failure;
+use control::aws::AutoScaling;
+use control::scaling::{
+    ApplicationSeen, Autoscaler, KeptPolicy, Observation, Policies, Policy, PolicyError, Seen, ShardSeen, SinkSeen,
+    Step, Steps, StreamSeen, Subject,
+};
+use control::timeline::Timeline;
+use control::{ApplicationView, Database, DatabaseError, RunMetrics, ScaledBy, Status};
+use engine::plan::NodeKind;
+use model::{HashKeyRange, Kind, ShardIndex};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use store::{ShardState, StreamDescription, StreamStatus};
+
+/// Most decisions that are shown.
+const DECISIONS_SHOWN: u32 = 100;
+/// The heaviest key of a full shard is looked for every so many milliseconds.
+const KEY_LOOK_MS: u64 = 5_000;
+/// A shard is full enough to be looked into from this part of its limits on.
+const FULL: f64 = 0.9;
+/// One subtask is hot when it computes for so much of its time.
+const HOT_BUSY: f64 = 0.9;
+
+/// The autoscaler of a platform, and what is remembered between two seconds to see for it.
+pub(crate) struct Scaling {
+    parts: Arc<Parts>,
+    scaler: Arc<Autoscaler>,
+    policies: Arc<Policies>,
+    service: Arc<AutoScaling>,
+    eyes: Mutex<Eyes>,
+}
+
+#[derive(Default)]
+struct Eyes {
+    /// Up to when schedules were looked at, in milliseconds since the Unix epoch.
+    scheduled_ms: u64,
+    /// The stream that each application's script reads, by application and script.
+    sources: BTreeMap<String, (String, Option<String>)>,
+    waiting: BTreeMap<String, Waiting>,
+    /// When the keys of a shard were looked at, and the part that the heaviest has.
+    keys: BTreeMap<(String, u32), (u64, Option<f64>)>,
+}
+
+impl Scaling {
+    /// The policies and decisions of this database, for these stages.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(crate) fn open(parts: Arc<Parts>, database: Arc<Database>, timeline: Timeline) -> Result<Self, DatabaseError> {
+        let steps = Arc::new(PlatformSteps { parts: parts.clone() });
+        let env = parts.env().clone();
+        let scaler = Autoscaler::open(database.clone(), timeline, env.clone(), steps)?;
+        let policies = Arc::new(Policies::new(scaler.clone(), env.clone()));
+        let service = Arc::new(AutoScaling::open(database, scaler.clone(), policies.clone(), env.clone())?);
+        let eyes = Mutex::new(Eyes { scheduled_ms: env.now_ms(), ..Eyes::default() });
+        Ok(Self { parts, scaler, policies, service, eyes })
+    }
+
+    /// What the console shows.
+    pub(super) fn shown(&self) -> Result<Value, Failure> {
+        let decisions = self.scaler.decisions(None, DECISIONS_SHOWN).map_err(|error| Failure::from_error(&error))?;
+        let policy = |kept: KeptPolicy| json!({ "id": kept.id, "subject": kept.subject, "policy": kept.policy });
+        let subject = |seen: Seen| json!({ "subject": seen.subject, "stream": seen.stream, "seen": seen.observation });
+        Ok(json!({
+            "decisions": decisions,
+            "policies": self.scaler.policies().into_iter().map(policy).collect::<Vec<_>>(),
+            "subjects": self.scaler.seen().into_iter().map(subject).collect::<Vec<_>>(),
+        }))
+    }
+
+    /// Gives a subject a policy of its own, or takes it away.
+    pub(super) fn set_policy(&self, subject: &str, policy: Option<Value>) -> Result<(), Failure> {
+        let wrong = || format!("{subject:?} is neither application/NAME nor stream/NAME");
+        let known = Subject::read(subject).ok_or_else(|| Failure::new(Kind::Invalid, wrong()))?;
+        let id = known.to_string();
+        let done = match policy {
+            None => self.scaler.remove_policy(&id),
+            Some(document) => Policy::read(&document.to_string())
+                .map_err(PolicyError::from)
+                .and_then(|policy| self.scaler.put_policy(KeptPolicy { id, subject: known, policy })),
+        };
+        done.map_err(|error| Failure::from_error(&error))
+    }
+
+    /// What decides.
+    pub(super) fn scaler(&self) -> &Arc<Autoscaler> {
+        &self.scaler
+    }
+
+    /// The step policies that alarms fire.
+    #[allow(dead_code, reason = "the seam for alarms")]
+    pub(crate) fn policies(&self) -> &Arc<Policies> {
+        &self.policies
+    }
+
+    /// The service on the AWS door.
+    pub(crate) fn service(&self) -> Arc<AutoScaling> {
+        self.service.clone()
+    }
+
+    /// Lets policies decide about the last second. Called once a second, after the readings were taken.
+    pub(crate) fn look(&self) -> Result<(), DatabaseError> {
+        let rates = self.parts.rates();
+        let views = self.parts.applications().views();
+        let mut eyes = self.eyes.lock();
+        eyes.forget(&views, &rates);
+        let mut second: Vec<Seen> = Vec::new();
+        for view in &views {
+            let stream = eyes.source(view);
+            second.push(self.application(view, stream, &rates, &mut eyes));
+        }
+        for (name, own) in &rates.streams {
+            let observation =
+                Observation { now_ms: self.now_ms(), stream: self.stream(name, own, &mut eyes), application: None };
+            second.push(Seen {
+                subject: Subject::Stream(name.clone()),
+                stream: Some(name.clone()),
+                observation,
+                by_default: false,
+            });
+        }
+        let since_ms = std::mem::replace(&mut eyes.scheduled_ms, self.now_ms());
+        drop(eyes);
+        self.scaler.look(second)?;
+        self.service.do_scheduled(since_ms)
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.parts.env().now_ms()
+    }
+
+    fn application(&self, view: &ApplicationView, stream: Option<String>, rates: &Rates, eyes: &mut Eyes) -> Seen {
+        let name = &view.spec.name;
+        let none = ApplicationRates::default();
+        let own = rates.applications.get(name).unwrap_or(&none);
+        let of_stream = stream.as_ref().and_then(|stream| rates.streams.get(stream).map(|rates| (stream, rates)));
+        let metrics = view.metrics.clone().unwrap_or_default();
+        let arrived = of_stream.map_or(own.records_in, |(_, rates)| rates.total.records);
+        let waiting = eyes.waiting.entry(name.clone()).or_default();
+        let backlog = waiting.pass(arrived, own.records_in, metrics.millis_behind_latest);
+        let seen = application_seen(view, &metrics, own, backlog);
+        let stream_seen = of_stream.and_then(|(stream, rates)| self.stream(stream, rates, eyes));
+        Seen {
+            subject: Subject::Application(name.clone()),
+            stream,
+            observation: Observation { now_ms: self.now_ms(), stream: stream_seen, application: Some(seen) },
+            by_default: view.auto_scaling(),
+        }
+    }
+
+    fn stream(&self, name: &str, rates: &StreamRates, eyes: &mut Eyes) -> Option<StreamSeen> {
+        // A stream that was deleted since the reading is not scaled.
+        let described = self.parts.store().describe_stream(name).ok()?;
+        let left = self.parts.runtime().block_on(self.parts.store().resizes_left(name)).ok()?;
+        let open = described.shards.iter().filter(|shard| shard.state == ShardState::Open);
+        let mut shards: Vec<ShardSeen> = open.map(|shard| shard_seen(shard.index, rates)).collect();
+        for shard in shards.iter_mut().filter(|shard| shard.throttled > 0.0 && shard.use_of_limits() > FULL) {
+            shard.hot_key_share = self.heaviest(name, shard.number, eyes);
+        }
+        Some(StreamSeen {
+            shards,
+            changing: described.status != StreamStatus::Active,
+            resizes_left: left,
+            read_bytes: rates.total.read_bytes,
+            throttled_reads: rates.total.throttled_reads,
+        })
+    }
+
+    /// The part of a shard's records that its heaviest key has; looked for now and then, since it reads them.
+    fn heaviest(&self, stream: &str, shard: u32, eyes: &mut Eyes) -> Option<f64> {
+        let (now_ms, place) = (self.now_ms(), (stream.to_owned(), shard));
+        if let Some((at_ms, share)) = eyes.keys.get(&place)
+            && now_ms.saturating_sub(*at_ms) < KEY_LOOK_MS
+        {
+            return *share;
+        }
+        let share = match self.parts.shard_keys(stream, shard) {
+            Ok(keys) => keys.keys.first().map(|key| key.share),
+            Err(error) => {
+                tracing::warn!(stream, shard, ?error, "the keys of a full shard cannot be looked at");
+                None
+            }
+        };
+        eyes.keys.insert(place, (now_ms, share));
+        share
+    }
+}
+
+impl Eyes {
+    /// Lets go of what is remembered of applications and streams that are gone.
+    fn forget(&mut self, views: &[ApplicationView], rates: &Rates) {
+        let runs = |name: &String| views.iter().any(|view| view.spec.name == *name);
+        self.sources.retain(|name, _| runs(name));
+        self.waiting.retain(|name, _| runs(name));
+        self.keys.retain(|(stream, shard), _| rates.streams.get(stream).is_some_and(|r| r.shards.contains_key(shard)));
+    }
+
+    /// The stream that an application reads; the first where it reads several.
+    fn source(&mut self, view: &ApplicationView) -> Option<String> {
+        let known = self.sources.get(&view.spec.name).filter(|(script, _)| *script == view.spec.script);
+        if let Some((_, stream)) = known {
+            return stream.clone();
+        }
+        let plan = plan_of(&view.spec, &DescribedTables).ok();
+        let stream = plan.and_then(|plan| {
+            plan.nodes.iter().find_map(|node| match &node.kind {
+                NodeKind::Scan { table, .. } => stream_of(table).ok().map(str::to_owned),
+                _ => None,
+            })
+        });
+        self.sources.insert(view.spec.name.clone(), (view.spec.script.clone(), stream.clone()));
+        stream
+    }
+}
+
+fn shard_seen(index: ShardIndex, rates: &StreamRates) -> ShardSeen {
+    let own = rates.shards.get(&index.0).copied().unwrap_or_default();
+    ShardSeen {
+        number: index.0,
+        records: own.records,
+        bytes: own.bytes,
+        throttled: own.throttled,
+        age_ms: own.read_age_ms.map_or(0.0, |age| age as f64),
+        hot_key_share: None,
+    }
+}
+
+fn application_seen(
+    view: &ApplicationView,
+    metrics: &RunMetrics,
+    rates: &ApplicationRates,
+    backlog: f64,
+) -> ApplicationSeen {
+    let kpus = f64::from(metrics.kpus.max(1));
+    let subtasks = |name: &String| {
+        metrics
+            .operators
+            .iter()
+            .find(|operator| operator.operator == *name)
+            .map_or(1, |operator| operator.subtasks.len())
+    };
+    // Subtasks of one KPU share its thread: what they compute together is what it computes.
+    let computed: f64 = rates.operators.iter().map(|(name, own)| own.busy * subtasks(name) as f64).sum();
+    let cpu = (computed / kpus).min(1.0);
+    let busiest = rates.operators.values().map(|own| own.busy).fold(0.0, f64::max);
+    let sources = metrics.operators.iter().filter(|operator| operator.inputs.is_empty());
+    let held_up = sources.filter_map(|operator| rates.operators.get(&operator.operator));
+    ApplicationSeen {
+        parallelism: if metrics.parallelism > 0 { metrics.parallelism } else { view.spec.parallelism },
+        per_kpu: view.spec.parallelism_per_kpu,
+        changing: view.status != Status::Running,
+        records_in: rates.records_in,
+        backlog,
+        age_ms: metrics.millis_behind_latest.map_or(0.0, |age| age as f64),
+        busy: busiest.max(cpu),
+        backpressured: held_up.map(|own| own.backpressured).fold(0.0, f64::max),
+        cpu,
+        state_bytes: (metrics.state_bytes + metrics.spilled_bytes) as f64,
+        sink: sink_seen(metrics, rates),
+        hot_key_share: rates.operators.iter().filter_map(|(name, own)| skew(own, subtasks(name))).reduce(f64::max),
+        restarts: view.restarts,
+        failed_checkpoints: metrics.checkpoints.failed,
+        completed_checkpoints: metrics.checkpoints.completed,
+        rescale_pause_ms: metrics.rescale_pause_ms,
+    }
+}
+
+/// The part of an operator's work that its busiest subtask does, where that one is at its end and has more than its share.
+fn skew(own: &OperatorRates, subtasks: usize) -> Option<f64> {
+    let all = own.busy * subtasks as f64;
+    let share = own.busy_most / all.max(own.busy_most);
+    (own.busy_most >= HOT_BUSY && subtasks > 1 && share * subtasks as f64 > 1.3).then_some(share)
+}
+
+/// Of the operators that nobody reads from the slowest.
+fn sink_seen(metrics: &RunMetrics, rates: &ApplicationRates) -> SinkSeen {
+    let is_read = |name: &String| metrics.operators.iter().any(|other| other.inputs.contains(name));
+    let mut slowest = SinkSeen::default();
+    for sink in metrics.operators.iter().filter(|operator| !is_read(&operator.operator)) {
+        let Some(own) = rates.operators.get(&sink.operator) else { continue };
+        let feeds = sink.inputs.iter().filter_map(|input| rates.operators.get(input));
+        let waited = feeds.map(|feed| feed.backpressured).fold(0.0, f64::max);
+        if own.records_in > 0.0 && waited >= slowest.waited {
+            let busy_ms = own.busy * 1_000.0 * sink.subtasks.len() as f64;
+            slowest = SinkSeen { latency_ms: busy_ms * 1_000.0 / own.records_in, waited, refused: 0.0 };
+        }
+    }
+    slowest
+}
+
+/// Steps taken by the store and by applications.
+struct PlatformSteps {
+    parts: Arc<Parts>,
+}
+
+impl Steps for PlatformSteps {
+    fn take(&self, subject: &Subject, stream: Option<&str>, step: &Step, reason: &str) -> Result<(), String> {
+        let the_stream = || stream.ok_or_else(|| format!("{subject} reads no stream of this platform"));
+        match step {
+            Step::Shards(target) => self.resize(the_stream()?, *target),
+            Step::Split(shards) => shards.iter().try_for_each(|shard| self.split(the_stream()?, *shard)),
+            Step::Scale { parallelism, per_kpu } => {
+                let by = ScaledBy::Rule(reason.to_owned());
+                let scaled = self.parts.applications().scale(subject.name(), *parallelism, Some(*per_kpu), &by);
+                scaled.map_err(|error| error.to_string())
+            }
+        }
+    }
+}
+
+impl PlatformSteps {
+    fn resize(&self, stream: &str, target: u32) -> Result<(), String> {
+        let store = self.parts.store();
+        let change = async {
+            store.update_shard_count(stream, target).await.map_err(|error| error.to_string())?;
+            store.settled(stream).await.map(drop).map_err(|error| error.to_string())
+        };
+        self.parts.runtime().block_on(change)
+    }
+
+    fn split(&self, stream: &str, shard: u32) -> Result<(), String> {
+        let store = self.parts.store();
+        let described = store.describe_stream(stream).map_err(|error| error.to_string())?;
+        let Some(range) = open_range(&described, shard) else {
+            return Err(format!("stream {stream} has no open shard {shard} any more"));
+        };
+        let middle = range.start() + (range.end() - range.start()) / 2 + 1;
+        let change = async {
+            store.split_shard(stream, ShardIndex(shard), middle).await.map_err(|error| error.to_string())?;
+            store.settled(stream).await.map(drop).map_err(|error| error.to_string())
+        };
+        self.parts.runtime().block_on(change)
+    }
+}
+
+fn open_range(described: &StreamDescription, shard: u32) -> Option<HashKeyRange> {
+    let wanted = described.shards.iter().find(|known| known.index.0 == shard && known.state == ShardState::Open);
+    wanted.map(|known| known.range)
+}
