@@ -2,9 +2,10 @@
 
 use crate::Failure;
 use crate::views::{
-    AirportLine, ApplicationChange, ApplicationDetail, ApplicationLine, ApplicationLog, Cell, CellsRequest, Correction,
-    HourCount, NewApplication, OperationLine, Pipeline, ShardChange, ShardKeys, Snapshot, StreamHistory, StreamLine,
-    StreamView, TimeRange, Totals,
+    AirportLine, AlarmLine, AlarmView, ApplicationChange, ApplicationDetail, ApplicationLine, ApplicationLog,
+    ApplicationView, AuditPage, Cell, CellsRequest, Correction, Happening, HourCount, NewApplication, OperationLine,
+    Pipeline, Scaling, ScalingMode, ShardChange, ShardKeys, Snapshot, StackRequest, StackStep, StreamHistory,
+    StreamLine, StreamView, TimeRange, Totals,
 };
 use model::{Kind, Sample};
 
@@ -56,6 +57,16 @@ pub trait Platform: Send + Sync + 'static {
     /// An application in few words. Here and below it is the one of this name, or without one the one that is shown.
     fn application(&self, application: Option<&str>) -> Result<ApplicationLine, Failure> {
         Err(no_application(application))
+    }
+
+    /// All applications by their names.
+    fn applications(&self) -> Vec<ApplicationLine> {
+        Vec::new()
+    }
+
+    /// An application with its operators.
+    fn application_view(&self, name: &str) -> Result<ApplicationView, Failure> {
+        Err(no_application(Some(name)))
     }
 
     /// Lets an application run; how far it is shows in its state.
@@ -149,6 +160,47 @@ pub trait Platform: Send + Sync + 'static {
         Err(no_snapshot(name))
     }
 
+    /// The steps from what there is to what a stack declares; nothing is done.
+    fn plan_stack(&self, _stack: &StackRequest) -> Result<Vec<StackStep>, Failure> {
+        Err(no_stacks())
+    }
+
+    /// Takes them. Returns when what they do is done.
+    fn apply_stack(&self, _stack: &StackRequest) -> Result<Vec<StackStep>, Failure> {
+        Err(no_stacks())
+    }
+
+    /// All alarms by their names.
+    fn alarms(&self) -> Result<Vec<AlarmLine>, Failure> {
+        Ok(Vec::new())
+    }
+
+    /// An alarm with its numbers of the last `seconds` (900 to 604,800) and what became of it then.
+    fn alarm_view(&self, name: &str, _seconds: u64) -> Result<AlarmView, Failure> {
+        Err(no_alarm(name))
+    }
+
+    /// Whether anything is done when the state of an alarm changes.
+    fn set_alarm_actions(&self, name: &str, _enabled: bool) -> Result<(), Failure> {
+        Err(no_alarm(name))
+    }
+
+    /// Load, lag and size of the pipeline that is shown over the last `seconds` (900 to 604,800), with decisions and rules.
+    fn scaling(&self, _seconds: u64) -> Result<Scaling, Failure> {
+        Ok(Scaling { period_s: 1, points: Vec::new(), decisions: Vec::new(), policies: Vec::new() })
+    }
+
+    /// What the rule that scales `subject` (as [`PolicyLine`](crate::views::PolicyLine) calls it) may do.
+    fn set_scaling_mode(&self, subject: &str, _mode: ScalingMode) -> Result<(), Failure> {
+        Err(Failure::new(Kind::NotFound, format!("no rule scales {subject}")))
+    }
+
+    /// What happened from `from_ms` until before `to_ms`, both in milliseconds since the Unix epoch, the oldest first; of more
+    /// than `limit` the latest.
+    fn timeline(&self, _from_ms: u64, _to_ms: u64, _limit: usize) -> Result<Vec<Happening>, Failure> {
+        Ok(Vec::new())
+    }
+
     /// All streams by their names, with their rates.
     fn streams(&self) -> Vec<StreamLine> {
         Vec::new()
@@ -174,6 +226,11 @@ pub trait Platform: Send + Sync + 'static {
         Err(no_stream(stream))
     }
 
+    /// The newest `n` control actions before the entry `before`, or of all, the newest first.
+    fn audit(&self, _before: Option<u64>, _n: usize) -> Result<AuditPage, Failure> {
+        Err(Failure::new(Kind::NotFound, "there is no audit log here"))
+    }
+
     /// All readings for `/metrics`.
     fn samples(&self) -> Vec<Sample>;
 
@@ -190,6 +247,14 @@ fn no_application(name: Option<&str>) -> Failure {
     let what =
         name.map_or_else(|| "there is no application yet".to_owned(), |name| format!("there is no application {name}"));
     Failure::new(Kind::NotFound, what)
+}
+
+fn no_stacks() -> Failure {
+    Failure::new(Kind::NotFound, "this platform takes no stacks")
+}
+
+fn no_alarm(name: &str) -> Failure {
+    Failure::new(Kind::NotFound, format!("there is no alarm {name}"))
 }
 
 fn no_snapshot(name: &str) -> Failure {

@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test ends with what goes wrong")]
 
 use console::views::{
-    AirportHour, AirportLine, Application, ApplicationLine, ApplicationState, Cell, CellsRequest, Correction,
-    CorrectionWork, HourCount, Operator, Pipeline, ShardChange, Snapshot, StreamHistory, StreamLine, StreamStatus,
-    TimeRange, Totals,
+    AirportHour, AirportLine, AlarmChange, AlarmLine, AlarmState, AlarmView, Application, ApplicationLine,
+    ApplicationState, ApplicationView, Cell, CellsRequest, Checkpoints, Correction, CorrectionWork, Decision,
+    Happening, HourCount, Operator, OperatorUse, Outcome, Pipeline, Scaling, ScalingMode, ScalingPoint, Severity,
+    ShardChange, Snapshot, StreamHistory, StreamLine, StreamStatus, TimeRange, Totals,
 };
 use console::{Failure, Options, Platform, router};
 use model::{Env, Kind, Sample};
@@ -92,6 +93,89 @@ impl Platform for Recording {
             last_error: Some("x".repeat(5_000)),
         })
     }
+    fn applications(&self) -> Vec<ApplicationLine> {
+        ["a", "b"].iter().filter_map(|name| self.application(Some(name)).ok()).collect()
+    }
+    fn application_view(&self, name: &str) -> Result<ApplicationView, Failure> {
+        let operator = OperatorUse {
+            name: "o".repeat(5_000),
+            inputs: vec![0, 100_000],
+            subtasks: 2,
+            records_in_per_s: f64::NAN,
+            records_out_per_s: 1.0,
+            busy: f64::INFINITY,
+            busy_most: 1.0,
+            backpressured: 0.5,
+            watermark_ms: Some(7),
+            hold: None,
+        };
+        Ok(ApplicationView {
+            line: self.application(Some(name))?,
+            parallelism_per_kpu: 1,
+            records_in_per_s: f64::NAN,
+            records_out_per_s: 2.0,
+            watermark_ms: None,
+            millis_behind_latest: Some(5),
+            state_bytes: 1,
+            state_budget_bytes: Some(4),
+            spilled_bytes: 0,
+            rescale_pause_ms: None,
+            checkpoints: Checkpoints::default(),
+            operators: vec![operator; 300],
+        })
+    }
+    fn alarms(&self) -> Result<Vec<AlarmLine>, Failure> {
+        Ok((0..600).map(|n| alarm(&format!("alarm-{n}"))).collect())
+    }
+    fn alarm_view(&self, name: &str, seconds: u64) -> Result<AlarmView, Failure> {
+        let change = AlarmChange { at_ms: seconds, text: "t".repeat(5_000) };
+        let points = (0..2_000).map(|at| (at, if at == 1_999 { f64::NAN } else { 1.0 })).collect();
+        let (threshold, period_s) = (Some(f64::INFINITY), 60);
+        Ok(AlarmView { line: alarm(name), threshold, period_s, points, changes: vec![change; 300] })
+    }
+    fn set_alarm_actions(&self, name: &str, enabled: bool) -> Result<(), Failure> {
+        self.order(format!("actions of {name} {enabled}"))
+    }
+    fn scaling(&self, seconds: u64) -> Result<Scaling, Failure> {
+        let point = ScalingPoint {
+            at_ms: 1,
+            accepted_per_s: f64::NAN,
+            throttled_per_s: 2.0,
+            read_per_s: 3.0,
+            lag_ms: Some(f64::INFINITY),
+            shards: Some(4.0),
+            kpus: None,
+        };
+        let text = || "x".repeat(5_000);
+        let decision = Decision {
+            at_ms: 1,
+            subject: text(),
+            policy: text(),
+            what: text(),
+            reason: text(),
+            formula: text(),
+            inputs: vec![(text(), text()); 200],
+            price_per_hour: Some(f64::NAN),
+            outcome: Outcome::DryRun,
+            outcome_text: text(),
+        };
+        let decisions = vec![decision; 300];
+        Ok(Scaling { period_s: seconds, points: vec![point; 2_000], decisions, policies: vec![] })
+    }
+    fn set_scaling_mode(&self, subject: &str, mode: ScalingMode) -> Result<(), Failure> {
+        self.order(format!("{subject} {mode:?}"))
+    }
+    fn timeline(&self, from_ms: u64, to_ms: u64, limit: usize) -> Result<Vec<Happening>, Failure> {
+        let event = |at_ms| Happening {
+            at_ms,
+            severity: Severity::Fault,
+            kind: "restart".into(),
+            subject: "s".repeat(5_000),
+            text: format!("{to_ms} {limit}"),
+            first_cause: true,
+        };
+        Ok((from_ms..to_ms).map(event).collect())
+    }
     fn start_application(&self, application: Option<&str>) -> Result<(), Failure> {
         self.order(format!("{}run", of(application)))
     }
@@ -161,6 +245,19 @@ fn application() -> Application {
         bad_samples: vec![],
         restarts: 0,
         last_error: None,
+    }
+}
+
+fn alarm(name: &str) -> AlarmLine {
+    AlarmLine {
+        name: name.into(),
+        state: AlarmState::InsufficientData,
+        since_ms: 5,
+        reason: "r".repeat(5_000),
+        watches: "w".repeat(5_000),
+        description: String::new(),
+        actions_enabled: true,
+        actions: vec!["a".repeat(5_000)],
     }
 }
 
@@ -271,6 +368,37 @@ async fn the_page_is_served_under_a_strict_policy() {
 }
 
 #[tokio::test]
+async fn where_nobody_is_asked_everybody_may_do_everything() {
+    let served = Served::new().await;
+    let session = served.get("/api/session").await.json();
+    assert_eq!((&session["asked"], &session["key"], &session["csrf"]), (&json!(false), &json!(null), &json!(null)));
+    assert_eq!(session["rights"], json!(["look", "read", "register", "write", "control", "govern"]));
+    for (query, status) in [("", 404), ("?n=200&before=7", 404), ("?n=0", 400), ("?n=201", 400), ("?m=1", 400)] {
+        assert_eq!(served.get(&format!("/api/audit{query}")).await.status, status, "{query}");
+    }
+    assert_eq!(served.get("/login.html").await.status, 404, "the page of the login is served filled, or not at all");
+    assert_eq!(served.get("/").await.header("referrer-policy"), Some("same-origin"));
+}
+
+#[tokio::test]
+async fn bodies_are_bounded_in_length_and_depth() {
+    let served = Served::new().await;
+    let speed = |value: &str| format!("{{\"speedup\":{value}}}");
+    for (body, status, words) in [
+        (speed(&"[".repeat(64)), 400, "nested deeper than 64"),
+        (speed(&format!("{}{}", "[".repeat(60), "]".repeat(60))), 422, "invalid type"),
+        (speed(&format!("\"{}\"", "[".repeat(1_000))), 422, "invalid type"),
+        (speed(&" ".repeat(5_000)), 413, "length limit"),
+        (" ".repeat(20_000), 413, "larger than 16384 bytes"),
+    ] {
+        let answer = served.post("/api/replay/speed", &body).await;
+        assert_eq!(answer.status, status, "{}", answer.body);
+        assert!(answer.body.contains(words), "{}", answer.body);
+    }
+    assert_eq!(served.orders(), [""; 0]);
+}
+
+#[tokio::test]
 async fn results_are_asked_for_as_the_page_asks() {
     let served = Served::new().await;
     assert_eq!(served.get("/api/results/range").await.json(), json!({"range": {"from_ms": 0, "to_ms": 7_200_000}}));
@@ -371,6 +499,67 @@ async fn applications_are_looked_at_and_controlled_by_name_or_as_the_one_that_is
     assert_eq!(served.get("/api/application/snapshots?application=a").await.json()["snapshots"][0]["name"], "a: kept");
     assert_eq!(served.get("/api/application?applicatoin=a").await.status, 400);
     assert_eq!(served.post("/api/application/stop", r#"{"forced":true}"#).await.status, 422);
+}
+
+#[tokio::test]
+async fn all_applications_are_listed_and_one_is_told_with_its_operators() {
+    let served = Served::new().await;
+    let all = served.get("/api/applications").await.json();
+    let names: Vec<_> = all["applications"].as_array().unwrap().iter().map(|line| line["name"].clone()).collect();
+    assert_eq!(names, ["a", "b"]);
+    let view = served.get("/api/applications/view?application=a").await.json();
+    assert_eq!((&view["line"]["name"], &view["records_in_per_s"]), (&json!("a"), &json!(0.0)));
+    let operators = view["operators"].as_array().unwrap();
+    assert_eq!(operators.len(), 200);
+    assert_eq!((&operators[0]["inputs"], &operators[0]["busy"]), (&json!([0]), &json!(0.0)));
+    assert!(operators[0]["name"].as_str().unwrap().chars().count() <= 1_001);
+    assert_eq!(served.get("/api/applications/view").await.status, 400);
+}
+
+#[tokio::test]
+async fn alarms_and_scaling_are_told_in_bounds_and_steered() {
+    let served = Served::new().await;
+    let all = served.get("/api/alarms").await.json();
+    assert_eq!((all["alarms"].as_array().unwrap().len(), &all["truncated"]), (500, &json!(true)));
+    assert_eq!(all["alarms"][0]["state"], "insufficient_data");
+    let view = served.get("/api/alarms/view?name=lag&seconds=3600").await.json();
+    assert_eq!((&view["line"]["name"], &view["threshold"]), (&json!("lag"), &Value::Null));
+    assert_eq!((view["points"].as_array().unwrap().len(), &view["points"][1_499]), (1_500, &json!([1_999, 0.0])));
+    assert_eq!(view["changes"].as_array().unwrap().len(), 100);
+    let told = served.get("/api/scaling?seconds=900").await.json();
+    assert_eq!((told["points"].as_array().unwrap().len(), &told["points"][0]["lag_ms"]), (1_500, &Value::Null));
+    let decision = &told["decisions"][199];
+    assert_eq!((&decision["outcome"], &decision["price_per_hour"]), (&json!("dry_run"), &Value::Null));
+    assert_eq!(decision["inputs"].as_array().unwrap().len(), 100);
+    assert!(decision["formula"].as_str().unwrap().chars().count() <= 1_001);
+    for path in ["alarms/view?name=lag", "alarms/view?name=lag&seconds=5", "scaling", "scaling?seconds=1"] {
+        assert_eq!(served.get(&format!("/api/{path}")).await.status, 400, "{path}");
+    }
+    for (path, body, order) in [
+        ("alarms/actions", r#"{"name":"lag","enabled":false}"#, "actions of lag false"),
+        ("scaling/mode", r#"{"subject":"stream/trips","mode":"dry_run"}"#, "stream/trips DryRun"),
+    ] {
+        assert_eq!(served.post(&format!("/api/{path}"), body).await.status, 200, "{path}");
+        assert_eq!(served.orders().last().unwrap(), order);
+    }
+    let wrong = r#"{"subject":"stream/trips","mode":"maybe"}"#;
+    assert_eq!(served.post("/api/scaling/mode", wrong).await.status, 422);
+}
+
+#[tokio::test]
+async fn what_happened_is_told_by_range_and_in_bounds() {
+    let served = Served::new().await;
+    let told = served.get("/api/timeline?from=7&to=9").await.json();
+    let events = told["events"].as_array().unwrap();
+    let first = &events[0];
+    assert_eq!((events.len(), &first["at_ms"], &first["severity"]), (2, &json!(7), &json!("fault")));
+    assert_eq!((&first["text"], &first["first_cause"]), (&json!("9 500"), &json!(true)));
+    assert!(first["subject"].as_str().unwrap().chars().count() <= 1_001);
+    let many = served.get("/api/timeline?from=0&to=9000").await.json();
+    assert_eq!(many["events"].as_array().unwrap().len(), 500);
+    for wrong in ["?from=7", "?from=7&to=7", "?from=a&to=9", "?from=-1&to=9", "?from=1&to=9&of=x"] {
+        assert_eq!(served.get(&format!("/api/timeline{wrong}")).await.status, 400, "{wrong}");
+    }
 }
 
 #[tokio::test]

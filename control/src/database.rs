@@ -143,6 +143,11 @@ impl Database {
         }
     }
 
+    /// The failure of what is to be kept, in the name of this database.
+    pub(crate) fn failed(&self, source: Box<dyn std::error::Error + Send + Sync>) -> DatabaseError {
+        DatabaseError::Sql { path: self.path.clone(), source: rusqlite::Error::ToSqlConversionFailure(source) }
+    }
+
     /// Reads, or changes, in one transaction, which is durable when this returns; when `work` fails nothing has changed.
     ///
     /// # Errors

@@ -1,8 +1,9 @@
 //! Applications: what is wanted of them, what they are doing, and the steps that bring the second to the first; and
-//! [`metrics`], numbers over time.
+//! [`metrics`], numbers over time, and [`alarms`] about them.
 //!
 //! *Invariant:* nothing here knows how a job runs: that is a [`Runner`]'s business, and there may be several kinds.
 
+pub mod alarms;
 mod application;
 pub mod aws;
 mod catalog;
@@ -20,6 +21,7 @@ pub mod scaling;
 mod snapshots;
 mod status;
 pub mod timeline;
+pub mod watcher;
 
 pub use application::{ApplicationSpec, Checkpoints, SpecError};
 pub use catalog::{LogLine, Version};
@@ -34,8 +36,8 @@ pub use operation::{Operation, OperationKind, OperationStatus};
 pub use properties::{FIRST_GROUP, PropertyError, PropertyGroups};
 pub use restart::{Options, RestartPolicy};
 pub use runner::{
-    BadRecord, Begin, Beginning, CheckpointFigures, LookupStats, OperatorWatermark, RunMetrics, RunState, Runner,
-    RunnerError, Running, RunningStats, SnapshotInfo, StateFate,
+    BadRecord, Begin, Beginning, CheckpointFigures, LookupStats, OperatorFigures, RunMetrics, RunState, Runner,
+    RunnerError, Running, RunningStats, SnapshotInfo, StateFate, SubtaskFigures,
 };
 pub use status::Status;
 

@@ -157,8 +157,8 @@ pub struct RunMetrics {
     pub watermark_ms: Option<i64>,
     /// Which split this watermark waits for, and why, in words; `None` when it waits for none for long.
     pub watermark_hold: Option<String>,
-    /// How far each of its operators is in event time, each behind those whose rows it reads.
-    pub operators: Vec<OperatorWatermark>,
+    /// What each of its operators does and how far it is in event time, each behind those whose rows it reads.
+    pub operators: Vec<OperatorFigures>,
     /// How far the slowest split is behind the newest record, in milliseconds; `None` where no source can tell.
     pub millis_behind_latest: Option<u64>,
     /// What the lookups of each table have done.
@@ -169,25 +169,51 @@ pub struct RunMetrics {
     pub bad_samples: Vec<BadRecord>,
     /// The parallelism that it has now.
     pub parallelism: u32,
+    /// Threads that it computes on: one for each KPU.
+    pub kpus: u32,
     /// Bytes of state in memory.
     pub state_bytes: u64,
+    /// Bytes that state may take in memory; `None` where it has no bound.
+    pub state_budget_bytes: Option<u64>,
+    /// Bytes of state on disk, for which memory has no room.
+    pub spilled_bytes: u64,
     /// What has become of its checkpoints.
     pub checkpoints: CheckpointFigures,
     /// How long no record was read during the last change of parallelism, in milliseconds; `None` before the first.
     pub rescale_pause_ms: Option<f64>,
 }
 
-/// How far one operator of a run is in event time.
+/// One operator of a run: what it does, and how far it is in event time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OperatorWatermark {
+pub struct OperatorFigures {
     /// What it is called; no two of a run are called the same.
     pub operator: String,
+    /// The operators whose rows it reads.
+    pub inputs: Vec<String>,
+    /// What each of its subtasks has done; a sink has one for each KPU.
+    pub subtasks: Vec<SubtaskFigures>,
     /// The watermark that has come to it, in milliseconds since the Unix epoch; `None` before the first and after the last.
     pub input_ms: Option<i64>,
     /// The watermark that it has handed on, likewise.
     pub output_ms: Option<i64>,
     /// Which split this watermark waits for, and what else keeps it, in words; `None` when it waits for none.
     pub hold: Option<String>,
+}
+
+/// What one subtask of an operator has done since the run began or its parallelism last changed. At each moment it
+/// computes, waits for input or waits for room downstream: the three times grow by one second a second together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SubtaskFigures {
+    /// Rows taken; of a source those that were read.
+    pub records_in: u64,
+    /// Rows given; of a sink those that were written.
+    pub records_out: u64,
+    /// Milliseconds spent computing.
+    pub busy_ms: u64,
+    /// Milliseconds spent waiting for input.
+    pub idle_ms: u64,
+    /// Milliseconds spent waiting for room downstream.
+    pub backpressured_ms: u64,
 }
 
 /// The checkpoints of a run.

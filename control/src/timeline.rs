@@ -1,7 +1,7 @@
 //! What happened, on one axis of time: throttles, reshards, stalls, failures, restarts, decisions, alarms.
 //!
-//! Whoever sees something happen tells it here once, when it begins and when it is over; the first cause of a trouble is
-//! the earliest of the faults that were not over when it came.
+//! Whoever sees something happen tells it here once, when it begins and when it is over. What goes wrong within minutes of
+//! each other is one trouble, and its first cause is what went wrong first.
 
 use crate::database::{Database, DatabaseError};
 use rusqlite::Row;
@@ -16,6 +16,9 @@ const STEPS: [&str; 1] = ["CREATE TABLE events (
         text TEXT NOT NULL, details TEXT NOT NULL
     ) STRICT;
     CREATE INDEX events_by_time ON events (at_ms);"];
+
+/// What goes wrong within this time of what went wrong before belongs to the same trouble, in milliseconds.
+const TROUBLE_GAP_MS: u64 = 5 * 60 * 1_000;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,6 +117,20 @@ impl Timeline {
     }
 }
 
+/// Which of the happenings, given in the order of time, are first causes: in each run of warnings and faults that come within
+/// five minutes of each other the first one, if a fault is among them.
+pub fn first_causes(events: &[Event]) -> Vec<bool> {
+    let mut first = vec![false; events.len()];
+    let mut trouble: Option<(usize, u64)> = None;
+    for (at, event) in events.iter().enumerate().filter(|(_, event)| event.severity >= Severity::Warning) {
+        let goes_on = trouble.filter(|(_, last_ms)| event.at_ms.saturating_sub(*last_ms) <= TROUBLE_GAP_MS);
+        let begun = goes_on.map_or(at, |(begun, _)| begun);
+        trouble = Some((begun, event.at_ms));
+        first[begun] |= event.severity == Severity::Fault;
+    }
+    first
+}
+
 fn event(row: &Row<'_>) -> Result<Event, rusqlite::Error> {
     let (at_ms, severity, details): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(5)?);
     Ok(Event {
@@ -140,6 +157,23 @@ mod tests {
             text: format!("restarted at {at_ms}"),
             details: json!({ "attempt": at_ms }),
         }
+    }
+
+    #[test]
+    fn the_first_cause_is_what_went_wrong_first_in_a_trouble_with_a_fault() {
+        use Severity::{Fault, Info, Warning};
+        let minutes = |(minute, severity): (u64, Severity)| Event { severity, ..happening(minute * 60_000) };
+        let check = |all: &[(u64, Severity)], expected: &[usize]| {
+            let events: Vec<Event> = all.iter().copied().map(minutes).collect();
+            let first = first_causes(&events);
+            let marked: Vec<usize> = (0..first.len()).filter(|at| first[*at]).collect();
+            assert_eq!(marked, expected, "{all:?}");
+        };
+        check(&[], &[]);
+        check(&[(0, Info), (1, Warning), (2, Info), (3, Fault), (7, Fault)], &[1]);
+        check(&[(0, Warning), (6, Fault)], &[1]);
+        check(&[(0, Warning), (4, Warning), (9, Fault), (20, Fault)], &[0, 3]);
+        check(&[(0, Warning), (1, Warning)], &[]);
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl Run {
         }
         let watermark = self.at() - 31_536_000_000 - 1_000;
         until("the rows have come", || {
-            let all = self.job.watermarks();
+            let all = self.job.operators();
             all.iter().find(|o| o.operator.starts_with(operator)).is_some_and(|o| o.input == Some(watermark))
         });
     }
@@ -251,7 +251,7 @@ fn windows_of_windows_and_rows_with_their_windows() {
         run.put(&["a", "a"], "window aggregate");
         run.clock_to(10_000);
         // Now the results of the first are at the second.
-        until("the second has them", || run.job.metrics().state_bytes > 0 && run.job.watermarks().len() > 3);
+        until("the second has them", || run.job.metrics().state_bytes > 0 && run.job.operators().len() > 3);
         pause(50);
         run.clock_to(20_000);
         let wanted = r#"{"k":"a","n":1,"s":2,"ws":"1970-01-01 00:16:40","we":"1970-01-01 00:17:00"}"#;
@@ -310,7 +310,7 @@ fn the_watermark_of_such_an_operator_is_the_clock() {
     run.put(&["a"], "window aggregate");
     run.clock_to(12_345);
     run.expect("the window", &[row("a", 1, 0, 10)]);
-    let told = run.job.watermarks();
+    let told = run.job.operators();
     for operator in told.iter().filter(|o| !o.operator.starts_with("source")) {
         let by_the_clock = operator.watermark.is_some_and(|ms| (1_012_344..1_013_000).contains(&ms));
         assert!(by_the_clock && operator.why().is_none(), "{operator:?}");

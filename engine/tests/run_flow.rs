@@ -124,7 +124,7 @@ fn a_slow_sink_holds_the_source_back() {
     }
     assert_eq!(index.rows().len(), 60_000);
     assert!(ahead < 600 * 1024, "{ahead} bytes were read ahead of a sink that did not take them");
-    let subtask = job.metrics().subtasks[0];
+    let subtask = job.operators()[0].subtasks[0];
     assert!(subtask.backpressured_ms > 0, "{subtask:?}");
 }
 
@@ -221,7 +221,7 @@ fn an_idle_job_does_not_spin() {
     let hands = Hands::default().source("events", &memory).index("counts", &Index::default());
     let job = hands.try_start(&counts(), JobOptions { checkpointing: <_>::default(), ..hands.options() }).unwrap();
     pause(600);
-    let busy: u64 = job.metrics().subtasks.iter().map(|s| s.busy_ms).sum();
+    let busy: u64 = job.operators().iter().flat_map(|o| &o.subtasks).map(|s| s.busy_ms).sum();
     assert!(busy < 100, "{busy} ms busy in 600 ms without a row");
     memory.push(3, [event(1_000, "a", 1)]);
     until("the row is read", || job.metrics().records_in == 1);

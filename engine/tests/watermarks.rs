@@ -6,7 +6,7 @@ mod run_support;
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
 use engine::port::{Answer, Lookup, LookupKey};
-use engine::run::{HoldReason, JobHandle, OperatorWatermark};
+use engine::run::{HoldReason, JobHandle, OperatorMetrics};
 use parking_lot::Mutex;
 use run_support::{Hands, Index, Memory, event, until};
 use std::sync::Arc;
@@ -27,13 +27,13 @@ fn idle_after(text: &str) -> String {
 const SINK: &str = "CREATE TABLE results (k STRING, n BIGINT) WITH ('connector'='index');\n";
 
 /// The operator whose name begins so.
-fn of(job: &JobHandle, name: &str) -> OperatorWatermark {
-    let all = job.watermarks();
+fn of(job: &JobHandle, name: &str) -> OperatorMetrics {
+    let all = job.operators();
     let found = all.iter().find(|o| o.operator.starts_with(name));
     found.unwrap_or_else(|| panic!("no {name} in {all:?}")).clone()
 }
 
-fn held_by(operator: &OperatorWatermark, table: &str, split: &str) -> bool {
+fn held_by(operator: &OperatorMetrics, table: &str, split: &str) -> bool {
     operator.hold.as_ref().is_some_and(|h| h.table == table && h.split == split) && operator.lag.is_none()
 }
 
@@ -100,7 +100,7 @@ fn unions_and_aggregates_name_theirs_until_it_is_set_aside() {
         until("the split that stands still is named", || held_by(&of(&job, name), "b", "split-1"));
         assert_eq!(of(&job, name).watermark, Some(4_000), "{name}");
     }
-    let named = |operator: &OperatorWatermark| {
+    let named = |operator: &OperatorMetrics| {
         matches!(
             operator.hold.as_ref().map(|h| h.reason),
             Some(HoldReason::AtTip { set_aside_after_ms: Some(500), .. })
@@ -118,7 +118,7 @@ fn unions_and_aggregates_name_theirs_until_it_is_set_aside() {
         operator.watermark > Some(60_000)
             && operator.hold.as_ref().is_some_and(|h| h.split != "split-1" || h.table == "a")
     });
-    until("all rest", || job.watermarks().iter().all(|o| o.hold.is_none() && o.lag.is_none()));
+    until("all rest", || job.operators().iter().all(|o| o.hold.is_none() && o.lag.is_none()));
     stop(&job);
 }
 
@@ -178,7 +178,7 @@ fn a_slow_sink_is_named_and_twins_have_names_of_their_own() {
     let script =
         format!("{}{}{SINK}EXECUTE STATEMENT SET BEGIN {insert}{insert} END;", idle_after("10 min"), table("a"));
     let job = hands.start(&script, 2);
-    let names: Vec<String> = job.watermarks().into_iter().map(|o| o.operator).collect();
+    let names: Vec<String> = job.operators().into_iter().map(|o| o.operator).collect();
     assert_eq!(names.len(), names.iter().collect::<std::collections::BTreeSet<_>>().len(), "{names:?}");
     let mut at = 0;
     until("the sink is behind the source", || {

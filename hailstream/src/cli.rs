@@ -1,6 +1,6 @@
 //! The command line: one definition per command and option, from which help and checks come.
 
-use crate::commands::{AppArgs, StreamArgs};
+use crate::commands::{AppArgs, ConsoleArgs, StreamArgs};
 use crate::speed::SpeedArg;
 use clap::{Args, Parser, Subcommand};
 use std::net::IpAddr;
@@ -24,9 +24,15 @@ pub(crate) enum Command {
     /// Run the platform on a data directory
     #[command(after_help = "Example: hailstream serve --data-dir /var/lib/hailstream")]
     Serve(ServeArgs),
+    /// Make what a stack file declares: streams, indices, applications; what is there already is changed only where it differs
+    #[command(after_help = "Example: hailstream apply examples/taxi/stack.yaml --plan")]
+    Apply(ApplyArgs),
     /// Replay history into a stream of a running platform, through its AWS door
     #[command(after_help = "Example: hailstream replay trips.ndjson.zst --stream trips --speedup 3600")]
     Replay(ReplayArgs),
+    /// Look at the audit log of a platform, and check that it is what was written
+    #[command(after_help = "Example: hailstream audit verify --data-dir hailstream-data")]
+    Audit(AuditArgs),
     /// Look at applications and at what they keep; start, stop and rescale them, take snapshots and go back to them
     #[command(after_help = "Example: hailstream app state taxi\n         hailstream app snapshot taxi")]
     App(AppArgs),
@@ -84,6 +90,11 @@ pub(crate) struct PlatformArgs {
     /// for the last seconds [default: fsync]
     #[arg(long, env = "HAILSTREAM_DURABILITY", value_enum, value_name = "WHEN")]
     pub(crate) durability: Option<crate::settings::DurabilityArg>,
+    /// Memory for the state of an application, for each of its KPUs, in MiB; what has no room in it goes to disk, which is
+    /// slower [default: 4096]
+    #[arg(long, env = "HAILSTREAM_KPU_MEMORY_MIB", value_name = "MIB",
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::settings::KPU_MEMORY_MIB_MAX)))]
+    pub(crate) kpu_memory_mib: Option<u32>,
     /// File of keys, secrets and roles (TOML, mode 600); with it every door asks who comes
     #[arg(long, env = "HAILSTREAM_CREDENTIALS", value_name = "FILE")]
     pub(crate) credentials: Option<PathBuf>,
@@ -96,6 +107,13 @@ pub(crate) struct PlatformArgs {
     /// Key of that certificate (PEM)
     #[arg(long, env = "HAILSTREAM_TLS_KEY", value_name = "FILE")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// From where a door is reached, by networks or addresses; without a list from everywhere. Reads and writes (:read, :write)
+    /// may have lists of their own; may be given again
+    #[arg(long, env = "HAILSTREAM_ALLOW", value_name = "DOOR[:read|:write]=NETWORK,…", value_delimiter = ' ')]
+    pub(crate) allow: Vec<String>,
+    /// Proxy, or network of proxies, whose X-Forwarded-For or Forwarded says for whom it asks; may be given again
+    #[arg(long = "trusted-proxy", env = "HAILSTREAM_TRUSTED_PROXIES", value_name = "NETWORK", value_delimiter = ',')]
+    pub(crate) trusted_proxies: Vec<String>,
     /// File to which the addresses of the doors are written as JSON once they answer
     #[arg(long, value_name = "FILE")]
     pub(crate) addresses_file: Option<PathBuf>,
@@ -134,6 +152,19 @@ pub(crate) struct DemoArgs {
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) platform: PlatformArgs,
+}
+
+/// Options of `apply`.
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    /// The stack file (YAML); the files that it names stand in its folder or below
+    #[arg(value_name = "FILE")]
+    pub(crate) stack: PathBuf,
+    /// Only tell what would be done
+    #[arg(long)]
+    pub(crate) plan: bool,
+    #[command(flatten)]
+    pub(crate) console: ConsoleArgs,
 }
 
 /// Which AWS door a client talks to, and who it is there.
@@ -239,6 +270,46 @@ pub(crate) enum CredentialsAction {
     List(CredentialsFile),
     /// Read the file as the platform does, and tell what is wrong with it
     Check(CredentialsFile),
+}
+
+/// Options of `audit`.
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// What to do with the log.
+    #[command(subcommand)]
+    pub(crate) action: AuditAction,
+}
+
+/// The log that a command works on.
+#[derive(Debug, Args)]
+pub(crate) struct AuditPlace {
+    /// Data directory of the platform, which may be running
+    #[arg(long, env = "HAILSTREAM_DATA_DIR", value_name = "DIR", default_value = crate::settings::DATA_DIR_DEFAULT)]
+    pub(crate) data_dir: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What can be done with the audit log.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditAction {
+    /// Check the chain of all entries; tells the first line that is not what was written
+    Verify {
+        #[command(flatten)]
+        place: AuditPlace,
+        /// An entry and the hash after it, as verify has told before; then a log that was written anew is told from the old one
+        #[arg(long, value_name = "NUMBER:HASH")]
+        holds: Option<String>,
+    },
+    /// Show the newest entries, the oldest of them first
+    Show {
+        #[command(flatten)]
+        place: AuditPlace,
+        /// How many
+        #[arg(short, long, value_name = "COUNT", default_value_t = 50)]
+        number: usize,
+    },
 }
 
 /// Options of `sql`.

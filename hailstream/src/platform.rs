@@ -1,23 +1,25 @@
 //! One platform on one data directory: everything opened in order, served, and closed in the opposite order.
 
-use crate::auth::{self, CredentialsError, KeyRing, Rule, guarded};
-use crate::doors::{Addresses, DoorError, Doors};
+use crate::audit::{self, AuditError, AuditLog};
+use crate::auth::{self, Attempts, CredentialsError, KeyRing, guarded, ruled};
+use crate::doors::{Addresses, DoorError, DoorName, Doors, reached_from};
 use crate::replaying::{History, Replaying, ReplayingError};
 use crate::settings::{DurabilityArg, Settings, SettingsError};
-use crate::stack::{ApplicationDecl, IndexDecl, StackFiles, StreamDecl};
+use crate::stack::StackFiles;
+use crate::wiring::stacks::{self, Extent, StackFailure};
 use crate::wiring::{ConsolePlatform, EmbeddedRunner, Parts, PlatformConnectors, StatePlace, beside_streams};
 use axum::Router;
-use axum::http::Method;
 use control::metrics::{MetricStore, MetricsError};
-use control::{ApplicationSpec, Applications, ControlError, Database, DatabaseError, Options, Status};
+use control::{Applications, ControlError, Database, DatabaseError, Options};
 use engine::port::PortError;
+use engine::run::StateMemory;
 use index::{Index, IndexConfig};
 use model::Env;
 use replay::Speed;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{CapacityMode, Durability, Limits, Store, StoreConfig};
+use store::{Durability, Limits, Store, StoreConfig};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -54,13 +56,13 @@ pub(crate) enum PlatformError {
     #[error(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
+    Audit(#[from] AuditError),
+    #[error(transparent)]
     Metrics(#[from] MetricsError),
     #[error(transparent)]
     Replay(#[from] ReplayingError),
-    #[error("the stack's stream cannot be made: {0}")]
-    Stream(#[from] store::CreateError),
-    #[error("the stack's index {name} cannot be made: {message}")]
-    IndexDecl { name: String, message: String },
+    #[error("the stack cannot be made: {0}")]
+    Stack(#[from] StackFailure),
     #[error("the addresses cannot be written to {path}: {source}")]
     Addresses { path: PathBuf, source: std::io::Error },
     #[error("a listener does not tell its address: {0}")]
@@ -85,10 +87,8 @@ impl Platform {
         let doors = Doors::open(settings, &env).await?;
         let addresses = doors.addresses().map_err(PlatformError::Address)?;
         let (store, index) = open_stages(settings, &env)?;
-        if let Some(work) = &work {
-            make_streams(&store, &work.files.stack.streams).await?;
-            make_indices(&index, &work.files.stack.indices)?;
-        }
+        // The store has made sure by now that no other process uses the directory.
+        let audit = Arc::new(AuditLog::open(&settings.data_dir.join(audit::FOLDER), env.clone())?);
         let connectors = Arc::new(PlatformConnectors::new(
             store.clone(),
             index.clone(),
@@ -96,22 +96,28 @@ impl Platform {
             Path::new("."),
             env.clone(),
         ));
-        let runner = Arc::new(EmbeddedRunner::new(connectors, store.clone(), Handle::current(), env.clone(), state));
+        let runner = EmbeddedRunner::new(connectors, store.clone(), Handle::current(), env.clone(), state);
+        let runner = Arc::new(runner.with_state_memory(state_memory(settings)?));
         let (dir, database) = open_database(settings)?;
         let options = Options { kpus_max: settings.kpus_max, ..Options::default() };
         let applications = Arc::new(Applications::open(database, &dir, env.clone(), runner, options)?);
-        let replaying = match work {
-            Some(work) => Some(begin(work, &settings.data_dir, &env, &store, &applications)?),
-            None => None,
-        };
         let metrics = MetricStore::open(&settings.data_dir.join("metrics"), env.clone())?;
         let stages = (store.clone(), index.clone(), metrics);
-        let parts = Arc::new(Parts::new(env, stages, applications, replaying, Handle::current()));
+        let parts = Arc::new(Parts::new(env, stages, applications, Handle::current()));
+        if let Some(work) = work {
+            begin(work, &settings.data_dir, &parts).await?;
+        }
         let (ended, watching) = watch::channel(false);
-        let console = console_router(&parts, settings.console_hosts.clone(), watching.clone());
-        let (search, console) = asked(index::elastic::router(index.clone()), console, keys.as_ref());
         let services = control::aws::Door::new(vec![analytics(&parts, &addresses)], parts.env().clone());
-        let aws = guarded(beside_streams(store::kinesis::router(store), services), keys);
+        let attempts = Arc::new(Attempts::new(parts.env().clone()));
+        let hosts = settings.console_hosts.clone();
+        let guards = (keys.clone(), attempts.clone());
+        let console = console_router(&parts, hosts, watching.clone(), guards, &audit);
+        let aws = ruled(beside_streams(store::kinesis::router(store), services), DoorName::Aws, &audit);
+        let search = ruled(index::elastic::router(index.clone()), DoorName::Search, &audit);
+        let (aws, search) = (guarded(aws, keys.clone()), auth::asked(search, keys, attempts));
+        let [aws, search, console] = [(aws, DoorName::Aws), (search, DoorName::Search), (console, DoorName::Console)]
+            .map(|(door, name)| reached_from(door, name, &settings.reach));
         let mut tasks = doors.serve(aws, search, console, &watching);
         tasks.push(tokio::spawn(each_second(parts.clone(), watching)));
         announce(settings, &addresses)?;
@@ -173,6 +179,13 @@ fn open_stages(settings: &Settings, env: &Env) -> Result<(Store, Index), Platfor
     Ok((store, index))
 }
 
+/// The bound of the memory that applications' state takes, and the folder of what is past it.
+fn state_memory(settings: &Settings) -> Result<StateMemory, SettingsError> {
+    let spill_dir = settings.data_dir.join("spill");
+    std::fs::create_dir_all(&spill_dir).map_err(|source| SettingsError::DataDir { path: spill_dir.clone(), source })?;
+    Ok(StateMemory { bytes_per_kpu: u64::from(settings.kpu_memory_mib) << 20, spill_dir })
+}
+
 /// The database of what is controlled, and its folder.
 fn open_database(settings: &Settings) -> Result<(PathBuf, Arc<Database>), PlatformError> {
     let dir = settings.data_dir.join("control");
@@ -182,66 +195,19 @@ fn open_database(settings: &Settings) -> Result<(PathBuf, Arc<Database>), Platfo
     Ok((dir, Arc::new(database)))
 }
 
-/// Makes the streams that do not exist, and waits until they take records.
-async fn make_streams(store: &Store, streams: &[StreamDecl]) -> Result<(), PlatformError> {
-    for stream in streams {
-        match store.create_stream(&stream.name, stream.shards, CapacityMode::Provisioned).await {
-            Ok(()) | Err(store::CreateError::Exists(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-        // A stream that is being made takes no records yet.
-        if let Err(error) = store.settled(&stream.name).await {
-            tracing::warn!(stream = stream.name, %error, "the stream is not ready");
-        }
-    }
-    Ok(())
-}
-
-fn make_indices(index: &Index, indices: &[IndexDecl]) -> Result<(), PlatformError> {
-    for declared in indices {
-        crate::wiring::make_index(index, &declared.name, &declared.properties)
-            .map_err(|message| PlatformError::IndexDecl { name: declared.name.clone(), message })?;
-    }
-    Ok(())
-}
-
-/// Makes the stack's applications where they do not exist, and starts everything that was not stopped by someone.
-fn begin(
-    work: Work,
-    data_dir: &Path,
-    env: &Env,
-    store: &Store,
-    applications: &Applications,
-) -> Result<Replaying, PlatformError> {
-    for declared in &work.files.stack.applications {
-        let spec = spec_of(declared, &work.files);
-        match applications.create(spec) {
-            Ok(()) => applications.start(&declared.name)?,
-            Err(ControlError::Exists(_)) => {
-                if applications.view(&declared.name)?.status == Status::Ready {
-                    applications.start(&declared.name)?;
-                }
-            }
-            Err(error) => return Err(error.into()),
-        }
+/// Makes of the stack what does not exist, starts what was not stopped by someone, and replays.
+async fn begin(work: Work, data_dir: &Path, parts: &Arc<Parts>) -> Result<(), PlatformError> {
+    for step in stacks::plan(parts, &work.files, Extent::Missing)? {
+        stacks::take(parts, &step).await?;
     }
     let stream = work.files.stack.streams.first().map(|s| s.name.clone()).unwrap_or_default();
-    let place = (store.clone(), stream, Handle::current());
-    let replaying = Replaying::open(data_dir, env.clone(), place, work.history, work.speed)?;
+    let place = (parts.store().clone(), stream, Handle::current());
+    let replaying = Replaying::open(data_dir, parts.env().clone(), place, work.history, work.speed)?;
     if !replaying.was_stopped() {
         replaying.start()?;
     }
-    Ok(replaying)
-}
-
-fn spec_of(declared: &ApplicationDecl, files: &StackFiles) -> ApplicationSpec {
-    ApplicationSpec {
-        name: declared.name.clone(),
-        script: files.scripts.get(&declared.script).cloned().unwrap_or_default(),
-        parallelism: declared.parallelism,
-        parallelism_per_kpu: declared.parallelism_per_kpu,
-        checkpoints: None,
-    }
+    parts.replay_with(replaying);
+    Ok(())
 }
 
 /// Takes a reading and writes down the replay's position, once a second until the end.
@@ -260,17 +226,17 @@ async fn each_second(parts: Arc<Parts>, mut ended: watch::Receiver<bool>) {
     }
 }
 
-/// The search door and the console, which ask for a key where there are any.
-fn asked(search: Router, console: Router, keys: Option<&Arc<KeyRing>>) -> (Router, Router) {
-    let searching = Rule { only_reads: index::elastic::only_reads, open: &[] };
-    // Whoever watches over the platform asks for its health without a key.
-    let watching = Rule { only_reads: |method, _| method == Method::GET || method == Method::HEAD, open: &["/health"] };
-    (auth::asked(search, keys.cloned(), searching), auth::asked(console, keys.cloned(), watching))
-}
-
-fn console_router(parts: &Arc<Parts>, hosts: Vec<String>, ended: watch::Receiver<bool>) -> Router {
+/// The console behind its guards: of hosts and origins first, then of people.
+fn console_router(
+    parts: &Arc<Parts>,
+    hosts: Vec<String>,
+    ended: watch::Receiver<bool>,
+    (keys, attempts): (Option<Arc<KeyRing>>, Arc<Attempts>),
+    audit: &Arc<AuditLog>,
+) -> Router {
     let options = console::Options { closing: Some(ended), hosts, ..console::Options::new(parts.env().clone()) };
-    console::router(Arc::new(ConsolePlatform::new(parts.clone())), options)
+    let platform = Arc::new(ConsolePlatform::new(parts.clone(), audit.clone()));
+    console::router_behind(platform, options, |routes| auth::console_door(routes, keys, attempts, audit))
 }
 
 /// Writes the addresses for programs that wait for them: as a whole, so that none reads half a file.

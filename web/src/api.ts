@@ -1,5 +1,7 @@
 // What the console's server says and takes: its types, its questions, its controls, and how failures reach the page.
 
+import { session, toLogin, whoLooks } from './session';
+
 export interface Replay {
   state: 'idle' | 'running' | 'paused' | 'finished' | 'failed';
   message: string | null;
@@ -205,6 +207,139 @@ export interface Snapshot {
   bytes: number;
 }
 
+export interface ApplicationLine {
+  name: string;
+  state: Application['state'];
+  parallelism: number;
+  kpus: number;
+  restarts: number;
+  last_error: string | null;
+}
+
+/** What an operator does; shares are of the time of the last second. */
+export interface OperatorUse {
+  name: string;
+  /** The places of those whose rows it reads. */
+  inputs: number[];
+  subtasks: number;
+  records_in_per_s: number;
+  records_out_per_s: number;
+  busy: number;
+  busy_most: number;
+  backpressured: number;
+  watermark_ms: number | null;
+  hold: string | null;
+}
+
+export interface ApplicationView {
+  line: ApplicationLine;
+  parallelism_per_kpu: number;
+  records_in_per_s: number;
+  records_out_per_s: number;
+  watermark_ms: number | null;
+  millis_behind_latest: number | null;
+  state_bytes: number;
+  state_budget_bytes: number | null;
+  spilled_bytes: number;
+  rescale_pause_ms: number | null;
+  checkpoints: { completed: number; failed: number; last_duration_ms: number; last_size_bytes: number };
+  operators: OperatorUse[];
+}
+
+/** Something that happened. */
+export interface Happening {
+  at_ms: number;
+  severity: 'info' | 'warning' | 'fault';
+  kind: string;
+  subject: string;
+  text: string;
+  /** Everything that went wrong soon after it came after this. */
+  first_cause: boolean;
+}
+
+export type AlarmState = 'ok' | 'alarm' | 'insufficient_data';
+
+export interface AlarmLine {
+  name: string;
+  state: AlarmState;
+  since_ms: number;
+  reason: string;
+  watches: string;
+  description: string;
+  actions_enabled: boolean;
+  actions: string[];
+}
+
+export interface AlarmView {
+  line: AlarmLine;
+  threshold: number | null;
+  period_s: number;
+  points: [number, number][];
+  changes: { at_ms: number; text: string }[];
+}
+
+export interface ScalingPoint {
+  at_ms: number;
+  accepted_per_s: number;
+  throttled_per_s: number;
+  read_per_s: number;
+  lag_ms: number | null;
+  shards: number | null;
+  kpus: number | null;
+}
+
+export interface Decision {
+  at_ms: number;
+  subject: string;
+  policy: string;
+  what: string;
+  reason: string;
+  formula: string;
+  inputs: [string, string][];
+  price_per_hour: number | null;
+  outcome: 'under_way' | 'done' | 'failed' | 'dry_run' | 'refused';
+  outcome_text: string;
+}
+
+export type ScalingMode = 'off' | 'dry_run' | 'on';
+
+export interface PolicyLine {
+  subject: string;
+  policy: string;
+  bounds: string;
+  mode: ScalingMode;
+}
+
+export interface Scaling {
+  period_s: number;
+  points: ScalingPoint[];
+  decisions: Decision[];
+  policies: PolicyLine[];
+}
+
+/** What somebody did, or was not let do. */
+export interface AuditEntry {
+  number: number;
+  at_ms: number;
+  event: string;
+  of: number | null;
+  door: string | null;
+  operation: string | null;
+  subject: string | null;
+  key: string | null;
+  user: string | null;
+  role: string | null;
+  address: string | null;
+  status: number | null;
+  note: string | null;
+}
+
+export interface AuditPage {
+  entries: AuditEntry[];
+  newest: number;
+  hash: string;
+}
+
 /** A failure in words for people. */
 export class Failure extends Error {}
 
@@ -223,6 +358,9 @@ async function request<T>(path: string, init: RequestInit): Promise<T> {
     if (init.signal?.aborted) throw cause;
     throw new Failure(deadline.aborted ? `No answer within ${ANSWER_MS_MAX / 1000} s.` : 'The platform cannot be reached.');
   }
+  if (response.status === 401) toLogin();
+  // Perhaps the role is another one by now, or the session a new one.
+  if (response.status === 403) void whoLooks();
   if (!response.ok) throw new Failure(body.error?.message ?? `The platform answered with status ${response.status}.`);
   return body as T;
 }
@@ -246,8 +384,35 @@ function askStreams<T>(path: string, parameters: Record<string, string>, signal:
   return request<T>(`/api/streams${path}?${new URLSearchParams(parameters)}`, { signal });
 }
 
+/** Names an application in a question; without a name the one that is shown is meant. */
+const of = (application?: string): string => (application === undefined ? '' : `?${new URLSearchParams({ application })}`);
+
 export const snapshotQuestions = {
-  list: (signal: AbortSignal) => request<{ snapshots: Snapshot[] }>('/api/application/snapshots', { signal }),
+  list: (signal: AbortSignal, application?: string) => request<{ snapshots: Snapshot[] }>(`/api/application/snapshots${of(application)}`, { signal }),
+};
+
+export const applicationQuestions = {
+  list: (signal: AbortSignal) => request<{ applications: ApplicationLine[] }>('/api/applications', { signal }),
+  view: (application: string, signal: AbortSignal) => request<ApplicationView>(`/api/applications/view${of(application)}`, { signal }),
+};
+
+export const timelineQuestions = {
+  between: (from: number, to: number, signal: AbortSignal) => request<{ events: Happening[] }>(`/api/timeline?from=${from}&to=${to}`, { signal }),
+};
+
+export const alarmQuestions = {
+  list: (signal: AbortSignal) => request<{ alarms: AlarmLine[]; truncated: boolean }>('/api/alarms', { signal }),
+  view: (name: string, seconds: number, signal: AbortSignal) =>
+    request<AlarmView>(`/api/alarms/view?${new URLSearchParams({ name, seconds: String(seconds) })}`, { signal }),
+};
+
+export const scalingQuestions = {
+  past: (seconds: number, signal: AbortSignal) => request<Scaling>(`/api/scaling?seconds=${seconds}`, { signal }),
+};
+
+export const auditQuestions = {
+  list: (before: number | null, n: number, signal: AbortSignal) =>
+    request<AuditPage>(`/api/audit?n=${n}${before === null ? '' : `&before=${before}`}`, { signal }),
 };
 
 export const streamQuestions = {
@@ -258,7 +423,8 @@ export const streamQuestions = {
 };
 
 function order(path: string, body: object): Promise<void> {
-  const headers = { 'content-type': 'application/json' };
+  const csrf = session.value?.csrf;
+  const headers = { 'content-type': 'application/json', ...(csrf ? { 'x-csrf-token': csrf } : {}) };
   return request(`/api/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
 }
 
@@ -267,10 +433,14 @@ export const orders = {
   stopReplay: () => order('replay/stop', {}),
   setSpeedup: (speedup: number | null) => order('replay/speed', { speedup }),
   setShardCount: (count: number) => order('stream/shards', { count }),
-  setParallelism: (parallelism: number) => order('application/parallelism', { parallelism }),
-  takeSnapshot: (name: string) => order('application/snapshots/take', { name }),
-  restoreSnapshot: (name: string, parallelism: number) => order('application/snapshots/restore', { name, parallelism }),
-  removeSnapshot: (name: string) => order('application/snapshots/remove', { name }),
+  startApplication: (application: string) => order('application/start', { application }),
+  stopApplication: (application: string) => order('application/stop', { application }),
+  setParallelism: (parallelism: number, application?: string) => order('application/parallelism', { parallelism, application }),
+  takeSnapshot: (name: string, application?: string) => order('application/snapshots/take', { name, application }),
+  restoreSnapshot: (name: string, parallelism: number, application?: string) => order('application/snapshots/restore', { name, parallelism, application }),
+  removeSnapshot: (name: string, application?: string) => order('application/snapshots/remove', { name, application }),
+  setAlarmActions: (name: string, enabled: boolean) => order('alarms/actions', { name, enabled }),
+  setScalingMode: (subject: string, mode: ScalingMode) => order('scaling/mode', { subject, mode }),
   setStreamCount: (stream: string, count: number) => order('streams/count', { stream, count }),
   splitShard: (stream: string, shard: number, at?: string) => order('streams/split', { stream, shard, at }),
   mergeShard: (stream: string, shard: number) => order('streams/merge', { stream, shard }),

@@ -3,11 +3,15 @@ import { render } from 'preact';
 import { App } from './app';
 import { connect } from './live';
 import { loadPlaces } from './map/places';
+import { followAddress } from './page';
 import { follow } from './results';
 import { followStreams } from './streams';
+import { whoLooks } from './session';
 import { applyTheme } from './theme';
 
 applyTheme();
+followAddress();
+void whoLooks();
 follow();
 followStreams();
 connect();

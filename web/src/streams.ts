@@ -2,14 +2,8 @@
 import { effect, signal } from '@preact/signals';
 import { Failure, type StreamHistory, type StreamLine, type StreamView, streamQuestions } from './api';
 import { connection, tick } from './live';
+import { shownPage } from './page';
 
-export const STREAMS_HASH = '#streams';
-
-export type Page = 'results' | 'streams';
-
-const pageOf = (hash: string): Page => (hash.startsWith(STREAMS_HASH) ? 'streams' : 'results');
-
-export const shownPage = signal<Page>(pageOf(location.hash));
 export const streams = signal<StreamLine[] | null>(null);
 export const chosen = signal<string | null>(null);
 export const view = signal<StreamView | null>(null);
@@ -63,11 +57,8 @@ export function look(seconds: number): void {
   anew();
 }
 
-/** Follows the address, and the ticks while streams are shown. */
+/** Follows the ticks while streams are shown. */
 export function followStreams(): void {
-  addEventListener('hashchange', () => {
-    shownPage.value = pageOf(location.hash);
-  });
   let ticks = 0;
   effect(() => {
     const newest = tick.value;

@@ -6,6 +6,7 @@ import { load } from './load.mjs';
 const { alongCells, bounds, cellSize, centre, precisionForZoom } = await load('/src/geohash.ts');
 const { COLOURS, classOf, classes, colourOf } = await load('/src/scale.ts');
 const format = await load('/src/format.ts');
+const graph = await load('/src/graph.ts');
 const range = await load('/src/range.ts');
 
 test('boxes of cells are those that geohash.org gives', () => {
@@ -113,4 +114,16 @@ test('ranges that only touch share no window', () => {
   const at = (from_ms, to_ms) => ({ from_ms, to_ms });
   assert.equal(range.overlaps(at(0, 10), at(10, 20)), false);
   assert.equal(range.overlaps(at(0, 11), at(10, 20)), true);
+});
+
+test('each operator stands to the right of all whose rows it reads, and boxes do not meet', () => {
+  const inputs = [[], [], [0, 1], [0], [2], [2, 3], [5, 0]];
+  const { boxes, width, height } = graph.layout(inputs);
+  inputs.forEach((from, at) => from.forEach((input) => assert.ok(boxes[input].x + graph.BOX.width < boxes[at].x, `${input} → ${at}`)));
+  for (const [i, a] of boxes.entries()) {
+    assert.ok(a.x >= 0 && a.y >= 0 && a.x + graph.BOX.width <= width && a.y + graph.BOX.height <= height, String(i));
+    for (const b of boxes.slice(i + 1)) assert.ok(a.x !== b.x || Math.abs(a.y - b.y) >= graph.BOX.height);
+  }
+  assert.deepEqual(graph.layout([]), { boxes: [], width: graph.BOX.width, height: graph.BOX.height });
+  assert.deepEqual(graph.layout([[7]]).boxes, [{ x: 0, y: 0 }], 'an input that is not told is none');
 });

@@ -3,7 +3,7 @@
 use super::Shared;
 use super::controls::{Body, TAKEN, Taken};
 use crate::Failure;
-use crate::views::{ApplicationLine, Correction, Snapshot};
+use crate::views::{APPLICATIONS_SHOWN_MAX, ApplicationLine, ApplicationView, Correction, Snapshot};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Query, State};
@@ -31,6 +31,26 @@ impl<S: Send + Sync> FromRequestParts<S> for Of {
 pub(super) async fn look(State(shared): State<Shared>, of: Of) -> Result<Json<ApplicationLine>, Failure> {
     let line = shared.ask(move |platform| platform.application(of.application.as_deref())).await?;
     Ok(Json(line.bounded()))
+}
+
+/// All applications.
+#[derive(Serialize)]
+pub(super) struct All {
+    applications: Vec<ApplicationLine>,
+}
+
+pub(super) async fn list(State(shared): State<Shared>) -> Result<Json<All>, Failure> {
+    let lines = shared.ask(|platform| Ok(platform.applications())).await?;
+    let applications = lines.into_iter().take(APPLICATIONS_SHOWN_MAX).map(ApplicationLine::bounded).collect();
+    Ok(Json(All { applications }))
+}
+
+pub(super) async fn view(State(shared): State<Shared>, of: Of) -> Result<Json<ApplicationView>, Failure> {
+    let Some(name) = of.application else {
+        return Err(Failure::invalid("name the application: /api/applications/view?application=NAME"));
+    };
+    let view = shared.ask(move |platform| platform.application_view(&name)).await?;
+    Ok(Json(view.bounded()))
 }
 
 pub(super) async fn start(State(shared): State<Shared>, Body(of): Body<Of>) -> Result<Json<Taken>, Failure> {

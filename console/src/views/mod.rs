@@ -1,23 +1,34 @@
 //! View models: what the page shows, free of any protocol. They are serialised to the page as they stand here.
 
+mod alarms;
 mod applications;
+mod audit;
 mod pipeline;
 mod results;
+mod scaling;
+mod stacks;
 mod streams;
+mod timeline;
 
+pub use alarms::{AlarmChange, AlarmLine, AlarmState, AlarmView};
 pub use applications::{
-    ApplicationChange, ApplicationDetail, ApplicationLine, ApplicationLog, CorrectedWindow, Correction, CorrectionWork,
-    LostWindow, NewApplication, OperationLine, Properties, ReadFrom, RefusedOperator,
+    ApplicationChange, ApplicationDetail, ApplicationLine, ApplicationLog, ApplicationView, Checkpoints,
+    CorrectedWindow, Correction, CorrectionWork, LostWindow, NewApplication, OperationLine, OperatorUse, Properties,
+    ReadFrom, RefusedOperator,
 };
+pub use audit::{AuditEntry, AuditPage};
 pub use pipeline::{
     Application, ApplicationState, BadSample, Index, IndexName, LateWindow, Operator, Pipeline, Replay, ReplayState,
     Shard, Snapshot, Stream, StreamStatus,
 };
 pub use results::{AirportHour, AirportLine, Bbox, Cell, CellsRequest, HourCount, TimeRange, Totals};
+pub use scaling::{Decision, Outcome, PolicyLine, Scaling, ScalingMode, ScalingPoint};
+pub use stacks::{StackRequest, StackStep};
 pub use streams::{
     Band, HistoryPoint, KEYS_SHOWN_MAX, KeyAdvice, KeyShare, ShardChange, ShardKeys, ShardUse, StreamHistory,
     StreamLine, StreamView,
 };
+pub use timeline::{Happening, Severity};
 
 /// Most cells in one answer; the largest are kept.
 pub const CELLS_MAX: usize = 16_384;
@@ -31,6 +42,18 @@ pub const SHARDS_SHOWN_MAX: usize = 512;
 pub const BANDS_MAX: usize = 2_048;
 /// Most streams that are listed.
 pub const STREAMS_SHOWN_MAX: usize = 200;
+/// Most alarms that are listed.
+pub const ALARMS_SHOWN_MAX: usize = 500;
+/// Most changes of an alarm that are told, and most of its actions.
+pub const ALARM_CHANGES_SHOWN_MAX: usize = 100;
+/// Most points of a line over time.
+pub const POINTS_SHOWN_MAX: usize = 1_500;
+/// Most decisions of scaling that are told, and most rules.
+pub const DECISIONS_SHOWN_MAX: usize = 200;
+/// Most happenings that travel to the page at once; the latest do.
+pub const HAPPENINGS_SHOWN_MAX: usize = 500;
+/// Most applications that are listed.
+pub const APPLICATIONS_SHOWN_MAX: usize = 200;
 /// Most windows whose late rows are told one by one.
 pub const LATE_WINDOWS_SHOWN_MAX: usize = 50;
 /// Most operators of an application that are told one by one.

@@ -1,19 +1,14 @@
-//! The protocol AWS JSON in front of services: `POST /`, the operation in a header, a document in the body.
+//! The door in front of services: tells which service and operation a request is for, and answers in its own protocol.
 
-use super::service::{Service, ServiceError};
-use axum::body::{Body, Bytes};
+use super::protocol::{Protocol, head, read};
+use super::service::{Form, Service, ServiceError};
+use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use model::Env;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
-
-/// Largest body of a request, in bytes.
-const BODY_BYTES_MAX: usize = 24 * 1024 * 1024;
-const JSON_1_0: &str = "application/x-amz-json-1.0";
-const JSON_1_1: &str = "application/x-amz-json-1.1";
 
 /// The services of this crate behind one door.
 #[derive(Clone)]
@@ -22,94 +17,115 @@ pub struct Door {
     env: Env,
 }
 
+/// A request that is for one of the services.
+struct Called {
+    service: Arc<dyn Service>,
+    protocol: Protocol,
+    /// `None` where the body says it.
+    operation: Option<String>,
+}
+
 impl Door {
     /// A door to these services; no two have the same target.
     pub fn new(services: Vec<Arc<dyn Service>>, env: Env) -> Self {
         Self { services: services.into(), env }
     }
 
-    /// Whether a request with these headers is for one of the services.
-    pub fn serves(&self, headers: &HeaderMap) -> bool {
-        self.called(headers).is_some()
+    /// Whether a request with these headers at this path is for one of the services.
+    pub fn serves(&self, headers: &HeaderMap, path: &str) -> bool {
+        self.called(headers, path).is_some()
     }
 
     /// Answers a request that is for one of the services; `allowed` tells whether its caller may make it.
     pub async fn answer(&self, request: Request, allowed: bool) -> Response {
-        let version = version(request.headers());
-        let result = self.result(request, allowed).await;
-        let (status, body) = match result {
-            Ok(output) => (StatusCode::OK, output),
-            Err(error) => (
-                StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-                json!({ "__type": error.code, "message": error.message }),
-            ),
+        let request_id = request_id(&self.env);
+        let Some(called) = self.called(request.headers(), request.uri().path()) else {
+            let error = ServiceError::unknown_operation(request.uri().path());
+            return answered(Protocol::Json("application/json"), "", &Err(error), None, &request_id);
         };
-        let mut response = Response::new(Body::from(body.to_string()));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(version));
-        // A request id is made of hexadecimal digits and hyphens, which any header takes.
-        if let Ok(id) = HeaderValue::from_str(&request_id(&self.env)) {
-            headers.insert("x-amzn-requestid", id);
-        }
-        response
+        let (protocol, form) = (called.protocol, called.service.form());
+        let (operation, result) = result(called, request, allowed).await;
+        answered(protocol, &operation, &result, form, &request_id)
     }
 
-    async fn result(&self, request: Request, allowed: bool) -> Result<Value, ServiceError> {
-        let Some((service, operation)) = self.called(request.headers()) else {
-            return Err(ServiceError::unknown_operation(""));
+    /// The service and the operation that a request names.
+    fn called(&self, headers: &HeaderMap, path: &str) -> Option<Called> {
+        let head = head(headers, path)?;
+        let is = |service: &&Arc<dyn Service>| match (head.target, head.protocol) {
+            (Some(target), Protocol::Json(_)) => service.target() == target,
+            (Some(target), _) => service.target() == target && service.form().is_some(),
+            (None, _) => service.form().is_some_and(|form| is_signed_for(headers, form)),
         };
-        let operation = operation.to_owned();
-        if request.method() != Method::POST {
-            return Err(ServiceError::unknown_operation(request.method().as_str()));
-        }
-        if !allowed {
-            let message = format!("The caller's role does not allow {operation}.");
-            return Err(ServiceError::new("AccessDeniedException", message));
-        }
-        let input = parse(&read(request.into_body()).await?)?;
-        let call = move || service.call(&operation, &input);
-        tokio::task::spawn_blocking(call)
-            .await
-            .unwrap_or_else(|_| Err(ServiceError::internal("The call broke off; the platform's log tells more.")))
-    }
-
-    /// The service and the operation that the headers name.
-    fn called<'a>(&self, headers: &'a HeaderMap) -> Option<(Arc<dyn Service>, &'a str)> {
-        let (target, operation) = headers.get("x-amz-target")?.to_str().ok()?.split_once('.')?;
-        let service = self.services.iter().find(|service| service.target() == target)?;
-        Some((service.clone(), operation))
+        let service = self.services.iter().find(is)?.clone();
+        Some(Called { service, protocol: head.protocol, operation: head.operation.map(str::to_owned) })
     }
 }
 
-fn version(headers: &HeaderMap) -> &'static str {
-    match headers.get(header::CONTENT_TYPE) {
-        Some(kind) if kind.as_bytes().starts_with(JSON_1_0.as_bytes()) => JSON_1_0,
-        _ => JSON_1_1,
-    }
+/// Whether a form is signed for a service, or for none.
+fn is_signed_for(headers: &HeaderMap, form: &Form) -> bool {
+    let signed = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    signed.is_none_or(|signed| {
+        !signed.contains("/aws4_request") || signed.contains(&format!("/{}/aws4_request", form.signing_name))
+    })
 }
 
-async fn read(body: Body) -> Result<Bytes, ServiceError> {
-    match Limited::new(body, BODY_BYTES_MAX).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            let message = format!("The request is larger than {BODY_BYTES_MAX} bytes.");
-            Err(ServiceError { status: 413, ..ServiceError::new("RequestEntityTooLargeException", message) })
+/// The operation of a call, and what has become of it.
+async fn result(called: Called, request: Request, allowed: bool) -> (String, Result<Value, ServiceError>) {
+    let mut operation = called.operation.unwrap_or_default();
+    if request.method() != Method::POST {
+        return (operation, Err(ServiceError::unknown_operation(request.method().as_str())));
+    }
+    let (parts, body) = request.into_parts();
+    let input = match read(&parts.headers, body).await.and_then(|body| called.protocol.input(&body)) {
+        Ok((named, input)) => {
+            operation = named.unwrap_or(operation);
+            input
         }
-        Err(error) => Err(ServiceError::serialization(format!("The request's body is incomplete: {error}"))),
+        Err(error) => return (operation, Err(error)),
+    };
+    if !allowed {
+        let message = format!("The caller's role does not allow {operation}.");
+        return (operation, Err(ServiceError::new("AccessDeniedException", message)));
     }
+    let (service, name) = (called.service, operation.clone());
+    let call = tokio::task::spawn_blocking(move || service.call(&name, &input));
+    let broken = |_| Err(ServiceError::internal("The call broke off; the platform's log tells more."));
+    (operation, call.await.unwrap_or_else(broken))
 }
 
-/// The input of a call: an object; no body stands for an empty one.
-fn parse(body: &[u8]) -> Result<Value, ServiceError> {
-    if body.is_empty() {
-        return Ok(json!({}));
+fn answered(
+    protocol: Protocol,
+    operation: &str,
+    result: &Result<Value, ServiceError>,
+    form: Option<&Form>,
+    request_id: &str,
+) -> Response {
+    let (status, body) = match result {
+        Ok(output) => (StatusCode::OK, protocol.output(operation, output, form, request_id)),
+        Err(error) => (
+            StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            protocol.error(error, form, request_id),
+        ),
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(protocol.content_type()));
+    if protocol == Protocol::Cbor {
+        headers.insert("smithy-protocol", HeaderValue::from_static("rpc-v2-cbor"));
     }
-    match serde_json::from_slice(body) {
-        Ok(input @ Value::Object(_)) => Ok(input),
-        Ok(_) => Err(ServiceError::serialization("The request's body is not a JSON object.")),
-        Err(error) => Err(ServiceError::serialization(format!("The request's body is not JSON: {error}"))),
+    let mut tell = |name: &'static str, value: &str| {
+        // Request ids and codes are made of letters, digits and hyphens, which any header takes.
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    };
+    tell("x-amzn-requestid", request_id);
+    if let (Err(error), Some(form)) = (result, form) {
+        let blamed = if error.status < 500 { "Sender" } else { "Receiver" };
+        tell("x-amzn-query-error", &format!("{};{blamed}", form.code(&error.code)));
     }
+    response
 }
 
 /// A name for a request and its answer, in the form of a random UUID.
@@ -122,6 +138,11 @@ fn request_id(env: &Env) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http_body_util::BodyExt;
+    use serde_json::json;
+
+    const JSON_1_0: &str = "application/x-amz-json-1.0";
+    const JSON_1_1: &str = "application/x-amz-json-1.1";
 
     struct Echo;
 
@@ -161,6 +182,13 @@ mod tests {
     async fn what_cannot_be_answered_is_told_by_name() {
         for (target, body, allowed, status, code) in [
             ("Echo_1.Say", "{", true, 400, "SerializationException"),
+            (
+                "Echo_1.Say",
+                "{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
+                true,
+                400,
+                "SerializationException",
+            ),
             ("Echo_1.Say", "[]", true, 400, "SerializationException"),
             ("Echo_1.Say", "{}", false, 400, "AccessDeniedException"),
             ("Echo_1.Fail", "{}", true, 500, "InternalFailure"),
@@ -175,10 +203,10 @@ mod tests {
     #[test]
     fn only_the_targets_of_services_are_served() {
         let door = Door::new(vec![Arc::new(Echo)], Env::system());
-        for (target, served) in [("Echo_1.Say", true), ("Other_1.PutRecord", false), ("Echo_1", false)] {
+        for (target, served) in [("Echo_1.Say", true), ("Other_1.Say", false), ("Echo_1", false)] {
             let headers = HeaderMap::from_iter([("x-amz-target".parse().unwrap(), target.parse().unwrap())]);
-            assert_eq!(door.serves(&headers), served, "{target}");
+            assert_eq!(door.serves(&headers, "/"), served, "{target}");
         }
-        assert!(!door.serves(&HeaderMap::new()));
+        assert!(!door.serves(&HeaderMap::new(), "/"));
     }
 }

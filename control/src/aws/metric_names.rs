@@ -1,22 +1,11 @@
 //! The names, dimensions and units under which the measurements of streams are known.
 
-use crate::metrics::{KeyError, SeriesKey};
+use crate::metrics::{KeyError, SeriesKey, Unit};
 use model::ShardIndex;
 
 const NAMESPACE: &str = "AWS/Kinesis";
 const STREAM: &str = "StreamName";
 const SHARD: &str = "ShardId";
-
-/// What a number counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Things.
-    Count,
-    /// Bytes.
-    Bytes,
-    /// Milliseconds.
-    Milliseconds,
-}
 
 /// What is measured of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -153,12 +142,12 @@ impl StreamMetric {
             | Self::PutRecordBytes
             | Self::PutRecordsBytes
             | Self::GetRecordsBytes
-            | Self::PushedBytes => Unit::Bytes,
+            | Self::PushedBytes => Unit::BYTES,
             Self::IteratorAge
             | Self::PutRecordLatency
             | Self::PutRecordsLatency
             | Self::GetRecordsLatency
-            | Self::PushAge => Unit::Milliseconds,
+            | Self::PushAge => Unit::MILLISECONDS,
             _ => Unit::Count,
         }
     }
@@ -191,6 +180,6 @@ mod tests {
         assert_eq!((key.namespace(), key.name()), ("AWS/Kinesis", "IteratorAgeMilliseconds"));
         let dimensions: Vec<_> = key.dimensions().iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(dimensions, [("ShardId", "shardId-000000000003"), ("StreamName", "trips")]);
-        assert_eq!(StreamMetric::IteratorAge.unit(), Unit::Milliseconds);
+        assert_eq!(StreamMetric::IteratorAge.unit(), Unit::MILLISECONDS);
     }
 }

@@ -8,11 +8,40 @@ pub trait Service: Send + Sync {
     /// What stands before the dot in `X-Amz-Target`, such as `KinesisAnalytics_20180523`.
     fn target(&self) -> &'static str;
 
+    /// How it is spoken to beside AWS JSON; `None`: not at all.
+    fn form(&self) -> Option<&'static Form> {
+        None
+    }
+
     /// Answers one call. It may wait for disks and threads: it is called on a thread that may be held up.
     ///
     /// # Errors
     /// As the real service has them; an operation that there is not is [`ServiceError::unknown_operation`].
     fn call(&self, operation: &str, input: &Value) -> Result<Value, ServiceError>;
+}
+
+/// What the codecs of the other protocols have to know of a service.
+#[derive(Debug)]
+pub struct Form {
+    /// The name under which its requests are signed.
+    pub signing_name: &'static str,
+    /// The version of its API, as requests in the form of a query tell it.
+    pub version: &'static str,
+    /// The namespace of its answers in XML.
+    pub namespace: &'static str,
+    /// Members of answers that are times: numbers of seconds since the Unix epoch.
+    pub times: &'static [&'static str],
+    /// Members of answers that are maps, not structures.
+    pub maps: &'static [&'static str],
+    /// Shapes of errors and their codes in the other protocols, where these differ.
+    pub codes: &'static [(&'static str, &'static str)],
+}
+
+impl Form {
+    /// The code of an error's shape.
+    pub fn code<'a>(&self, shape: &'a str) -> &'a str {
+        self.codes.iter().find(|(known, _)| *known == shape).map_or(shape, |(_, code)| *code)
+    }
 }
 
 /// An error as clients of a service know it.

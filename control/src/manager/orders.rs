@@ -40,6 +40,15 @@ pub enum ScaledBy {
 }
 
 impl Applications {
+    /// Whether an application of this name could be set up like this.
+    ///
+    /// # Errors
+    /// When the configuration or its script is wrong.
+    pub fn check(&self, name: &str, configuration: &Configuration) -> Result<(), ControlError> {
+        let spec = configuration.spec(name, None, self.shared.options.kpus_max)?;
+        Ok(self.shared.runner.check(&spec)?)
+    }
+
     /// Adds an application as a stack declares it; it does not run yet.
     ///
     /// # Errors

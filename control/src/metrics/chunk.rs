@@ -8,6 +8,7 @@ use super::bytes::{Reader, put_bytes, put_varint};
 use super::error::MetricsError;
 use super::key::SeriesKey;
 use super::point::{Point, decode_points, encode_points};
+use super::sketch::BINS_MAX;
 use super::tier::TIERS;
 use std::collections::HashMap;
 use std::fs::File;
@@ -17,7 +18,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 const MAGIC: [u8; 8] = *b"HAILPNTS";
-const VERSION: u32 = 1;
+/// Version 2 knows sketches; what version 1 has written is read as before.
+const VERSION: u32 = 2;
+/// Most bytes of one point: a sketch with all its bins.
+const POINT_BYTES_MAX: u64 = 64 + 18 * BINS_MAX as u64;
 const HEADER_BYTES: usize = 32;
 /// Bytes of the header before its checksum.
 const CHECKED_BYTES: usize = 28;
@@ -119,8 +123,8 @@ impl<'a> ChunkFile<'a> {
 
     fn points(&self, entry: &Entry<'_>) -> Result<Vec<Point>, MetricsError> {
         let damaged = |what| MetricsError::Damaged { path: self.path.to_owned(), what };
-        // Checked before memory is taken for it: each point takes 34 bytes at most.
-        if entry.length as u64 > TIERS[self.id.tier].slots() * 64 {
+        // Checked before memory is taken for it.
+        if entry.length as u64 > TIERS[self.id.tier].slots() * POINT_BYTES_MAX {
             return Err(damaged("a series is longer than its points can be"));
         }
         let mut bytes = vec![0; entry.length];
@@ -146,7 +150,7 @@ fn check_header(header: &[u8; HEADER_BYTES], id: ChunkId) -> Result<usize, &'sta
     if reader.take(8) != Some(&MAGIC) {
         return Err("it is no file of points");
     }
-    if reader.u32() != Some(VERSION) {
+    if !reader.u32().is_some_and(|version| (1..=VERSION).contains(&version)) {
         return Err("it is of another version");
     }
     if reader.u32().map(u64::from) != Some(TIERS[id.tier].period_s) || reader.u64() != Some(id.start_s) {

@@ -23,6 +23,9 @@ pub enum MetricsError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// The register of series cannot be written.
+    #[error("metrics: {0}")]
+    Register(String),
     /// The period is none for which points are kept.
     #[error("a period of {0} s is not a whole number of seconds above 0")]
     Period(u64),
@@ -49,7 +52,7 @@ pub enum MetricsError {
 impl Classified for MetricsError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Io { .. } => Kind::Unavailable,
+            Self::Io { .. } | Self::Register(_) => Kind::Unavailable,
             Self::Damaged { .. } => Kind::Corrupt,
             Self::Period(_) | Self::Range { .. } | Self::TooManyPoints { .. } => Kind::Invalid,
         }

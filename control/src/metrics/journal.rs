@@ -2,12 +2,13 @@
 //!
 //! Layout, integers big-endian: 8 bytes magic, u32 version, u64 start of the chunk in seconds, u32 CRC32C of these; then
 //! blocks: u32 length, u32 CRC32C, payload. A payload: number of new series and their keys, which get the next numbers,
-//! then number of points and for each the series' number, the slot and the set. A block that is cut ends the journal.
+//! then number of points and for each the series' number, the slot and the summary. A block that is cut ends the journal.
 
 use super::bytes::{Reader, put_bytes, put_varint};
 use super::error::MetricsError;
 use super::key::SeriesKey;
-use super::point::{StatisticSet, put_set, read_set};
+use super::point::{put_summary, read_summary};
+use super::summary::Summary;
 use super::tier::TIERS;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -15,7 +16,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const MAGIC: [u8; 8] = *b"HAILJRNL";
-const VERSION: u32 = 1;
+/// Version 2 knows sketches; what version 1 has written is read as before.
+const VERSION: u32 = 2;
 const HEADER_BYTES: usize = 24;
 /// Largest block, in bytes: what all series together can record at once, with their keys.
 const BLOCK_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -24,7 +26,7 @@ const BLOCK_BYTES_MAX: usize = 64 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Block {
     keys: Vec<Vec<u8>>,
-    points: Vec<(u32, u32, StatisticSet)>,
+    points: Vec<(u32, u32, Summary)>,
 }
 
 impl Block {
@@ -33,9 +35,9 @@ impl Block {
         self.keys.push(key.encode());
     }
 
-    /// A set of a series by its number.
-    pub(super) fn push(&mut self, series: u32, slot: u32, set: StatisticSet) {
-        self.points.push((series, slot, set));
+    /// A summary of a series by its number.
+    pub(super) fn push(&mut self, series: u32, slot: u32, summary: Summary) {
+        self.points.push((series, slot, summary));
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -47,10 +49,10 @@ impl Block {
         put_varint(&mut out, self.keys.len() as u64);
         self.keys.iter().for_each(|key| put_bytes(&mut out, key));
         put_varint(&mut out, self.points.len() as u64);
-        for (series, slot, set) in &self.points {
+        for (series, slot, summary) in &self.points {
             put_varint(&mut out, u64::from(*series));
             put_varint(&mut out, u64::from(*slot));
-            put_set(&mut out, *set);
+            put_summary(&mut out, summary);
         }
         let (length, crc) = ((out.len() - 8) as u32, crc32c::crc32c(&out[8..]));
         out[..4].copy_from_slice(&length.to_be_bytes());
@@ -75,8 +77,8 @@ pub(super) struct Journal {
 pub(super) struct Replayed {
     pub(super) start_s: u64,
     pub(super) keys: Vec<Arc<SeriesKey>>,
-    /// Series by its number, slot, set, in the order of writing.
-    pub(super) points: Vec<(u32, u32, StatisticSet)>,
+    /// Series by its number, slot, summary, in the order of writing.
+    pub(super) points: Vec<(u32, u32, Summary)>,
     /// Up to where it is whole, in bytes.
     pub(super) length: u64,
 }
@@ -155,7 +157,7 @@ pub(super) fn replay(path: &Path) -> Result<Option<Replayed>, MetricsError> {
 fn parse(bytes: &[u8]) -> Option<Replayed> {
     let mut reader = Reader(bytes);
     let head = bytes.get(..20)?;
-    if reader.take(8)? != MAGIC || reader.u32()? != VERSION {
+    if reader.take(8)? != MAGIC || !(1..=VERSION).contains(&reader.u32()?) {
         return None;
     }
     let start_s = reader.u64()?;
@@ -190,7 +192,7 @@ fn parse_payload(payload: &[u8], into: &mut Replayed) -> Option<()> {
     for _ in 0..reader.varint()? {
         let series = u32::try_from(reader.varint()?).ok().filter(|series| (*series as usize) < known)?;
         let slot = reader.varint().filter(|slot| *slot < TIERS[0].slots())? as u32;
-        points.push((series, slot, read_set(&mut reader)?));
+        points.push((series, slot, read_summary(&mut reader)?));
     }
     into.keys.extend(keys);
     into.points.extend(points);
@@ -199,6 +201,7 @@ fn parse_payload(payload: &[u8], into: &mut Replayed) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::point::StatisticSet;
     use super::*;
 
     fn block(first: u32, name: Option<&str>, value: f64) -> Block {
@@ -206,7 +209,7 @@ mod tests {
         if let Some(name) = name {
             block.name(&SeriesKey::new("N", name, []).unwrap());
         }
-        block.push(first, 7, StatisticSet::of(value));
+        block.push(first, 7, StatisticSet::of(value).into());
         block
     }
 
@@ -261,6 +264,6 @@ mod tests {
         let mut journal = Journal::reopen(path.clone(), cut.length).unwrap();
         journal.append(&block(1, None, 9.0)).unwrap();
         let again = replay(&path).unwrap().unwrap();
-        assert_eq!(again.points[2], (1, 7, StatisticSet::of(9.0)));
+        assert_eq!(again.points[2], (1, 7, StatisticSet::of(9.0).into()));
     }
 }

@@ -1,6 +1,7 @@
 //! What a series is a series of: a namespace, a name, and dimensions in the order of their names.
 
 use super::bytes::{Reader, put_text, put_varint};
+use serde::{Deserialize, Serialize};
 
 /// Most dimensions of a series, as many as the metric service that people know allows.
 const DIMENSIONS_MAX: usize = 30;
@@ -10,11 +11,35 @@ const NAME_BYTES_MAX: usize = 255;
 const VALUE_BYTES_MAX: usize = 1_024;
 
 /// The identity of a series.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "Form", try_from = "Form")]
 pub struct SeriesKey {
     namespace: String,
     name: String,
     dimensions: Vec<(String, String)>,
+}
+
+/// The key as it stands in documents.
+#[derive(Serialize, Deserialize)]
+struct Form {
+    namespace: String,
+    name: String,
+    dimensions: Vec<(String, String)>,
+}
+
+impl From<SeriesKey> for Form {
+    fn from(SeriesKey { namespace, name, dimensions }: SeriesKey) -> Self {
+        Self { namespace, name, dimensions }
+    }
+}
+
+impl TryFrom<Form> for SeriesKey {
+    type Error = KeyError;
+
+    fn try_from(form: Form) -> Result<Self, KeyError> {
+        let dimensions = form.dimensions.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        Self::new(&form.namespace, &form.name, dimensions)
+    }
 }
 
 /// Why something is no identity of a series.

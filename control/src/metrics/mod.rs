@@ -6,20 +6,35 @@
 //! *Invariant:* a coarser point is the merge of the finer ones in the order of time, so that a restart, which computes the
 //! open ones anew, changes no bit of any answer.
 
+mod asked;
 mod bytes;
 mod chunk;
 mod error;
 mod files;
 mod journal;
 mod key;
+pub mod math;
 mod open;
+mod past;
 mod point;
+mod questions;
+mod register;
+mod search;
+mod sketch;
 mod store;
+mod summary;
 #[cfg(test)]
 mod tests;
 mod tier;
+mod unit;
 
+pub use asked::{Asked, NoStatistic};
 pub use error::MetricsError;
 pub use key::{KeyError, SeriesKey};
 pub use point::{Statistic, StatisticSet};
-pub use store::{Datum, MetricStore, Recorded, Value};
+pub use questions::{Answers, Question, Wanted, What};
+pub use register::Listed;
+pub use sketch::SKETCH_ERROR;
+pub use store::{Datum, Entry, MetricStore, Recorded, Value};
+pub use summary::{Spread, Summary};
+pub use unit::Unit;

@@ -3,14 +3,18 @@
 use super::chunk::{Chunk, ChunkId};
 use super::journal::{Block, Replayed};
 use super::key::SeriesKey;
-use super::point::{Point, StatisticSet};
+use super::point::Point;
+use super::summary::Summary;
 use super::tier::TIERS;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Points of a chunk at their times in seconds since the Unix epoch.
-pub(super) type Timed = Vec<(u64, StatisticSet)>;
+pub(super) type Timed = Vec<(u64, Summary)>;
+
+/// Most bins of all sketches in memory, 16 bytes each. Beyond, new points go without a sketch until chunks are sealed.
+const BINS_IN_MEMORY_MAX: usize = 8 * 1024 * 1024;
 
 /// One series in memory.
 #[derive(Debug, Default)]
@@ -22,7 +26,7 @@ struct Series {
     number: Option<u32>,
 }
 
-/// All that is in memory. One series takes at most 552 points of 40 bytes beside its key.
+/// All that is in memory. One series takes at most 552 points of 48 bytes beside its key and the bins of its sketches.
 #[derive(Debug)]
 pub(super) struct Open {
     starts: [u64; TIERS.len()],
@@ -30,6 +34,8 @@ pub(super) struct Open {
     /// How many series the journal has named.
     named: u32,
     series_max: usize,
+    /// No more sketches: there are too many bins in memory.
+    crowded: bool,
     /// Chunks that are complete, and not in a file yet.
     pub(super) pending: Vec<Arc<Chunk>>,
     /// Chunks that are in files.
@@ -52,6 +58,7 @@ impl Open {
             series: HashMap::new(),
             named: 0,
             series_max,
+            crowded: false,
             pending: Vec::new(),
             files: BTreeSet::new(),
         }
@@ -72,23 +79,35 @@ impl Open {
         self.series.keys()
     }
 
-    /// Adds a set to the current second. False when there are too many series already, or the clock stands before the
-    /// open chunk, which must not grow backwards.
-    pub(super) fn record(&mut self, now_s: u64, key: &Arc<SeriesKey>, set: StatisticSet, block: &mut Block) -> bool {
+    /// Whether a series has a place, be it that it is there already.
+    pub(super) fn has_place(&self, key: &Arc<SeriesKey>) -> bool {
+        self.series.len() < self.series_max || self.series.contains_key(key)
+    }
+
+    /// Adds values to a second of the open chunk. False when there are too many series already, or the second is not of
+    /// the open chunk, which must not grow backwards.
+    pub(super) fn record(&mut self, at_s: u64, key: &Arc<SeriesKey>, summary: &Summary, block: &mut Block) -> bool {
         let slots = self.starts[0]..self.starts[0] + TIERS[0].chunk_s;
-        if !slots.contains(&now_s) || (self.series.len() >= self.series_max && !self.series.contains_key(key)) {
+        if !slots.contains(&at_s) || !self.has_place(key) {
             return false;
         }
+        let summary = if self.crowded { Summary::from(summary.set) } else { summary.clone() };
         let series = self.series.entry(Arc::clone(key)).or_default();
         let number = *series.number.get_or_insert_with(|| {
             block.name(key);
             self.named += 1;
             self.named - 1
         });
-        let slot = (now_s - self.starts[0]) as u32;
-        add(&mut series.points[0], slot, set);
-        block.push(number, slot, set);
+        let slot = (at_s - self.starts[0]) as u32;
+        add(&mut series.points[0], slot, &summary);
+        block.push(number, slot, summary);
         true
+    }
+
+    /// Adds values to the open chunk of a tier, which the finer tiers have sealed already.
+    pub(super) fn add_at(&mut self, tier: usize, at_s: u64, key: &Arc<SeriesKey>, summary: &Summary) {
+        let slot = ((at_s - self.starts[tier]) / TIERS[tier].period_s) as u32;
+        add(&mut self.series.entry(Arc::clone(key)).or_default().points[tier], slot, summary);
     }
 
     /// Takes over a journal of the open chunk of seconds.
@@ -97,9 +116,9 @@ impl Open {
         for (number, key) in replayed.keys.iter().enumerate() {
             self.series.entry(Arc::clone(key)).or_default().number = Some(number as u32);
         }
-        for (number, slot, set) in replayed.points {
+        for (number, slot, summary) in replayed.points {
             let key = &replayed.keys[number as usize];
-            add(&mut self.series.entry(Arc::clone(key)).or_default().points[0], slot, set);
+            add(&mut self.series.entry(Arc::clone(key)).or_default().points[0], slot, &summary);
         }
     }
 
@@ -118,6 +137,9 @@ impl Open {
             self.series.retain(|_, series| series.points.iter().any(|points| !points.is_empty()));
             self.series.values_mut().for_each(|series| series.number = None);
             self.named = 0;
+            let points = self.series.values().flat_map(|series| series.points.iter().flatten());
+            let bins: usize = points.filter_map(|p| p.summary.sketch.as_ref()).map(|sketch| sketch.len()).sum();
+            self.crowded = bins > BINS_IN_MEMORY_MAX;
         }
         began
     }
@@ -174,24 +196,28 @@ impl Open {
     }
 }
 
-pub(super) fn timed(id: ChunkId, points: &[Point]) -> impl Iterator<Item = (u64, StatisticSet)> {
-    points.iter().map(move |point| (id.start_s + u64::from(point.slot) * TIERS[id.tier].period_s, point.set))
+pub(super) fn timed(id: ChunkId, points: &[Point]) -> impl Iterator<Item = (u64, Summary)> {
+    let at_s = move |slot: u32| id.start_s + u64::from(slot) * TIERS[id.tier].period_s;
+    points.iter().map(move |point| (at_s(point.slot), point.summary.clone()))
 }
 
 /// Merges points into those of a coarser tier's chunk that starts at `start_s`.
-fn fold(points: impl IntoIterator<Item = (u64, StatisticSet)>, tier: usize, start_s: u64, into: &mut Vec<Point>) {
-    for (at_s, set) in points {
+fn fold(points: impl IntoIterator<Item = (u64, Summary)>, tier: usize, start_s: u64, into: &mut Vec<Point>) {
+    for (at_s, summary) in points {
         // What lies before the chunk cannot be: chunks of the finer tier lie within it.
         if let Some(seconds) = at_s.checked_sub(start_s) {
-            add(into, (seconds / TIERS[tier].period_s) as u32, set);
+            add(into, (seconds / TIERS[tier].period_s) as u32, &summary);
         }
     }
 }
 
-/// Adds a set to the point of a slot. Slots come in ascending order, but for a clock that was set back a little.
-fn add(points: &mut Vec<Point>, slot: u32, set: StatisticSet) {
+/// Adds values to the point of a slot. Slots come in ascending order, but for values of the past.
+pub(super) fn add(points: &mut Vec<Point>, slot: u32, summary: &Summary) {
     match points.binary_search_by_key(&slot, |point| point.slot) {
-        Ok(at) => points[at].set = points[at].set.merge(set),
-        Err(at) => points.insert(at, Point { slot, set }),
+        Ok(at) => {
+            let held = std::mem::replace(&mut points[at].summary, summary.set.into());
+            points[at].summary = held.merge(summary);
+        }
+        Err(at) => points.insert(at, Point { slot, summary: summary.clone() }),
     }
 }

@@ -1,6 +1,9 @@
 //! Statistic sets: what is kept of all values of one period, how they are merged, and how points are written.
 
 use super::bytes::{Reader, put_varint};
+use super::sketch::Sketch;
+use super::summary::Summary;
+use std::sync::Arc;
 
 /// What is known of the values of one period.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,17 +75,19 @@ impl StatisticSet {
 }
 
 /// The values of one period of a chunk.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Point {
     /// The period's place in its chunk.
     pub(super) slot: u32,
-    pub(super) set: StatisticSet,
+    pub(super) summary: Summary,
 }
 
-/// How a set is written: as one small whole number, as one number, or as all four.
+/// How a summary is written: as one small whole number, as one number, as all four of a set, or as these with a sketch
+/// behind them, which version 1 did not know.
 const WHOLE: u8 = 0;
 const SINGLE: u8 = 1;
 const FULL: u8 = 2;
+const SKETCHED: u8 = 3;
 /// Whole numbers below this are exact.
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
@@ -94,13 +99,17 @@ fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 
-pub(super) fn put_set(out: &mut Vec<u8>, set: StatisticSet) {
+pub(super) fn put_summary(out: &mut Vec<u8>, summary: &Summary) {
+    let set = summary.set;
     let value = set.sum;
     let whole = value.fract() == 0.0 && value.abs() < WHOLE_MAX && value.to_bits() != (-0.0_f64).to_bits();
     if !set.is_of_one_value() {
-        out.push(FULL);
+        out.push(if summary.sketch.is_some() { SKETCHED } else { FULL });
         for part in [set.sum, set.count, set.min, set.max] {
             out.extend_from_slice(&part.to_bits().to_be_bytes());
+        }
+        if let Some(sketch) = &summary.sketch {
+            sketch.encode(out);
         }
     } else if whole {
         out.push(WHOLE);
@@ -111,14 +120,18 @@ pub(super) fn put_set(out: &mut Vec<u8>, set: StatisticSet) {
     }
 }
 
-pub(super) fn read_set(reader: &mut Reader<'_>) -> Option<StatisticSet> {
-    let set = match reader.byte()? {
-        WHOLE => StatisticSet::of(unzigzag(reader.varint()?) as f64),
-        SINGLE => StatisticSet::of(reader.f64()?),
-        FULL => StatisticSet { sum: reader.f64()?, count: reader.f64()?, min: reader.f64()?, max: reader.f64()? },
+pub(super) fn read_summary(reader: &mut Reader<'_>) -> Option<Summary> {
+    let four = |reader: &mut Reader<'_>| {
+        Some(StatisticSet { sum: reader.f64()?, count: reader.f64()?, min: reader.f64()?, max: reader.f64()? })
+    };
+    let summary = match reader.byte()? {
+        WHOLE => StatisticSet::of(unzigzag(reader.varint()?) as f64).into(),
+        SINGLE => StatisticSet::of(reader.f64()?).into(),
+        FULL => four(reader)?.into(),
+        SKETCHED => Summary { set: four(reader)?, sketch: Some(Arc::new(Sketch::decode(reader)?)) },
         _ => return None,
     };
-    Some(set).filter(|set| set.is_sound())
+    Some(summary).filter(|summary| summary.set.is_sound())
 }
 
 /// Writes the points of one series in one chunk, which are in ascending order.
@@ -129,7 +142,7 @@ pub(super) fn encode_points(points: &[Point]) -> Vec<u8> {
     for point in points {
         put_varint(&mut out, u64::from(point.slot - before));
         before = point.slot;
-        put_set(&mut out, point.set);
+        put_summary(&mut out, &point.summary);
     }
     out
 }
@@ -143,7 +156,7 @@ pub(super) fn decode_points(bytes: &[u8], slots: u64) -> Option<Vec<Point>> {
     for nth in 0..count {
         let step = reader.varint()?;
         slot = slot.checked_add(step).filter(|slot| *slot < slots && (nth == 0 || step > 0))?;
-        points.push(Point { slot: u32::try_from(slot).ok()?, set: read_set(&mut reader)? });
+        points.push(Point { slot: u32::try_from(slot).ok()?, summary: read_summary(&mut reader)? });
     }
     reader.0.is_empty().then_some(points)
 }
@@ -153,7 +166,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn set() -> impl Strategy<Value = StatisticSet> {
+    fn summary() -> impl Strategy<Value = Summary> {
         let number = prop_oneof![
             (-1_000_000_i64..1_000_000).prop_map(|n| n as f64),
             -1e12_f64..1e12,
@@ -162,20 +175,22 @@ mod tests {
             Just(WHOLE_MAX),
         ];
         prop_oneof![
-            number.clone().prop_map(StatisticSet::of),
-            proptest::collection::vec(number, 2..5)
-                .prop_map(|values| { values.into_iter().map(StatisticSet::of).reduce(StatisticSet::merge).unwrap() }),
+            number.clone().prop_map(|value| StatisticSet::of(value).into()),
+            (proptest::collection::vec(number, 2..5), any::<bool>()).prop_map(|(values, known)| {
+                let summary = Summary::of(values.into_iter().map(|value| (value, 1.0))).unwrap();
+                if known { summary } else { summary.set.into() }
+            }),
         ]
     }
 
     proptest! {
         #[test]
-        fn points_are_read_as_they_were_written(sets in proptest::collection::btree_map(0_u32..300, set(), 0..40)) {
-            let points: Vec<Point> = sets.into_iter().map(|(slot, set)| Point { slot, set }).collect();
+        fn points_are_read_as_they_were_written(sets in proptest::collection::btree_map(0_u32..300, summary(), 0..40)) {
+            let points: Vec<Point> = sets.into_iter().map(|(slot, summary)| Point { slot, summary }).collect();
             let bytes = encode_points(&points);
             let read = decode_points(&bytes, 300).unwrap();
             prop_assert_eq!(&read, &points);
-            let bits = |points: &[Point]| points.iter().map(|p| p.set.sum.to_bits()).collect::<Vec<_>>();
+            let bits = |points: &[Point]| points.iter().map(|p| p.summary.set.sum.to_bits()).collect::<Vec<_>>();
             prop_assert_eq!(bits(&read), bits(&points), "a negative zero stays one");
             prop_assert!((0..bytes.len()).all(|length| decode_points(&bytes[..length], 300).is_none()));
         }

@@ -6,8 +6,12 @@ use super::files::Folder;
 use super::journal::{self, Block, Journal};
 use super::key::SeriesKey;
 use super::open::{Open, Snapshot, Timed};
+use super::past::Past;
 use super::point::StatisticSet;
+use super::register::{Listed, Register};
+use super::summary::Summary;
 use super::tier::{TIERS, tier_of_period};
+use super::unit::Unit;
 use model::{Env, Sample};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -16,8 +20,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Most series in memory: those with points in the last four days. With 552 points of 40 bytes each at most, and its key,
-/// 10,000 of them take 240 MB at worst, and as much as they have points otherwise.
+/// Most series in memory: those with points in the last four days. With 552 points of 48 bytes each at most, and its key,
+/// 10,000 of them take 280 MB at worst beside their sketches, and as much as they have points otherwise.
 const SERIES_MAX: usize = 10_000;
 /// Longest time for which what was recorded may be lost when the machine stops, in nanoseconds.
 const SYNC_EVERY_NS: u64 = 5_000_000_000;
@@ -25,6 +29,10 @@ const SYNC_EVERY_NS: u64 = 5_000_000_000;
 const PENDING_MAX: usize = 24;
 /// Most points of one answer.
 const POINTS_MAX: u64 = 1_000_000;
+/// How far back a value may lie, in seconds: then points of five minutes are all that is kept of it.
+const PAST_S: u64 = 15 * 86_400;
+/// How far ahead a value may lie, in seconds: clocks differ.
+const AHEAD_S: u64 = 60;
 
 /// Something to record.
 #[derive(Debug, Clone)]
@@ -35,12 +43,26 @@ pub struct Datum {
     pub set: StatisticSet,
 }
 
+/// Something to record at a time of its own, in a unit.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The series.
+    pub key: Arc<SeriesKey>,
+    /// When, in milliseconds since the Unix epoch: up to 15 days ago, and no more than a minute ahead; `None` is now.
+    pub at_ms: Option<u64>,
+    /// The values.
+    pub summary: Summary,
+    /// What they count. It is turned into the unit of the series.
+    pub unit: Unit,
+}
+
 /// What became of recorded data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Recorded {
     /// Data that were taken.
     pub taken: usize,
-    /// Data that were refused: there are too many series, the values are none, or the clock was set back by minutes.
+    /// Data that were refused: there are too many series, the values are none, they are too old or ahead of the clock, or
+    /// their unit is none of the series'.
     pub refused: usize,
 }
 
@@ -58,10 +80,11 @@ pub struct Value {
 #[derive(Debug)]
 pub struct MetricStore {
     env: Env,
-    folder: Folder,
+    pub(super) folder: Folder,
     /// Locked before `open` where both are needed, and alone while files are written: questions do not wait for the disk.
     disk: Mutex<Disk>,
-    open: Mutex<Open>,
+    pub(super) open: Mutex<Open>,
+    register: Mutex<Register>,
     refused: AtomicU64,
     damaged: AtomicU64,
     lost_chunks: AtomicU64,
@@ -93,6 +116,7 @@ impl MetricStore {
         let store = Self {
             disk: Mutex::new(Disk { journal: None, synced_ns: env.monotonic_ns() }),
             open: Mutex::new(open),
+            register: Mutex::new(Register::open(dir)),
             env,
             folder,
             refused: AtomicU64::new(0),
@@ -191,22 +215,58 @@ impl MetricStore {
     /// # Errors
     /// When the disk does not take them; they are in memory all the same.
     pub fn record(&self, data: &[Datum]) -> Result<Recorded, MetricsError> {
+        let entry = |datum: &Datum| Entry {
+            key: Arc::clone(&datum.key),
+            at_ms: None,
+            summary: datum.set.into(),
+            unit: Unit::None,
+        };
+        self.record_entries(&data.iter().map(entry).collect::<Vec<_>>())
+    }
+
+    /// Records values at times of their own. Those of the past are durable when this returns.
+    ///
+    /// # Errors
+    /// When the disk does not take them; those of the last five minutes are in memory all the same.
+    pub fn record_entries(&self, entries: &[Entry]) -> Result<Recorded, MetricsError> {
         let mut disk = self.disk.lock();
         let now_s = self.env.now_ms() / 1_000;
-        let mut block = Block::default();
-        let (before_s, began, taken) = {
-            let mut open = self.open.lock();
+        let (mut block, mut past, mut taken) = (Block::default(), Vec::new(), 0);
+        let (before_s, began) = {
+            let (mut open, mut register) = (self.open.lock(), self.register.lock());
             let before_s = open.start_s(0);
             let began = open.advance(now_s);
-            let mut record =
-                |datum: &&Datum| datum.set.is_sound() && open.record(now_s, &datum.key, datum.set, &mut block);
-            let taken = data.iter().filter(|datum| record(datum)).count();
-            (before_s, began, taken)
+            for entry in entries {
+                let Some(one) = placed(entry, now_s, &open, &register) else { continue };
+                let is_past = one.at_s < open.start_s(0);
+                if is_past && open.has_place(&one.key) || open.record(one.at_s, &one.key, &one.summary, &mut block) {
+                    register.note(&one.key, entry.unit, one.at_s);
+                    taken += 1;
+                    if is_past {
+                        past.push(one);
+                    }
+                }
+            }
+            (before_s, began)
         };
-        let refused = data.len() - taken;
+        let refused = entries.len() - taken;
         add(&self.refused, refused as u64);
         self.write_down(&mut disk, began.then_some(before_s), &block)?;
+        if !past.is_empty() {
+            self.add_past(&past, now_s)?;
+        }
         Ok(Recorded { taken, refused })
+    }
+
+    /// The unit in which a series is kept; `None` where there is no such series, or nobody has said.
+    pub fn unit(&self, key: &SeriesKey) -> Option<Unit> {
+        self.register.lock().unit(key)
+    }
+
+    /// The series with a value since `since_s` (seconds since the Unix epoch), two weeks back at most, in the order of
+    /// their keys.
+    pub fn listed(&self, since_s: u64) -> Vec<Listed> {
+        self.register.lock().listed(since_s)
     }
 
     fn write_down(&self, disk: &mut Disk, ended: Option<u64>, block: &Block) -> Result<(), MetricsError> {
@@ -224,6 +284,7 @@ impl MetricStore {
         if now_ns.saturating_sub(disk.synced_ns) >= SYNC_EVERY_NS {
             disk.synced_ns = now_ns;
             journal.sync()?;
+            self.register.lock().write(self.env.now_ms() / 1_000, false)?;
         }
         Ok(())
     }
@@ -267,13 +328,32 @@ impl MetricStore {
     /// # Errors
     /// When the period or the range is none, or the answer would be too large.
     pub fn query(&self, keys: &[SeriesKey], period_s: u64, range: Range<u64>) -> Result<Vec<Vec<Value>>, MetricsError> {
+        let found = self.summaries(keys, period_s, 0, range)?;
+        let value = |(at_ms, summary): (u64, Summary)| Value { at_ms, set: summary.set };
+        Ok(found.into_iter().map(|points| points.into_iter().map(value).collect()).collect())
+    }
+
+    /// The same with all that is known of the values, and with periods that begin `phase_s` seconds after whole multiples:
+    /// each with where it begins, in milliseconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// When the period or the range is none, or the answer would be too large.
+    pub fn summaries(
+        &self,
+        keys: &[SeriesKey],
+        period_s: u64,
+        phase_s: u64,
+        range: Range<u64>,
+    ) -> Result<Vec<Vec<(u64, Summary)>>, MetricsError> {
+        let whole = |tier: usize| phase_s.is_multiple_of(TIERS[tier].period_s);
         let tier = tier_of_period(period_s).ok_or(MetricsError::Period(period_s))?;
+        // The finest tier has points of one second, of which every phase is a whole number.
+        let tier = (0..=tier).rev().find(|tier| whole(*tier)).unwrap_or(0);
         let (start_ms, end_ms) = (range.start, range.end);
         if start_ms >= end_ms {
             return Err(MetricsError::Range { start_ms, end_ms });
         }
-        let start_s = start_ms / 1_000;
-        let seconds = start_s - start_s % period_s..end_ms.div_ceil(1_000);
+        let seconds = begin_of(start_ms / 1_000, period_s, phase_s)..end_ms.div_ceil(1_000);
         // No more than is kept can be in an answer.
         let now_s = self.env.now_ms() / 1_000;
         let kept = now_s.saturating_sub(TIERS[tier].kept_s + TIERS[tier].chunk_s)..now_s + TIERS[tier].chunk_s;
@@ -284,7 +364,7 @@ impl MetricStore {
         }
         let snapshot = self.open.lock().snapshot(keys, tier, &seconds);
         let found = self.gather(keys, snapshot);
-        Ok(found.into_iter().map(|points| grouped(points, period_s, &seconds)).collect())
+        Ok(found.into_iter().map(|points| grouped(points, (period_s, phase_s), &seconds)).collect())
     }
 
     fn gather(&self, keys: &[SeriesKey], snapshot: Snapshot) -> Vec<Timed> {
@@ -326,7 +406,9 @@ impl MetricStore {
     /// # Errors
     /// When the disk fails.
     pub fn sync(&self) -> Result<(), MetricsError> {
-        self.disk.lock().journal.as_mut().map_or(Ok(()), Journal::sync)
+        let mut disk = self.disk.lock();
+        disk.journal.as_mut().map_or(Ok(()), Journal::sync)?;
+        self.register.lock().write(self.env.now_ms() / 1_000, true)
     }
 
     /// The store's own figures.
@@ -351,15 +433,45 @@ fn add(counter: &AtomicU64, amount: u64) {
 }
 
 /// Merges points, which are in ascending order but for clocks set back, into periods within a range of seconds.
-fn grouped(mut points: Timed, period_s: u64, range: &Range<u64>) -> Vec<Value> {
+fn grouped(mut points: Timed, (period_s, phase_s): (u64, u64), range: &Range<u64>) -> Vec<(u64, Summary)> {
     points.sort_by_key(|(at_s, _)| *at_s);
-    let mut values: Vec<Value> = Vec::new();
-    for (at_s, set) in points.into_iter().filter(|(at_s, _)| range.contains(at_s)) {
-        let at_ms = (at_s - at_s % period_s) * 1_000;
+    let mut values: Vec<(u64, Summary)> = Vec::new();
+    for (at_s, summary) in points.into_iter().filter(|(at_s, _)| range.contains(at_s)) {
+        let at_ms = begin_of(at_s, period_s, phase_s) * 1_000;
         match values.last_mut() {
-            Some(last) if last.at_ms == at_ms => last.set = last.set.merge(set),
-            _ => values.push(Value { at_ms, set }),
+            Some((last_ms, held)) if *last_ms == at_ms => {
+                let before = std::mem::replace(held, summary.set.into());
+                *held = before.merge(&summary);
+            }
+            _ => values.push((at_ms, summary)),
         }
     }
     values
+}
+
+/// Where the period that holds a second begins.
+fn begin_of(at_s: u64, period_s: u64, phase_s: u64) -> u64 {
+    let phase_s = phase_s % period_s;
+    if at_s < phase_s {
+        return 0;
+    }
+    at_s - (at_s - phase_s) % period_s
+}
+
+/// An entry at its second and in the unit of its series; `None` when it has no place.
+fn placed(entry: &Entry, now_s: u64, open: &Open, register: &Register) -> Option<Past> {
+    let factor = match register.unit(&entry.key) {
+        Some(held) if entry.unit != Unit::None => entry.unit.factor_to(held)?,
+        _ => 1.0,
+    };
+    let at_s = entry.at_ms.map_or(now_s, |at_ms| at_ms / 1_000);
+    let in_time = at_s + PAST_S > now_s && at_s <= now_s + AHEAD_S;
+    // What a clock that is a little ahead says counts for now where the next chunk would begin.
+    let at_s = if at_s >= open.start_s(0) + TIERS[0].chunk_s { now_s } else { at_s };
+    // A clock that was set back by minutes: what it says of now would be of the past.
+    if !in_time || (entry.at_ms.is_none() && at_s < open.start_s(0)) {
+        return None;
+    }
+    let summary = if factor == 1.0 { entry.summary.clone() } else { entry.summary.scaled(factor) };
+    summary.set.is_sound().then(|| Past { at_s, key: Arc::clone(&entry.key), summary })
 }

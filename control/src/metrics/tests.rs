@@ -1,6 +1,6 @@
 //! Tests of the metric store as a whole: exact merging, restarts at any moment, damage, bounds and expiry.
 
-use super::{Datum, MetricStore, MetricsError, SeriesKey, StatisticSet, Value};
+use super::{Datum, Entry, MetricStore, MetricsError, SeriesKey, Spread, StatisticSet, Summary, Unit, Value};
 use model::{Env, ManualClock};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -175,4 +175,117 @@ fn questions_that_make_no_sense_are_refused() {
     assert!(matches!(store.query(&[key("a")], 60, 5..5), Err(MetricsError::Range { .. })));
     let many = vec![key("a"); 300];
     assert!(matches!(store.query(&many, 1, 0..u64::MAX), Err(MetricsError::TooManyPoints { .. })));
+}
+
+fn entry(name: &str, at_ms: u64, value: f64) -> Entry {
+    Entry {
+        key: Arc::new(key(name)),
+        at_ms: Some(at_ms),
+        summary: StatisticSet::of(value).into(),
+        unit: Unit::MILLISECONDS,
+    }
+}
+
+#[test]
+fn what_version_1_has_written_is_read() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/metrics-1");
+    let dir = tempfile::tempdir().unwrap();
+    for file in fs::read_dir(fixture).unwrap() {
+        let path = file.unwrap().path();
+        fs::copy(&path, dir.path().join(path.file_name().unwrap())).unwrap();
+    }
+    let (env, _clock) = Env::manual(START_MS + 20 * 30_000, 1);
+    let store = MetricStore::open(dir.path(), env.clone()).unwrap();
+    for _ in 0..2 {
+        let found = ask(&store, 1, START_MS..env.now_ms());
+        let values: Vec<f64> = found[0].iter().map(|value| value.set.sum).collect();
+        assert_eq!(values, (0..20).map(f64::from).collect::<Vec<_>>());
+        assert!(found[1].iter().all(|value| value.set == StatisticSet { sum: 3.0, count: 2.0, min: 0.5, max: 2.5 }));
+        assert_eq!(ask(&store, 300, START_MS - 300_000..env.now_ms())[0].iter().map(|v| v.set.sum).sum::<f64>(), 190.0);
+    }
+    // A journal that an earlier version began goes on.
+    store.record(&[datum("a", 7.0), datum("a", 9.0)]).unwrap();
+    drop(store);
+    let again = MetricStore::open(dir.path(), env.clone()).unwrap();
+    assert_eq!(ask(&again, 1, env.now_ms()..env.now_ms() + 1)[0][0].set.sum, 16.0);
+}
+
+#[test]
+fn percentiles_hold_over_tiers_and_restarts() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, env, clock) = opened(dir.path());
+    for nth in 0..1_000_u32 {
+        store.record(&[datum("a", f64::from(nth % 100 + 1))]).unwrap();
+        clock.advance_ms(10_000);
+    }
+    let tell = |store: &MetricStore| {
+        let found = store.summaries(&[key("a")], 10_800, 0, 0..env.now_ms()).unwrap().swap_remove(0);
+        let all: Summary = found.into_iter().map(|(_, summary)| summary).reduce(|a, b| a.merge(&b)).unwrap();
+        (all.set.count, [0.5, 0.9, 0.99].map(|part| all.spread_of(Spread::Percentile(part)).unwrap()))
+    };
+    let (count, told) = tell(&store);
+    assert_eq!(count, 1_000.0);
+    for (told, expected) in told.into_iter().zip([50.0, 90.0, 99.0]) {
+        assert!((told - expected).abs() <= expected * 0.02, "{told} is not {expected}");
+    }
+    drop(store);
+    assert_eq!(tell(&MetricStore::open(dir.path(), env.clone()).unwrap()), (count, told));
+}
+
+#[test]
+fn values_of_the_past_are_in_every_tier_and_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, env, clock) = opened(dir.path());
+    store.record(&[datum("a", 1.0)]).unwrap();
+    clock.advance_ms(7_200_000);
+    store.record(&[datum("a", 2.0)]).unwrap();
+    let now_ms = env.now_ms();
+    let ages_ms = [2_000, 400_000, 3_000_000, 7_200_000, 86_400_000, 14 * 86_400_000];
+    let entries: Vec<Entry> = ages_ms.iter().map(|age_ms| entry("a", now_ms - age_ms, 10.0)).collect();
+    assert_eq!(store.record_entries(&entries).unwrap().taken, entries.len());
+    let check = |store: &MetricStore| {
+        for (period_s, ages) in [(60, 6), (300, 6), (3_600, 6), (86_400, 6)] {
+            let found = ask(store, period_s, 0..now_ms + 1).swap_remove(0);
+            let sum: f64 = found.iter().map(|value| value.set.sum).sum();
+            assert_eq!(sum, 3.0 + f64::from(ages) * 10.0, "{period_s}");
+        }
+        let seconds = ask(store, 1, now_ms - 3_500_000..now_ms + 1).swap_remove(0);
+        assert_eq!(seconds.iter().map(|value| value.set.sum).sum::<f64>(), 32.0);
+    };
+    check(&store);
+    drop(store);
+    check(&MetricStore::open(dir.path(), env.clone()).unwrap());
+}
+
+#[test]
+fn times_and_units_that_do_not_fit_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, env, _clock) = opened(dir.path());
+    let taken = |entry: Entry| store.record_entries(&[entry]).unwrap().taken == 1;
+    assert!(taken(entry("a", env.now_ms(), 1.0)));
+    assert!(taken(entry("a", env.now_ms() + 59_000, 1.0)));
+    assert!(!taken(entry("a", env.now_ms() + 61_000, 1.0)));
+    assert!(!taken(entry("a", env.now_ms() - 15 * 86_400_000, 1.0)));
+    assert!(taken(Entry { unit: Unit::Time(2), ..entry("a", env.now_ms(), 2.0) }));
+    assert!(!taken(Entry { unit: Unit::Count, ..entry("a", env.now_ms(), 2.0) }));
+    assert_eq!(store.unit(&key("a")), Some(Unit::MILLISECONDS));
+    let sum: f64 = ask(&store, 60, 0..env.now_ms() + 120_000)[0].iter().map(|value| value.set.sum).sum();
+    assert_eq!(sum, 2_002.0, "seconds were turned into milliseconds");
+    let listed = store.listed(0);
+    assert_eq!((listed.len(), listed[0].unit), (1, Unit::MILLISECONDS));
+}
+
+#[test]
+fn periods_may_begin_anywhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, env, clock) = opened(dir.path());
+    for _ in 0..600 {
+        store.record(&[datum("a", 1.0)]).unwrap();
+        clock.advance_ms(1_000);
+    }
+    let phase_s = env.now_ms() / 1_000 % 300;
+    assert_ne!(phase_s, 0);
+    let found = store.summaries(&[key("a")], 300, phase_s, env.now_ms() - 600_000..env.now_ms()).unwrap();
+    let sums: Vec<(u64, f64)> = found[0].iter().map(|(at_ms, summary)| (*at_ms, summary.set.sum)).collect();
+    assert_eq!(sums, [(env.now_ms() - 600_000, 300.0), (env.now_ms() - 300_000, 300.0)]);
 }

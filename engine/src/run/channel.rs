@@ -39,6 +39,16 @@ pub(crate) enum Batch {
     Partials(Partials),
 }
 
+impl Batch {
+    /// Rows, or groups.
+    pub(crate) fn rows(&self) -> usize {
+        match self {
+            Self::Rows(rows) => rows.num_rows(),
+            Self::Partials(partials) => partials.rows(),
+        }
+    }
+}
+
 impl Message {
     /// What the message counts against the bound of its channel.
     fn bytes(&self) -> usize {

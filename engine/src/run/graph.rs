@@ -18,7 +18,7 @@ use super::job::JobOptions;
 use super::keyed::KeyedState;
 use super::keyed_parts::{KeyedParts, codec_of};
 use super::lookup::Flight;
-use super::meter::{Meter, Times};
+use super::meter::Meter;
 use super::spill::{Budget, SpillStore};
 use super::task::{
     AggregateTask, Expander, KeyedTask, LookupTask, LookupTaskOptions, Op, OpKind, Output, Pipeline, PreAggregate,
@@ -82,7 +82,7 @@ pub(crate) fn build(
     let layout = Layout::of(plan, options, parallelism);
     let Inherited { cut, meter, writer, spill } = inherited;
     let sources = open_sources(plan, options, &layout, &cut)?;
-    let meter = Arc::new(Meter::new(&options.env, parallelism, meter.as_deref(), options.dead_letters.clone()));
+    let meter = Arc::new(Meter::new(&options.env, meter.as_deref(), options.dead_letters.clone()));
     let coordinator = coordinator(options, &layout, writer)?;
     let mut builder = Builder {
         plan,
@@ -308,15 +308,16 @@ impl Builder<'_> {
         for head in self.layout.heads.clone() {
             for subtask in 0..self.layout.parallelism {
                 let task = self.task(head, subtask)?;
-                let times: Option<Arc<Times>> = Some(self.meter.times[subtask].clone());
-                let seat = Seat { task, wake: self.layout.wake(head, subtask), times };
+                let progress = self.progress[&head][subtask].clone();
+                let seat = Seat { task, wake: self.layout.wake(head, subtask), progress };
                 seats.push((subtask / self.layout.per_thread, seat));
             }
         }
         for (index, sink) in self.layout.sinks.clone().into_iter().enumerate() {
             for worker in 0..self.layout.workers {
                 let task = self.sink(sink, worker)?;
-                let seat = Seat { task, wake: self.layout.wake(sink, worker), times: None };
+                let progress = self.progress[&sink][worker].clone();
+                let seat = Seat { task, wake: self.layout.wake(sink, worker), progress };
                 seats.push((self.layout.workers * (1 + index) + worker, seat));
             }
         }

@@ -1,6 +1,7 @@
 //! Several input channels seen as one: their watermarks, barriers, idleness and ends brought into line.
 
 use super::channel::{Batch, Channel, Epoch, Message};
+use super::load::Load;
 use super::time::Progress;
 use model::Watermark;
 use std::collections::VecDeque;
@@ -64,6 +65,7 @@ impl Inputs {
                     input.idle = false;
                     self.wake();
                     self.from = index;
+                    self.load().records_in.add(batch.rows() as u64);
                     return Some(Event::Batch(batch));
                 }
                 Message::Watermark(watermark) => {
@@ -92,6 +94,11 @@ impl Inputs {
                 }
             }
         }
+    }
+
+    /// Where the subtask tells what it does.
+    pub(crate) fn load(&self) -> &Load {
+        &self.progress.load
     }
 
     /// Which input the batch came from that was given last.

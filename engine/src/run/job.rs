@@ -6,9 +6,9 @@ use super::checkpoint::{
 use super::coordinator::Coordinator;
 use super::error::JobError;
 use super::graph::{Graph, Inherited, build, shapes};
-use super::meter::{JobMetrics, Meter, Rejection, SubtaskMetrics};
+use super::meter::{JobMetrics, Meter, Rejection};
 use super::spill::SpillStore;
-use super::time::{OperatorWatermark, Operators, Tracker};
+use super::time::{OperatorMetrics, Operators, Tracker};
 use super::worker::{Shared, run};
 use crate::functions::Functions;
 use crate::plan::JobPlan;
@@ -468,6 +468,11 @@ impl JobHandle {
         self.run().parallelism as u32
     }
 
+    /// The threads that compute: one for each KPU.
+    pub fn kpus(&self) -> u32 {
+        self.options.kpus(self.run().parallelism) as u32
+    }
+
     /// Writes everything that the job keeps under a name, beside its checkpoints, and goes on. Returns when the snapshot
     /// is durable.
     ///
@@ -504,12 +509,6 @@ impl JobHandle {
         let splits: Vec<_> = run.trackers.iter().flat_map(|t| t.metrics()).collect();
         let watermark = run.trackers.iter().map(|t| t.watermark().0).min().filter(|w| *w != i64::MIN);
         let (records_in, now_ns) = (meter.records_in.get(), self.options.env.monotonic_ns());
-        let per_subtask = |(index, times): (usize, &Arc<super::meter::Times>)| SubtaskMetrics {
-            index: index as u32,
-            busy_ms: times.busy.get() / 1_000_000,
-            idle_ms: times.idle.get() / 1_000_000,
-            backpressured_ms: times.blocked.get() / 1_000_000,
-        };
         JobMetrics {
             records_in,
             bytes_in: meter.bytes_in.get(),
@@ -526,14 +525,13 @@ impl JobHandle {
             state_bytes: meter.state.lock().iter().map(|g| g.get()).sum(),
             lookups: super::lookup::by_table(&meter.lookups.lock()),
             splits,
-            subtasks: meter.times.iter().enumerate().map(per_subtask).collect(),
         }
     }
 
-    /// How far each operator is in event time, and which split its watermark waits for: sources, whatever keeps rows or
-    /// groups, unions, lookups and sinks, each behind its inputs.
-    pub fn watermarks(&self) -> Vec<OperatorWatermark> {
-        self.run().operators.watermarks(self.options.env.monotonic_ns())
+    /// How far each operator is in event time, which split its watermark waits for, and what its subtasks do: sources,
+    /// whatever keeps rows or groups, unions, lookups and sinks, each behind its inputs.
+    pub fn operators(&self) -> Vec<OperatorMetrics> {
+        self.run().operators.metrics(self.options.env.monotonic_ns())
     }
 
     /// The newest records that could not be read, or had no time where a window needs one.

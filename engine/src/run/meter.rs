@@ -66,14 +66,6 @@ impl Samples {
     }
 }
 
-/// What one subtask did with its time, in nanoseconds.
-#[derive(Debug, Default)]
-pub(crate) struct Times {
-    pub(crate) busy: Counter,
-    pub(crate) idle: Counter,
-    pub(crate) blocked: Counter,
-}
-
 /// The counters of one job.
 #[derive(Default)]
 pub(crate) struct Meter {
@@ -86,8 +78,6 @@ pub(crate) struct Meter {
     pub(crate) bad_samples: Samples,
     pub(crate) late_samples: Samples,
     pub(crate) rate: Mutex<Rate>,
-    /// The subtask's times, by subtask.
-    pub(crate) times: Vec<Arc<Times>>,
     /// What lookups do, by lookup and subtask.
     pub(crate) lookups: Mutex<Vec<Arc<LookupMeter>>>,
     /// Bytes of state, by subtask and aggregation.
@@ -128,14 +118,8 @@ impl Rate {
 
 impl Meter {
     /// The counters of a job, or those of a run that goes on from where an earlier one of the same job has ended.
-    pub(crate) fn new(
-        env: &Env,
-        parallelism: usize,
-        before: Option<&Self>,
-        letters: Option<Arc<dyn DeadLetters>>,
-    ) -> Self {
-        let times = (0..parallelism).map(|_| Arc::default()).collect();
-        let meter = Self { times, rate: Mutex::new(Rate::start(env)), letters, ..Self::default() };
+    pub(crate) fn new(env: &Env, before: Option<&Self>, letters: Option<Arc<dyn DeadLetters>>) -> Self {
+        let meter = Self { rate: Mutex::new(Rate::start(env)), letters, ..Self::default() };
         if let Some(before) = before {
             let pairs = [
                 (&meter.records_in, &before.records_in),
@@ -241,8 +225,6 @@ pub struct JobMetrics {
     pub lookups: Vec<LookupMetrics>,
     /// Every split of every source.
     pub splits: Vec<SplitMetrics>,
-    /// Every subtask.
-    pub subtasks: Vec<SubtaskMetrics>,
 }
 
 /// How far the reading of one split has come.
@@ -266,17 +248,4 @@ pub struct SplitMetrics {
     pub ended: bool,
     /// Which subtask reads it; `None` while it waits for its parents.
     pub subtask: Option<u32>,
-}
-
-/// What one subtask did with its time since the start, in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SubtaskMetrics {
-    /// Which, from 0.
-    pub index: u32,
-    /// Computing.
-    pub busy_ms: u64,
-    /// Waiting for input.
-    pub idle_ms: u64,
-    /// Waiting for room downstream.
-    pub backpressured_ms: u64,
 }

@@ -20,6 +20,7 @@ mod inputs;
 mod job;
 mod keyed;
 mod keyed_parts;
+mod load;
 mod lookup;
 mod meter;
 mod script;
@@ -40,10 +41,11 @@ pub use correction::{CORRECTED_WINDOWS_MAX, CorrectedOperator, CorrectedWindow, 
 pub use error::JobError;
 pub(crate) use job::duration_ms;
 pub use job::{Job, JobHandle, JobOptions, JobState, Rescaled, StateMemory};
+pub use load::SubtaskMetrics;
 pub use lookup::LookupMetrics;
-pub use meter::{JobMetrics, Rejection, SAMPLE_BYTES_MAX, SAMPLES_MAX, SplitMetrics, SubtaskMetrics};
+pub use meter::{JobMetrics, Rejection, SAMPLE_BYTES_MAX, SAMPLES_MAX, SplitMetrics};
 pub use script::{JobReport, ScriptError, ScriptEvent, ScriptReport, run_script};
-pub use time::{HoldReason, OperatorWatermark, WatermarkHold, WatermarkLag};
+pub use time::{HoldReason, OperatorMetrics, WatermarkHold, WatermarkLag};
 
 use crate::types::Field;
 

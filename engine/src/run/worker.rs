@@ -1,8 +1,8 @@
 //! Worker threads: each steps its subtasks in turn, rests when none is ready, and reports the first failure.
 
 use super::error::JobError;
-use super::meter::Times;
 use super::task::{Step, Task};
+use super::time::Progress;
 use super::wake::{Parker, Wake};
 use model::Env;
 use parking_lot::{Condvar, Mutex};
@@ -80,25 +80,22 @@ impl Shared {
     }
 }
 
-/// A subtask with what wakes it and its times.
+/// A subtask with what wakes it and where it tells what it does.
 pub(crate) struct Seat {
     pub(crate) task: Box<dyn Task>,
     pub(crate) wake: Arc<Wake>,
-    /// `None` where nobody asks (writers).
-    pub(crate) times: Option<Arc<Times>>,
+    pub(crate) progress: Arc<Progress>,
 }
 
 struct Seated {
     seat: Seat,
     deadline_ns: Option<u64>,
-    /// Since when, and whether it waits for room rather than for input.
-    waiting: Option<(u64, bool)>,
     done: bool,
 }
 
 /// Steps `seats` until all are done or the job is cancelled.
 pub(crate) fn run(seats: Vec<Seat>, parker: &Parker, shared: &Shared) {
-    let seated = |seat| Seated { seat, deadline_ns: None, waiting: None, done: false };
+    let seated = |seat| Seated { seat, deadline_ns: None, done: false };
     let mut seats: Vec<Seated> = seats.into_iter().map(seated).collect();
     while !shared.cancelled.load(Ordering::Acquire) && seats.iter().any(|s| !s.done) {
         let mut stepped = false;
@@ -122,25 +119,21 @@ pub(crate) fn run(seats: Vec<Seat>, parker: &Parker, shared: &Shared) {
 
 fn step(seated: &mut Seated, shared: &Shared) {
     let before = shared.env.monotonic_ns();
-    if let (Some((since, blocked)), Some(times)) = (seated.waiting.take(), &seated.seat.times) {
-        let waited = before.saturating_sub(since);
-        if blocked { times.blocked.add(waited) } else { times.idle.add(waited) }
-    }
+    seated.seat.progress.load.begins(before);
     seated.deadline_ns = None;
     let task = &mut seated.seat.task;
     let outcome = catch_unwind(AssertUnwindSafe(|| task.step(before)))
         .unwrap_or_else(|panic| Err(JobError::internal(task.place(), message_of(panic.as_ref()))));
     let after = shared.env.monotonic_ns();
-    if let Some(times) = &seated.seat.times {
-        times.busy.add(after.saturating_sub(before));
-    }
+    let load = &seated.seat.progress.load;
+    load.worked(after.saturating_sub(before));
     match outcome {
         Ok(Step::Again) => seated.seat.wake.wake(),
         Ok(Step::Idle(deadline)) => {
             seated.deadline_ns = deadline;
-            seated.waiting = Some((after, false));
+            load.waits(after, false);
         }
-        Ok(Step::Blocked) => seated.waiting = Some((after, true)),
+        Ok(Step::Blocked) => load.waits(after, true),
         Ok(Step::Done) => seated.done = true,
         Err(error) => {
             seated.done = true;

@@ -1,6 +1,8 @@
 //! The commands, one file each, and what they share: the runtime, the log, and how an error reaches a person.
 
 mod app;
+mod apply;
+mod audit;
 mod client;
 mod console;
 mod credentials;
@@ -19,7 +21,7 @@ use store::kinesis::client::ClientError;
 
 use tracing_subscriber::EnvFilter;
 
-pub(crate) use app::args::AppArgs;
+pub(crate) use app::args::{AppArgs, ConsoleArgs};
 pub(crate) use stream::args::StreamArgs;
 
 /// Threads that answer requests; computation and disks have threads of their own.
@@ -55,6 +57,8 @@ fn exit_code(error: &(dyn std::error::Error + 'static)) -> ExitCode {
 fn dispatch(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::App(args) => app::run(&args),
+        Command::Apply(args) => runtime()?.block_on(apply::run(&args)),
+        Command::Audit(args) => audit::run(args),
         Command::Credentials(args) => credentials::run(args, &model::Env::system()),
         Command::Sql(args) => sql::run(&args),
         Command::Demo(args) => platform_runtime()?.block_on(demo::run(args)),

@@ -1,12 +1,15 @@
 //! The console's platform: every question and control handed to the stage that it concerns.
 
+use super::stacks::{self, Extent, StackFailure, Step};
 use super::{Parts, managing};
+use crate::audit::{AuditLog, Entry};
 use crate::replaying::{Replaying, ReplayingError};
+use crate::stack::StackFiles;
 use console::views::{
-    AirportLine, ApplicationChange, ApplicationDetail, ApplicationLine, ApplicationLog, Cell, CellsRequest,
-    CorrectedWindow, Correction, CorrectionWork, HourCount, LostWindow, NewApplication, OperationLine, Pipeline,
-    ReadFrom, RefusedOperator, ShardChange, ShardKeys, Snapshot, StreamHistory, StreamLine, StreamView, TimeRange,
-    Totals,
+    AirportLine, ApplicationChange, ApplicationDetail, ApplicationLine, ApplicationLog, ApplicationView, AuditEntry,
+    AuditPage, Cell, CellsRequest, CorrectedWindow, Correction, CorrectionWork, HourCount, LostWindow, NewApplication,
+    OperationLine, Pipeline, ReadFrom, RefusedOperator, ShardChange, ShardKeys, Snapshot, StackRequest, StackStep,
+    StreamHistory, StreamLine, StreamView, TimeRange, Totals,
 };
 use console::{Failure, Platform};
 use model::{Classified, Kind, Sample};
@@ -19,12 +22,13 @@ fn control_failure(error: &control::ControlError) -> Failure {
 /// A platform as the console sees it.
 pub(crate) struct ConsolePlatform {
     parts: Arc<Parts>,
+    audit: Arc<AuditLog>,
 }
 
 impl ConsolePlatform {
-    /// The platform made of `parts`.
-    pub(crate) fn new(parts: Arc<Parts>) -> Self {
-        Self { parts }
+    /// The platform made of `parts`, whose control actions `audit` keeps.
+    pub(crate) fn new(parts: Arc<Parts>, audit: Arc<AuditLog>) -> Self {
+        Self { parts, audit }
     }
 
     /// The application that is meant, by its name: without one the one that is shown.
@@ -66,6 +70,36 @@ fn correction_view(done: control::Correction) -> Correction {
         refused: done.refused.into_iter().map(refused).collect(),
         from: done.from.into_iter().map(from).collect(),
         work: done.work.map(work),
+    }
+}
+
+fn stack_files(stack: &StackRequest) -> Result<StackFiles, Failure> {
+    StackFiles::parse(&stack.stack, stack.files.clone()).map_err(|error| Failure::new(Kind::Invalid, error.to_string()))
+}
+
+fn stack_failure(error: &StackFailure) -> Failure {
+    Failure::new(error.kind, error.to_string())
+}
+
+fn stack_step(step: &Step) -> StackStep {
+    StackStep { subject: step.subject.clone(), change: step.change.name().to_owned(), words: step.words.clone() }
+}
+
+fn audit_view(entry: Entry) -> AuditEntry {
+    AuditEntry {
+        number: entry.number,
+        at_ms: entry.at_ms,
+        event: entry.event.name().to_owned(),
+        of: entry.of,
+        door: entry.door,
+        operation: entry.operation,
+        subject: entry.subject,
+        key: entry.key,
+        user: entry.user,
+        role: entry.role,
+        address: entry.address,
+        status: entry.status,
+        note: entry.note,
     }
 }
 
@@ -120,16 +154,36 @@ impl Platform for ConsolePlatform {
         self.parts.runtime().block_on(change).map(|_| ()).map_err(|e| Failure::new(e.kind(), e.to_string()))
     }
 
+    fn plan_stack(&self, stack: &StackRequest) -> Result<Vec<StackStep>, Failure> {
+        let files = stack_files(stack)?;
+        let steps = stacks::plan(&self.parts, &files, Extent::All).map_err(|error| stack_failure(&error))?;
+        Ok(steps.iter().map(stack_step).collect())
+    }
+
+    fn apply_stack(&self, stack: &StackRequest) -> Result<Vec<StackStep>, Failure> {
+        let files = stack_files(stack)?;
+        let steps = stacks::plan(&self.parts, &files, Extent::All).map_err(|error| stack_failure(&error))?;
+        for (taken, step) in steps.iter().enumerate() {
+            let done = self.parts.runtime().block_on(stacks::take(&self.parts, step));
+            done.map_err(|error| {
+                let message = format!("{error} ({taken} of {} steps were taken before)", steps.len());
+                Failure::new(error.kind, message)
+            })?;
+        }
+        Ok(steps.iter().map(stack_step).collect())
+    }
+
     fn application(&self, application: Option<&str>) -> Result<ApplicationLine, Failure> {
         let view = self.parts.applications().view(&self.named(application)).map_err(|e| control_failure(&e))?;
-        Ok(ApplicationLine {
-            state: super::pipeline::application_state(view.status),
-            parallelism: view.spec.parallelism,
-            kpus: view.spec.kpus(),
-            name: view.spec.name,
-            restarts: view.restarts,
-            last_error: view.last_error,
-        })
+        Ok(super::applications::line(&view))
+    }
+
+    fn applications(&self) -> Vec<ApplicationLine> {
+        self.parts.application_lines()
+    }
+
+    fn application_view(&self, name: &str) -> Result<ApplicationView, Failure> {
+        self.parts.application_detail(name)
     }
 
     fn start_application(&self, application: Option<&str>) -> Result<(), Failure> {
@@ -232,6 +286,12 @@ impl Platform for ConsolePlatform {
 
     fn change_shards(&self, stream: &str, change: ShardChange) -> Result<(), Failure> {
         self.parts.change_shards(stream, change)
+    }
+
+    fn audit(&self, before: Option<u64>, n: usize) -> Result<AuditPage, Failure> {
+        let (newest, hash) = self.audit.head();
+        let entries = self.audit.newest(before, n).map_err(|e| Failure::new(Kind::Corrupt, e.to_string()))?;
+        Ok(AuditPage { entries: entries.into_iter().map(audit_view).collect(), newest, hash })
     }
 
     fn samples(&self) -> Vec<Sample> {

@@ -1,7 +1,7 @@
 //! What each reading on `/metrics` says, in one line.
 
 /// Readings and their words, in the order of their names.
-const HELP: [(&str, &str); 68] = [
+const HELP: [(&str, &str); 75] = [
     ("application_bad_records_total", "Records that could not be read."),
     ("application_behind_latest_ms", "Age of the next record to read, the largest over all shards, in milliseconds."),
     ("application_checkpoints_completed_total", "Checkpoints that are durable, since the run began."),
@@ -20,6 +20,14 @@ const HELP: [(&str, &str); 68] = [
     ("application_lookup_latency_ms", "How long an answer to a lookup took on average, in milliseconds."),
     ("application_lookup_requests_total", "Calls made for lookups, retries included."),
     ("application_lookup_retries_total", "Calls for lookups after the first one of a request."),
+    (
+        "application_operator_backpressured_ms_total",
+        "How long the subtasks of an operator waited for room downstream, in milliseconds.",
+    ),
+    ("application_operator_busy_ms_total", "How long the subtasks of an operator computed, in milliseconds."),
+    ("application_operator_idle_ms_total", "How long the subtasks of an operator waited for input, in milliseconds."),
+    ("application_operator_records_in_total", "Rows that an operator took."),
+    ("application_operator_records_out_total", "Rows that an operator gave."),
     ("application_parallelism", "Parallel subtasks of each operator."),
     ("application_records_in_total", "Records read."),
     ("application_records_out_total", "Results written."),
@@ -28,6 +36,8 @@ const HELP: [(&str, &str); 68] = [
         "How long no record was read during the last change of parallelism, in milliseconds.",
     ),
     ("application_restarts_total", "Restarts after a failure."),
+    ("application_spilled_bytes", "State on disk, for which memory has no room, in bytes."),
+    ("application_state_budget_bytes", "State that memory has room for, in bytes."),
     ("application_state_bytes", "State in memory, in bytes."),
     ("application_watermark_ms", "Smallest watermark over all sources, in milliseconds since the Unix epoch."),
     ("index_checkpoint_failures_total", "Checkpoints that failed."),

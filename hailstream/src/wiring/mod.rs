@@ -1,6 +1,8 @@
 //! The wiring: one file for each port, translating one crate's types to another's.
 
 mod aggregating;
+mod application_rates;
+mod applications;
 mod connectors;
 mod console;
 mod correcting;
@@ -18,6 +20,7 @@ mod rest_lookup;
 mod results;
 mod runner;
 mod services;
+pub(crate) mod stacks;
 mod state_place;
 mod stream_source;
 mod streams;
@@ -25,7 +28,6 @@ mod streams;
 pub use aggregating::Aggregating;
 pub use connectors::PlatformConnectors;
 pub(crate) use console::ConsolePlatform;
-pub(crate) use index_sink::make_index;
 pub(crate) use parts::Parts;
 pub(crate) use put_target::Remembering;
 pub use put_target::{HttpTarget, StoreTarget};

@@ -1,6 +1,7 @@
 //! Readings of the whole platform, one a second, and the rates between two of them.
 
 use super::Parts;
+use super::application_rates::{ApplicationRates, ApplicationReading, per_second};
 use std::collections::BTreeMap;
 use store::Counts;
 
@@ -10,7 +11,7 @@ pub(super) struct Reading {
     /// When, in monotonic nanoseconds.
     at_ns: u64,
     streams: BTreeMap<String, StreamReading>,
-    records_in: u64,
+    applications: BTreeMap<String, ApplicationReading>,
     documents_written: u64,
 }
 
@@ -27,7 +28,7 @@ struct StreamReading {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rates {
     pub(super) streams: BTreeMap<String, StreamRates>,
-    pub(super) records_in: f64,
+    pub(super) applications: BTreeMap<String, ApplicationRates>,
     pub(super) documents_written: f64,
 }
 
@@ -77,7 +78,7 @@ impl Counted {
     }
 
     fn over(self, seconds: f64) -> ShardRates {
-        let rate = |count: u64| per_second(count, seconds);
+        let rate = |count: u64| per_second(count, 0, seconds);
         ShardRates {
             records: rate(self.records),
             bytes: rate(self.bytes),
@@ -88,10 +89,6 @@ impl Counted {
             counted: self,
         }
     }
-}
-
-fn per_second(count: u64, seconds: f64) -> f64 {
-    if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
 }
 
 impl StreamReading {
@@ -125,7 +122,12 @@ impl Reading {
         Self {
             at_ns: parts.env().monotonic_ns(),
             streams: names.filter_map(|name| StreamReading::of(parts, &name).map(|reading| (name, reading))).collect(),
-            records_in: parts.application().and_then(|a| a.metrics).map_or(0, |m| m.totals.records_in),
+            applications: parts
+                .applications()
+                .views()
+                .iter()
+                .map(|view| (view.spec.name.clone(), ApplicationReading::of(view)))
+                .collect(),
             documents_written: parts.index().written(),
         }
     }
@@ -137,11 +139,14 @@ impl Reading {
         let stream = |(name, now): (&String, &StreamReading)| {
             (name.clone(), now.since(before.streams.get(name).unwrap_or(&none), seconds))
         };
-        let rate = |now: u64, then: u64| per_second(now.saturating_sub(then), seconds);
+        let still = ApplicationReading::default();
+        let application = |(name, now): (&String, &ApplicationReading)| {
+            (name.clone(), now.since(before.applications.get(name).unwrap_or(&still), seconds))
+        };
         Rates {
             streams: self.streams.iter().map(stream).collect(),
-            records_in: rate(self.records_in, before.records_in),
-            documents_written: rate(self.documents_written, before.documents_written),
+            applications: self.applications.iter().map(application).collect(),
+            documents_written: per_second(self.documents_written, before.documents_written, seconds),
         }
     }
 }
@@ -156,7 +161,7 @@ mod tests {
         Reading {
             at_ns: at_s * 1_000_000_000,
             streams: BTreeMap::from([("trips".to_owned(), stream)]),
-            records_in: records,
+            applications: BTreeMap::new(),
             documents_written: records,
         }
     }
@@ -168,13 +173,13 @@ mod tests {
         assert_eq!((stream.total.records, stream.shards[&0].records), (200.0, 200.0));
         assert_eq!((stream.total.counted.records, stream.total.read_bytes), (400, 200.0));
         assert_eq!((stream.total.read_age_ms, stream.shards[&0].read_age_ms), (Some(7), Some(7)));
-        assert_eq!((rates.records_in, rates.documents_written), (200.0, 200.0));
+        assert_eq!(rates.documents_written, 200.0);
     }
 
     #[test]
     fn a_counter_that_began_anew_and_a_clock_that_stands_give_no_rate() {
-        assert_eq!(reading(12, 5).since(&reading(10, 100)).records_in, 0.0);
+        assert_eq!(reading(12, 5).since(&reading(10, 100)).documents_written, 0.0);
         assert_eq!(reading(12, 5).since(&reading(10, 100)).streams["trips"].total.records, 0.0);
-        assert_eq!(reading(10, 500).since(&reading(10, 100)).records_in, 0.0);
+        assert_eq!(reading(10, 500).since(&reading(10, 100)).documents_written, 0.0);
     }
 }

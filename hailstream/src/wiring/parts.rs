@@ -6,11 +6,11 @@ use super::observe::{Rates, Reading};
 use crate::platform::PlatformError;
 use crate::replaying::{Replaying, ReplayingError};
 use control::metrics::{MetricStore, MetricsError};
-use control::{ApplicationView, Applications, LookupStats, OperatorWatermark, RunMetrics};
+use control::{ApplicationView, Applications, LookupStats, OperatorFigures, RunMetrics, SubtaskFigures};
 use index::Index;
 use model::{Env, Sample};
 use parking_lot::Mutex;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use store::Store;
 use tokio::runtime::Handle;
 
@@ -21,7 +21,7 @@ pub(crate) struct Parts {
     index: Index,
     metrics: MetricStore,
     applications: Arc<Applications>,
-    replaying: Option<Replaying>,
+    replaying: OnceLock<Replaying>,
     runtime: Handle,
     observed: Mutex<(Reading, Rates)>,
 }
@@ -31,10 +31,15 @@ impl Parts {
         env: Env,
         (store, index, metrics): (Store, Index, MetricStore),
         applications: Arc<Applications>,
-        replaying: Option<Replaying>,
         runtime: Handle,
     ) -> Self {
-        Self { env, store, index, metrics, applications, replaying, runtime, observed: Mutex::default() }
+        let (replaying, observed) = (OnceLock::new(), Mutex::default());
+        Self { env, store, index, metrics, applications, replaying, runtime, observed }
+    }
+
+    /// Shows and steers this replay from now on; the first one that is given stays.
+    pub(crate) fn replay_with(&self, replaying: Replaying) {
+        self.replaying.get_or_init(|| replaying);
     }
 
     pub(crate) fn env(&self) -> &Env {
@@ -54,7 +59,7 @@ impl Parts {
     }
 
     pub(crate) fn replaying(&self) -> Option<&Replaying> {
-        self.replaying.as_ref()
+        self.replaying.get()
     }
 
     pub(crate) fn runtime(&self) -> &Handle {
@@ -63,7 +68,7 @@ impl Parts {
 
     /// The stream that is shown: the replay's, else the first one.
     pub(crate) fn stream(&self) -> Option<String> {
-        let replayed = self.replaying.as_ref().map(|r| r.stream().to_owned());
+        let replayed = self.replaying.get().map(|r| r.stream().to_owned());
         let first = || self.store.list_streams().into_iter().find(|name| !holds_letters(name));
         replayed.or_else(first)
     }
@@ -106,12 +111,12 @@ impl Parts {
 
     /// Writes down where the replay is.
     pub(crate) fn save_replay(&self) -> Result<(), ReplayingError> {
-        self.replaying.as_ref().map_or(Ok(()), Replaying::save)
+        self.replaying.get().map_or(Ok(()), Replaying::save)
     }
 
     /// Ends the replay, then the applications, whose results are durable afterwards. Both are tried.
     pub(crate) fn stop_work(&self) -> Result<(), PlatformError> {
-        let replay = self.replaying.as_ref().map_or(Ok(()), Replaying::close);
+        let replay = self.replaying.get().map_or(Ok(()), Replaying::close);
         self.applications.close()?;
         Ok(replay?)
     }
@@ -121,7 +126,7 @@ impl Parts {
         let mut samples = self.store.samples();
         samples.extend(self.index.samples());
         samples.extend(self.metrics.samples());
-        samples.extend(self.replaying.iter().flat_map(Replaying::samples));
+        samples.extend(self.replaying.get().into_iter().flat_map(Replaying::samples));
         samples.extend(self.applications.views().iter().flat_map(application_samples));
         samples
     }
@@ -135,8 +140,10 @@ fn state_samples(view: &ApplicationView, metrics: &RunMetrics) -> Vec<Sample> {
         ("application_checkpoints_failed_total", checkpoints.failed as f64),
         ("application_last_checkpoint_duration_ms", checkpoints.last_duration_ms as f64),
         ("application_last_checkpoint_size_bytes", checkpoints.last_size_bytes as f64),
+        ("application_spilled_bytes", metrics.spilled_bytes as f64),
         ("application_state_bytes", metrics.state_bytes as f64),
     ];
+    values.extend(metrics.state_budget_bytes.map(|bytes| ("application_state_budget_bytes", bytes as f64)));
     values.extend(metrics.rescale_pause_ms.map(|ms| ("application_rescale_pause_ms", ms)));
     values
         .into_iter()
@@ -144,9 +151,21 @@ fn state_samples(view: &ApplicationView, metrics: &RunMetrics) -> Vec<Sample> {
         .collect()
 }
 
-fn operator_sample(view: &ApplicationView, operator: &OperatorWatermark) -> Option<Sample> {
-    let sample = Sample::new("application_current_output_watermark_ms", operator.output_ms? as f64);
-    Some(sample.with("application", view.spec.name.as_str()).with("operator", operator.operator.as_str()))
+fn operator_samples(view: &ApplicationView, operator: &OperatorFigures) -> Vec<Sample> {
+    let sum = |figure: fn(&SubtaskFigures) -> u64| operator.subtasks.iter().map(figure).sum::<u64>() as f64;
+    let mut values = vec![
+        ("application_operator_backpressured_ms_total", sum(|s| s.backpressured_ms)),
+        ("application_operator_busy_ms_total", sum(|s| s.busy_ms)),
+        ("application_operator_idle_ms_total", sum(|s| s.idle_ms)),
+        ("application_operator_records_in_total", sum(|s| s.records_in)),
+        ("application_operator_records_out_total", sum(|s| s.records_out)),
+    ];
+    values.extend(operator.output_ms.map(|ms| ("application_current_output_watermark_ms", ms as f64)));
+    let named = |(name, value)| {
+        let sample = Sample::new(name, value).with("application", view.spec.name.as_str());
+        sample.with("operator", operator.operator.as_str())
+    };
+    values.into_iter().map(named).collect()
 }
 
 fn lookup_samples(view: &ApplicationView, lookup: &LookupStats) -> Vec<Sample> {
@@ -179,7 +198,7 @@ fn application_samples(view: &ApplicationView) -> Vec<Sample> {
             sample("application_late_records_total", metrics.totals.late as f64),
             sample("application_bad_records_total", metrics.totals.bad as f64),
         ]);
-        samples.extend(metrics.operators.iter().filter_map(|operator| operator_sample(view, operator)));
+        samples.extend(metrics.operators.iter().flat_map(|operator| operator_samples(view, operator)));
         samples.extend(metrics.lookups.iter().flat_map(|lookup| lookup_samples(view, lookup)));
         samples.extend(state_samples(view, metrics));
         samples.extend(metrics.watermark_ms.map(|ms| sample("application_watermark_ms", ms as f64)));

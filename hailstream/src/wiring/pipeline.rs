@@ -98,6 +98,7 @@ pub(super) fn application_state(status: Status) -> views::ApplicationState {
 }
 
 fn application(view: ApplicationView, rates: &Rates) -> views::Application {
+    let records_per_s = rates.applications.get(&view.spec.name).map_or(0.0, |rates| rates.records_in);
     let metrics = view.metrics.unwrap_or_default();
     let sample = |bad: control::BadRecord| views::BadSample { position: bad.place, reason: bad.reason, text: bad.text };
     views::Application {
@@ -105,7 +106,7 @@ fn application(view: ApplicationView, rates: &Rates) -> views::Application {
         kpus: view.spec.kpus(),
         parallelism: view.spec.parallelism,
         name: view.spec.name,
-        records_per_s: rates.records_in,
+        records_per_s,
         watermark_ms: metrics.watermark_ms,
         watermark_hold: metrics.watermark_hold,
         operators: metrics.operators.into_iter().map(operator).collect(),
@@ -119,8 +120,8 @@ fn application(view: ApplicationView, rates: &Rates) -> views::Application {
     }
 }
 
-fn operator(operator: control::OperatorWatermark) -> views::Operator {
-    let control::OperatorWatermark { operator, input_ms, output_ms, hold } = operator;
+fn operator(operator: control::OperatorFigures) -> views::Operator {
+    let control::OperatorFigures { operator, input_ms, output_ms, hold, .. } = operator;
     views::Operator { name: operator, input_watermark_ms: input_ms, watermark_ms: output_ms, hold }
 }
 

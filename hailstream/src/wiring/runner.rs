@@ -4,14 +4,14 @@ use super::correcting::Corrector;
 use super::dead_letters::LetterStreams;
 use super::state_place::StatePlace;
 use control::{
-    ApplicationSpec, BadRecord, Begin, Beginning, CheckpointFigures, Correction, LookupStats, OperatorWatermark,
-    RunMetrics, RunState, Runner, RunnerError, Running, RunningStats, SnapshotInfo, StateFate,
+    ApplicationSpec, BadRecord, Begin, Beginning, CheckpointFigures, Correction, LookupStats, OperatorFigures,
+    RunMetrics, RunState, Runner, RunnerError, Running, RunningStats, SnapshotInfo, StateFate, SubtaskFigures,
 };
 use engine::plan::{JobPlan, TableDef};
 use engine::port::{Changelog, Connectors, PortError, Role, Sink, SinkSpec, Source};
 use engine::run::{
     CheckpointStorage, Checkpointing, Fate, Job, JobError, JobHandle, JobOptions, JobState, LookupMetrics, Rejection,
-    Restore, compare, inspect,
+    Restore, StateMemory, compare, inspect,
 };
 use engine::sql::{Planned, Script, Session, SqlError};
 use model::{Classified, Env, Kind};
@@ -29,6 +29,7 @@ pub struct EmbeddedRunner {
     letters: (Store, Handle),
     env: Env,
     state: StatePlace,
+    memory: Option<StateMemory>,
     corrector: Corrector,
 }
 
@@ -43,7 +44,12 @@ impl EmbeddedRunner {
         state: impl Into<StatePlace>,
     ) -> Self {
         let corrector = Corrector::new(connectors.clone(), store.clone(), env.clone());
-        Self { connectors, letters: (store, runtime), env, state: state.into(), corrector }
+        Self { connectors, letters: (store, runtime), env, state: state.into(), memory: None, corrector }
+    }
+
+    /// The same, with a bound of the memory that the state of an application takes.
+    pub fn with_state_memory(self, memory: StateMemory) -> Self {
+        Self { memory: Some(memory), ..self }
     }
 
     fn state(&self, name: &str) -> Result<Arc<dyn CheckpointStorage>, RunnerError> {
@@ -138,10 +144,11 @@ impl Runner for EmbeddedRunner {
             restore: restore(&beginning.from),
             allow_dropped_state: beginning.allow_dropped,
             checkpointing: checkpointing(spec, state),
+            state_memory: self.memory.clone(),
             ..JobOptions::new(&*spec.name, self.env.clone(), self.connectors.clone())
         };
         let job = Job::start(plan, options).map_err(|e| job_error(&e))?;
-        Ok(Arc::new(EmbeddedJob { job }))
+        Ok(Arc::new(EmbeddedJob { job, bytes_per_kpu: self.memory.as_ref().map(|memory| memory.bytes_per_kpu) }))
     }
 
     fn snapshots(&self, name: &str) -> Result<Vec<SnapshotInfo>, RunnerError> {
@@ -207,6 +214,7 @@ fn checkpointing(spec: &ApplicationSpec, state: Arc<dyn CheckpointStorage>) -> C
 
 struct EmbeddedJob {
     job: JobHandle,
+    bytes_per_kpu: Option<u64>,
 }
 
 impl Running for EmbeddedJob {
@@ -225,6 +233,7 @@ impl Running for EmbeddedJob {
             reason: sample.reason,
             text: sample.text,
         };
+        let kpus = self.job.kpus();
         RunMetrics {
             totals: RunningStats {
                 records_in: metrics.records_in,
@@ -234,13 +243,16 @@ impl Running for EmbeddedJob {
             },
             watermark_ms: metrics.watermark.and_then(before_the_end),
             watermark_hold: metrics.watermark_hold.filter(|h| h.is_worth_telling()).map(|hold| hold.to_string()),
-            operators: self.job.watermarks().into_iter().map(operator_watermark).collect(),
+            operators: self.job.operators().into_iter().map(operator_figures).collect(),
             millis_behind_latest: metrics.millis_behind_latest,
             lookups: metrics.lookups.into_iter().map(lookup_stats).collect(),
             late_windows: metrics.late_windows,
             bad_samples: self.job.bad_samples().into_iter().map(bad).collect(),
             parallelism: self.job.parallelism(),
+            kpus,
             state_bytes: metrics.state_bytes,
+            state_budget_bytes: self.bytes_per_kpu.map(|bytes| bytes * u64::from(kpus)),
+            spilled_bytes: metrics.spilled_bytes,
             checkpoints: self.checkpoints(),
             rescale_pause_ms: self.job.rescaled().map(|r| r.pause_us as f64 / 1e3),
         }
@@ -280,12 +292,24 @@ fn before_the_end(ms: i64) -> Option<i64> {
     (ms != i64::MAX).then_some(ms)
 }
 
-fn operator_watermark(operator: engine::run::OperatorWatermark) -> OperatorWatermark {
-    OperatorWatermark {
+fn operator_figures(operator: engine::run::OperatorMetrics) -> OperatorFigures {
+    OperatorFigures {
         hold: operator.why(),
+        inputs: operator.inputs,
+        subtasks: operator.subtasks.into_iter().map(subtask_figures).collect(),
         input_ms: operator.input.and_then(before_the_end),
         output_ms: operator.watermark.and_then(before_the_end),
         operator: operator.operator,
+    }
+}
+
+fn subtask_figures(subtask: engine::run::SubtaskMetrics) -> SubtaskFigures {
+    SubtaskFigures {
+        records_in: subtask.records_in,
+        records_out: subtask.records_out,
+        busy_ms: subtask.busy_ms,
+        idle_ms: subtask.idle_ms,
+        backpressured_ms: subtask.backpressured_ms,
     }
 }
 
@@ -307,4 +331,61 @@ fn port_error(name: &str, error: &PortError) -> RunnerError {
 
 pub(super) fn job_error(error: &JobError) -> RunnerError {
     RunnerError::new(error.kind(), error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::PlatformConnectors;
+    use super::*;
+    use index::{Index, IndexConfig};
+    use std::path::Path;
+    use store::StoreConfig;
+    use tokio::runtime::Runtime;
+
+    /// More keys than the memory below has room for.
+    const SCRIPT: &str = "
+        CREATE TABLE events (k BIGINT, v STRING) WITH ('connector'='datagen','rows-per-second'='200000',
+            'fields.k.min'='1','fields.k.max'='1000000000','fields.v.length'='40');
+        CREATE TABLE latest (k BIGINT, n BIGINT, v STRING) WITH ('connector'='blackhole');
+        INSERT INTO latest SELECT k, COUNT(*), MAX(v) FROM events GROUP BY k;";
+
+    #[test]
+    fn state_past_the_memory_of_its_kpus_goes_to_disk_and_the_figures_say_so() {
+        let (dir, runtime) = (tempfile::tempdir().unwrap(), Runtime::new().unwrap());
+        let (env, handle) = (Env::system(), runtime.handle().clone());
+        let config = StoreConfig::new(dir.path().join("store"), env.clone());
+        let store = runtime.block_on(async { Store::open(config) }).unwrap();
+        let index = Index::open(IndexConfig::new(dir.path().join("index"), env.clone())).unwrap();
+        let connectors = PlatformConnectors::new(store.clone(), index, handle.clone(), Path::new("."), env.clone());
+        let memory = StateMemory { bytes_per_kpu: 2 << 20, spill_dir: dir.path().to_owned() };
+        let runner = EmbeddedRunner::new(Arc::new(connectors), store, handle, env, dir.path().join("state"))
+            .with_state_memory(memory);
+        let spec = ApplicationSpec {
+            name: "app".into(),
+            script: SCRIPT.into(),
+            parallelism: 3,
+            parallelism_per_kpu: 2,
+            checkpoints: None,
+        };
+        let running = runner.start(&spec, &Beginning::default()).unwrap();
+        let (_keep, never) = std::sync::mpsc::channel::<()>();
+        let mut left = 6_000;
+        let figures = loop {
+            let figures = running.metrics();
+            left -= 1;
+            if figures.spilled_bytes > 0 || left == 0 || running.state() != RunState::Running {
+                break figures;
+            }
+            let _elapsed = never.recv_timeout(std::time::Duration::from_millis(5));
+        };
+        assert!(figures.spilled_bytes > 0, "{:?}: {figures:?}", running.state());
+        assert_eq!((figures.kpus, figures.state_budget_bytes), (2, Some(4 << 20)));
+        let named: Vec<_> = figures.operators.iter().map(|o| (o.operator.as_str(), o.subtasks.len())).collect();
+        assert_eq!((named[0], named.last().unwrap()), (("source events", 3), &("sink latest", 2)));
+        assert_eq!(figures.operators[1].inputs, ["source events"]);
+        let taken = |at: usize| figures.operators[at].subtasks.iter().map(|s| s.records_in).sum::<u64>();
+        assert!(taken(0) >= taken(1) && taken(1) > 0, "{figures:?}");
+        assert!(figures.operators[1].subtasks.iter().any(|s| s.busy_ms > 0), "{figures:?}");
+        running.stop().unwrap();
+    }
 }

@@ -13,7 +13,7 @@ pub(crate) fn beside_streams(streams: Router, services: Door) -> Router {
 }
 
 async fn divert(State(services): State<Door>, request: Request, next: Next) -> Response {
-    if !services.serves(request.headers()) {
+    if !services.serves(request.headers(), request.uri().path()) {
         return next.run(request).await;
     }
     // Without a guard nobody is known, and everybody may do everything.

@@ -1,16 +1,17 @@
 // The application: how fast it reads, how far it is behind, what it could not use, and why it failed.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { type Application, orders } from '../api';
-import { parallelismControl, run } from '../controls';
+import { locked, parallelismControl, run } from '../controls';
 import { count, day, duration, isTime, rate, time } from '../format';
-import { connection, past, pipeline } from '../live';
+import { past } from '../live';
+import { watermark } from '../watermark';
 import { Snapshots } from './snapshots';
 import { Sparkline } from './sparkline';
 import { Facts, type Mood, Stage, moodOfLag } from './stage';
 import { Stepper } from './stepper';
 
 /** Most subtasks of one operator. */
-const PARALLELISM_MAX = 256;
+export const PARALLELISM_MAX = 256;
 
 const MOODS: Record<Application['state'], Mood> = {
   ready: 'calm',
@@ -21,6 +22,8 @@ const MOODS: Record<Application['state'], Mood> = {
   finished: 'calm',
   failed: 'bad',
 };
+
+export const moodOfState = (state: Application['state']): Mood => MOODS[state];
 
 function BadRecords({ application, dialog }: { application: Application; dialog: { current: HTMLDialogElement | null } }) {
   return (
@@ -117,13 +120,6 @@ function Operators({ application, dialog }: { application: Application; dialog: 
   );
 }
 
-/** The time alone while the day is that of the clock in the header, which follows the replay. */
-function watermark(ms: number | null): string {
-  if (!isTime(ms)) return '–';
-  const now = pipeline.value?.replay?.position_ms ?? null;
-  return day(ms) === day(now) || now === null ? time(ms, true) : `${day(ms, {})} ${time(ms, true)}`;
-}
-
 export function ApplicationStage({ application }: { application: Application }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const lateDialog = useRef<HTMLDialogElement>(null);
@@ -135,7 +131,7 @@ export function ApplicationStage({ application }: { application: Application }) 
     else kept.current?.close();
   }, [open]);
   const behind = application.millis_behind_latest;
-  const mood = application.state === 'running' ? (moodOfLag(behind) ?? 'good') : MOODS[application.state];
+  const mood = application.state === 'running' ? (moodOfLag(behind) ?? 'good') : moodOfState(application.state);
   const { bad, late, restarts, parallelism, kpus } = application;
   const { pending, error } = parallelismControl.value;
   const set = (wanted: number) => run(parallelismControl, `The application runs with parallelism ${wanted}.`, () => orders.setParallelism(wanted));
@@ -190,7 +186,7 @@ export function ApplicationStage({ application }: { application: Application }) 
           min={1}
           max={PARALLELISM_MAX}
           pending={pending || application.state === 'updating'}
-          disabled={connection.value !== 'live' || !['running', 'updating'].includes(application.state)}
+          disabled={locked.value || !['running', 'updating'].includes(application.state)}
           set={set}
         />
         <button type="button" class="button" onClick={() => setOpen(true)} data-testid="snapshots-open">

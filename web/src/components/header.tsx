@@ -3,8 +3,9 @@ import icon from '../icon.svg?url';
 import { day, isTime, time } from '../format';
 import { type Connection, connection, pipeline } from '../live';
 import { available } from '../results';
-import { STREAMS_HASH, shownPage } from '../streams';
+import { PAGES, shownPage } from '../page';
 import { theme, toggleTheme } from '../theme';
+import { Person } from './person';
 import { RangePicker } from './range-picker';
 
 /** Event time as far as it is known: where the replay is, else how far the application has seen, else the last result. */
@@ -40,12 +41,11 @@ export function Header() {
         Hailstream
       </h1>
       <nav class="page-tabs" aria-label="Pages">
-        <a href="#" aria-current={shownPage.value === 'results' ? 'page' : undefined} data-testid="tab-results">
-          Results
-        </a>
-        <a href={STREAMS_HASH} aria-current={shownPage.value === 'streams' ? 'page' : undefined} data-testid="tab-streams">
-          Streams
-        </a>
+        {PAGES.map(({ page, hash, title }) => (
+          <a key={page} href={hash} aria-current={shownPage.value === page ? 'page' : undefined} data-testid={`tab-${page}`}>
+            {title}
+          </a>
+        ))}
       </nav>
       <Clock />
       <div class="header-tools">
@@ -54,6 +54,7 @@ export function Header() {
           {CONNECTIONS[connection.value]}
         </span>
         <RangePicker />
+        <Person />
         <button type="button" class="icon-button" onClick={toggleTheme} aria-label={`Switch to ${other} colours`} title={`Switch to ${other} colours`} data-testid="theme">
           <svg viewBox="0 0 20 20" width="18" height="18" aria-hidden="true">
             <circle cx="10" cy="10" r="7" fill="none" stroke="currentColor" stroke-width="1.6" />

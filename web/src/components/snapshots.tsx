@@ -2,15 +2,15 @@
 import { signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import { Failure, type Snapshot, orders, snapshotQuestions } from '../api';
-import { run, snapshotControl } from '../controls';
+import { locked, run, snapshotControl } from '../controls';
 import { bytes, day, time } from '../format';
 
 const known = signal<Snapshot[] | null>(null);
 const trouble = signal<string | null>(null);
 
-async function look(signal: AbortSignal): Promise<void> {
+async function look(signal: AbortSignal, application?: string): Promise<void> {
   try {
-    known.value = (await snapshotQuestions.list(signal)).snapshots;
+    known.value = (await snapshotQuestions.list(signal, application)).snapshots;
     trouble.value = null;
   } catch (error) {
     if (!signal.aborted) trouble.value = error instanceof Failure ? error.message : 'The answer could not be read.';
@@ -22,13 +22,13 @@ function proposed(): string {
   return `snapshot-${new Date().toISOString().slice(0, 19).replaceAll(':', '').replace('T', '-')}`;
 }
 
-function Line({ snapshot, parallelism, changed }: { snapshot: Snapshot; parallelism: number; changed: () => void }) {
+function Line({ snapshot, application, parallelism, changed }: { snapshot: Snapshot; application: string | undefined; parallelism: number; changed: () => void }) {
   const [asked, ask] = useState<'restore' | 'remove' | null>(null);
   const { name } = snapshot;
   const [size, unit] = bytes(snapshot.bytes);
   const go = async () => {
-    if (asked === 'restore') await run(snapshotControl, `The application goes on from ${name}.`, () => orders.restoreSnapshot(name, parallelism));
-    else await run(snapshotControl, `${name} is removed.`, () => orders.removeSnapshot(name));
+    if (asked === 'restore') await run(snapshotControl, `The application goes on from ${name}.`, () => orders.restoreSnapshot(name, parallelism, application));
+    else await run(snapshotControl, `${name} is removed.`, () => orders.removeSnapshot(name, application));
     ask(null);
     changed();
   };
@@ -40,10 +40,10 @@ function Line({ snapshot, parallelism, changed }: { snapshot: Snapshot; parallel
       </span>
       {asked === null ? (
         <span class="snapshot-actions">
-          <button type="button" class="link" onClick={() => ask('restore')} aria-label={`Go back to ${name}`}>
+          <button type="button" class="link" disabled={locked.value} onClick={() => ask('restore')} aria-label={`Go back to ${name}`}>
             Go back to it
           </button>
-          <button type="button" class="link" onClick={() => ask('remove')} aria-label={`Remove ${name}`}>
+          <button type="button" class="link" disabled={locked.value} onClick={() => ask('remove')} aria-label={`Remove ${name}`}>
             Remove
           </button>
         </span>
@@ -62,19 +62,20 @@ function Line({ snapshot, parallelism, changed }: { snapshot: Snapshot; parallel
   );
 }
 
-export function Snapshots({ parallelism, running, close }: { parallelism: number; running: boolean; close: () => void }) {
+/** Of the application that is named, or of the one that is shown; `close` where it stands in a dialog. */
+export function Snapshots({ application, parallelism, running, close }: { application?: string; parallelism: number; running: boolean; close?: () => void }) {
   const [name, setName] = useState(proposed);
   const [looks, setLooks] = useState(0);
   useEffect(() => {
     const asking = new AbortController();
-    void look(asking.signal);
+    void look(asking.signal, application);
     return () => asking.abort();
-  }, [looks]);
+  }, [looks, application]);
   const changed = () => setLooks(looks + 1);
   const { pending, error } = snapshotControl.value;
   const take = async (event: Event) => {
     event.preventDefault();
-    await run(snapshotControl, `${name} is taken.`, () => orders.takeSnapshot(name));
+    await run(snapshotControl, `${name} is taken.`, () => orders.takeSnapshot(name, application));
     if (snapshotControl.peek().error === null) setName(proposed());
     changed();
   };
@@ -82,14 +83,16 @@ export function Snapshots({ parallelism, running, close }: { parallelism: number
     <>
       <div class="dialog-head">
         <h2 id="snapshots-title">Snapshots</h2>
-        <button type="button" class="button" onClick={close}>
-          Close
-        </button>
+        {close && (
+          <button type="button" class="button" onClick={close}>
+            Close
+          </button>
+        )}
       </div>
       <form class="snapshot-form" onSubmit={(event) => void take(event)}>
         <label for="snapshot-name">Name</label>
         <input id="snapshot-name" value={name} maxLength={256} pattern="[A-Za-z0-9._\-]+" required onInput={(event) => setName(event.currentTarget.value)} />
-        <button type="submit" class="button button-strong" disabled={pending || !running} data-testid="snapshot-take">
+        <button type="submit" class="button button-strong" disabled={pending || !running || locked.value} data-testid="snapshot-take">
           Take a snapshot
         </button>
       </form>
@@ -101,7 +104,7 @@ export function Snapshots({ parallelism, running, close }: { parallelism: number
       {known.value === null && !trouble.value && <div class="skeleton" />}
       {known.value?.length === 0 && <p class="panel-none">None was taken yet.</p>}
       <ul class="snapshots">
-        {known.value?.map((snapshot) => <Line key={snapshot.name} snapshot={snapshot} parallelism={parallelism} changed={changed} />)}
+        {known.value?.map((snapshot) => <Line key={snapshot.name} snapshot={snapshot} application={application} parallelism={parallelism} changed={changed} />)}
       </ul>
     </>
   );

@@ -6,7 +6,7 @@ export type Mood = 'good' | 'calm' | 'warn' | 'bad';
 export interface Fact {
   label: string;
   value: string;
-  unit?: string;
+  unit?: string | undefined;
   mood?: Mood | undefined;
   id: string;
   onClick?: (() => void) | undefined;

@@ -332,6 +332,7 @@ impl Pipeline {
     fn hand(&mut self, target: Target, batch: RecordBatch) -> Result<(), JobError> {
         let index = match target {
             Target::Output(output) => {
+                self.progress.load.records_out.add(batch.num_rows() as u64);
                 return self.outputs[output].send_rows(&batch).map_err(JobError::arrow("the exchange"));
             }
             Target::Op(index) => index,
@@ -416,6 +417,7 @@ impl Pipeline {
             }
         }
         for (channel, share) in channels.iter().zip(shares).filter(|(_, share)| share.rows() > 0) {
+            self.progress.load.records_out.add(share.rows() as u64);
             channel.push(Message::Batch(Batch::Partials(share)));
         }
     }

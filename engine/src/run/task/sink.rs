@@ -95,6 +95,7 @@ impl SinkTask {
             Writer::Collect(sender) => collect(sender, rows, &self.options.cancelled).map_err(JobError::port(place))?,
         }
         self.options.meter.records_out.add(written);
+        self.inputs.load().records_out.add(written);
         self.unflushed_since_ns.get_or_insert(now_ns);
         Ok(())
     }

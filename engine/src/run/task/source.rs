@@ -241,6 +241,7 @@ impl SourceTask {
         let mut watermark = i64::MIN;
         for scanned in all {
             self.options.meter.records_in.add(scanned.rows.num_rows() as u64);
+            self.pipeline.progress.load.records_in.add(scanned.rows.num_rows() as u64);
             let before = self.splits[index].watermark.0.max(watermark);
             watermark = watermark.max(scanned.watermark);
             self.push_in_order(index, scanned, before, now_ns)?;

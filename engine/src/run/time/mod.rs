@@ -6,7 +6,7 @@ mod operators;
 mod tracker;
 
 pub(crate) use clock::ProcessingTime;
-pub use operators::{OperatorWatermark, WatermarkLag};
+pub use operators::{OperatorMetrics, WatermarkLag};
 pub(crate) use operators::{Operators, Progress, Subtasks, subtasks};
 pub use tracker::{HoldReason, WatermarkHold};
 pub(crate) use tracker::{Tracker, TrackerOptions};

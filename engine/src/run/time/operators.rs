@@ -1,4 +1,4 @@
-//! How far each operator of a job is in event time, and which split its watermark waits for.
+//! How far each operator of a job is in event time, which split its watermark waits for, and how much it has to do.
 //!
 //! Each subtask writes down the watermarks that it takes and gives; whoever asks reads them without stopping anybody. The
 //! numbers of different subtasks are therefore not of one moment: what they say of a job at rest is exact, of one under
@@ -6,15 +6,16 @@
 
 use super::tracker::{Tracker, WatermarkHold};
 use crate::plan::{JobPlan, NodeId, NodeKind, SinkTarget, TableDef};
+use crate::run::load::{Load, SubtaskMetrics};
 use model::Watermark;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-/// How far an operator is in event time, and what holds it there.
+/// How far an operator is in event time, what holds it there, and what its subtasks do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OperatorWatermark {
+pub struct OperatorMetrics {
     /// The operator: what it is, with its table or its number in the plan. No two of a job are called the same.
     pub operator: String,
     /// The least watermark that its subtasks have taken, over all inputs, in milliseconds since the epoch; of a source that
@@ -27,9 +28,13 @@ pub struct OperatorWatermark {
     pub hold: Option<WatermarkHold>,
     /// The first operator on the way from here to that split whose watermark is not as far as what comes to it.
     pub lag: Option<WatermarkLag>,
+    /// The names of the operators whose rows it reads.
+    pub inputs: Vec<String>,
+    /// What each of its subtasks has done; a sink has one for each thread.
+    pub subtasks: Vec<SubtaskMetrics>,
 }
 
-impl OperatorWatermark {
+impl OperatorMetrics {
     /// What it waits for, in words.
     pub fn why(&self) -> Option<String> {
         match (&self.lag, &self.hold) {
@@ -87,9 +92,10 @@ impl End {
     }
 }
 
-/// How far one subtask is: written by it alone.
+/// How far one subtask is, and what it does: written by it alone.
 #[derive(Debug)]
 pub(crate) struct Progress {
+    pub(crate) load: Load,
     taken: End,
     given: End,
     /// So far it gives less than it takes, in milliseconds.
@@ -99,7 +105,7 @@ pub(crate) struct Progress {
 impl Progress {
     /// A subtask that gives a watermark `delay_ms` behind the one that it takes.
     pub(crate) fn new(delay_ms: i64) -> Arc<Self> {
-        Arc::new(Self { taken: End::new(), given: End::new(), delay_ms })
+        Arc::new(Self { load: Load::default(), taken: End::new(), given: End::new(), delay_ms })
     }
 
     /// Where it begins.
@@ -220,20 +226,22 @@ impl Operators {
         Self(subtasks.iter().map(operator).collect())
     }
 
-    /// How far each operator is, sources first and each behind its inputs.
-    pub(crate) fn watermarks(&self, now_ns: u64) -> Vec<OperatorWatermark> {
+    /// How far each operator is and what it does, sources first and each behind its inputs.
+    pub(crate) fn metrics(&self, now_ns: u64) -> Vec<OperatorMetrics> {
         let known = |ms: i64| (ms != i64::MIN).then_some(ms);
-        let watermark = |(at, operator): (usize, &Operator)| {
+        let metrics = |(at, operator): (usize, &Operator)| {
             let (hold, lag) = self.hold(at, now_ns);
-            OperatorWatermark {
+            OperatorMetrics {
                 operator: operator.name.clone(),
                 input: known(operator.taken()),
                 watermark: known(operator.given().0),
                 hold,
                 lag,
+                inputs: operator.inputs.iter().map(|input| self.0[*input].name.clone()).collect(),
+                subtasks: operator.subtasks.iter().enumerate().map(|(i, s)| s.load.read(i, now_ns)).collect(),
             }
         };
-        self.0.iter().enumerate().map(watermark).collect()
+        self.0.iter().enumerate().map(metrics).collect()
     }
 
     /// The split that an operator waits for, and the first place on the way to it where rows are before a watermark.

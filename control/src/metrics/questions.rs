@@ -1,0 +1,212 @@
+//! Questions to the metric store that belong together: series with a statistic, and expressions over them.
+
+use super::asked::Asked;
+use super::error::MetricsError;
+use super::key::SeriesKey;
+use super::math::{Line, MathError, Source, Worth, evaluate, parse};
+use super::search::Search;
+use super::store::MetricStore;
+use super::summary::Summary;
+use super::unit::Unit;
+use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// Most series that a search finds.
+const FOUND_MAX: usize = 500;
+/// The period of expressions in which nothing has one, in seconds.
+const PERIOD_DEFAULT_S: u64 = 60;
+
+/// One question.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Question {
+    /// Its name, by which expressions refer to it.
+    pub id: String,
+    /// What is asked.
+    pub what: What,
+    /// What the answer is to be called, where somebody has said.
+    pub label: Option<String>,
+    /// Whether the answer is wanted for itself.
+    pub returned: bool,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum What {
+    /// A series.
+    Series(Wanted),
+    /// An expression, and the length of its periods in seconds, where somebody has said.
+    Expression(String, Option<u64>),
+}
+
+/// A series with a statistic.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// The series.
+    pub key: SeriesKey,
+    /// What of it.
+    pub asked: Asked,
+    /// Length of the periods, in seconds.
+    pub period_s: u64,
+    /// The unit that its values must have, where somebody has said.
+    pub unit: Option<Unit>,
+}
+
+/// The answers to questions, by their names.
+pub struct Answers<'a> {
+    store: &'a MetricStore,
+    questions: &'a [Question],
+    range: Range<u64>,
+    phase_s: u64,
+    series: BTreeMap<String, Vec<(u64, Summary)>>,
+    /// Worked out so far; `None` while it is under way.
+    worths: RefCell<BTreeMap<String, Option<Result<Worth, MathError>>>>,
+}
+
+impl<'a> Answers<'a> {
+    /// Reads what the questions are about within a range (milliseconds since the Unix epoch), in periods that begin
+    /// `phase_s` seconds after whole multiples.
+    ///
+    /// # Errors
+    /// When a series cannot be read, or there would be too many points.
+    pub fn read(
+        store: &'a MetricStore,
+        questions: &'a [Question],
+        range: Range<u64>,
+        phase_s: u64,
+    ) -> Result<Self, MetricsError> {
+        let mut by_period: BTreeMap<u64, Vec<(&str, &Wanted)>> = BTreeMap::new();
+        for question in questions {
+            if let What::Series(wanted) = &question.what {
+                by_period.entry(wanted.period_s).or_default().push((&question.id, wanted));
+            }
+        }
+        let mut series = BTreeMap::new();
+        for (period_s, wanted) in by_period {
+            let keys: Vec<SeriesKey> = wanted.iter().map(|(_, wanted)| wanted.key.clone()).collect();
+            let found = store.summaries(&keys, period_s, phase_s % period_s.max(1), range.clone())?;
+            for ((id, wanted), points) in wanted.into_iter().zip(found) {
+                let fits = wanted.unit.is_none_or(|unit| store.unit(&wanted.key).unwrap_or_default() == unit);
+                series.insert(id.to_owned(), if fits { points } else { Vec::new() });
+            }
+        }
+        Ok(Self { store, questions, range, phase_s, series, worths: RefCell::default() })
+    }
+
+    /// The answer to a question.
+    ///
+    /// # Errors
+    /// When its expression is wrong, or names what is.
+    pub fn of(&self, id: &str) -> Result<Worth, MathError> {
+        let question = self.questions.iter().find(|question| question.id == id);
+        let question = question.ok_or_else(|| MathError::new(format!("nothing is known under the name {id}")))?;
+        match self.worths.borrow().get(id) {
+            Some(Some(worth)) => return worth.clone(),
+            Some(None) => return Err(MathError::new(format!("the expression {id} refers to itself"))),
+            None => {}
+        }
+        self.worths.borrow_mut().insert(id.to_owned(), None);
+        let worth = self.worked_out(question);
+        self.worths.borrow_mut().insert(id.to_owned(), Some(worth.clone()));
+        worth
+    }
+
+    /// The values of a series by its question, where it is one.
+    pub fn summaries(&self, id: &str) -> &[(u64, Summary)] {
+        self.series.get(id).map_or(&[], Vec::as_slice)
+    }
+
+    fn worked_out(&self, question: &Question) -> Result<Worth, MathError> {
+        match &question.what {
+            What::Series(wanted) => Ok(Worth::Line(self.line(question, wanted))),
+            What::Expression(text, period_s) => {
+                let within = Within { answers: self, period_s: period_s.unwrap_or_else(|| self.period_s()) };
+                let worth = evaluate(&parse(text)?, &within)?;
+                Ok(match worth {
+                    Worth::Line(line) => Worth::Line(Line { label: question.named(), ..line }),
+                    other => other,
+                })
+            }
+        }
+    }
+
+    fn line(&self, question: &Question, wanted: &Wanted) -> Line {
+        let points = self.summaries(&question.id).iter();
+        let points = points.filter_map(|(at_ms, summary)| Some((*at_ms, wanted.asked.of(summary)?))).collect();
+        Line { label: question.named(), period_s: wanted.period_s, points }
+    }
+
+    /// The shortest period of all series.
+    fn period_s(&self) -> u64 {
+        let periods = self.questions.iter().filter_map(|question| match &question.what {
+            What::Series(wanted) => Some(wanted.period_s),
+            What::Expression(_, period_s) => *period_s,
+        });
+        periods.min().unwrap_or(PERIOD_DEFAULT_S)
+    }
+}
+
+impl Question {
+    /// What its answer is called.
+    fn named(&self) -> String {
+        match (&self.label, &self.what) {
+            (Some(label), _) => label.clone(),
+            (None, What::Series(wanted)) => wanted.key.name().to_owned(),
+            (None, What::Expression(..)) => self.id.clone(),
+        }
+    }
+}
+
+/// What an expression sees of the answers.
+struct Within<'a> {
+    answers: &'a Answers<'a>,
+    period_s: u64,
+}
+
+impl Source for Within<'_> {
+    fn named(&self, name: &str) -> Result<Worth, MathError> {
+        self.answers.of(name)
+    }
+
+    fn metrics(&self, part: &str) -> Result<Vec<Line>, MathError> {
+        let mut lines = Vec::new();
+        for question in self.answers.questions.iter().filter(|question| question.id.contains(part)) {
+            if let What::Series(wanted) = &question.what {
+                lines.push(self.answers.line(question, wanted));
+            }
+        }
+        Ok(lines)
+    }
+
+    fn search(&self, search: &str, statistic: &str, period_s: Option<u64>) -> Result<Vec<Line>, MathError> {
+        let search = Search::parse(search).map_err(MathError::new)?;
+        let asked = Asked::parse(statistic).map_err(|error| MathError::new(error.to_string()))?;
+        let period_s = period_s.unwrap_or(self.period_s);
+        let listed = self.answers.store.listed(0);
+        let keys: Vec<SeriesKey> =
+            listed.iter().filter(|one| search.finds(&one.key)).take(FOUND_MAX).map(|one| (*one.key).clone()).collect();
+        let (range, phase_s) = (self.answers.range.clone(), self.answers.phase_s % period_s.max(1));
+        let found = self.answers.store.summaries(&keys, period_s, phase_s, range);
+        let found = found.map_err(|error| MathError::new(error.to_string()))?;
+        let line = |(key, points): (&SeriesKey, Vec<(u64, Summary)>)| Line {
+            label: labelled(key),
+            period_s,
+            points: points.iter().filter_map(|(at_ms, summary)| Some((*at_ms, asked.of(summary)?))).collect(),
+        };
+        Ok(keys.iter().zip(found).map(line).filter(|line| !line.points.is_empty()).collect())
+    }
+
+    fn range(&self) -> Range<u64> {
+        self.answers.range.clone()
+    }
+
+    fn period_s(&self) -> u64 {
+        self.period_s
+    }
+}
+
+fn labelled(key: &SeriesKey) -> String {
+    let values: Vec<&str> = key.dimensions().iter().map(|(_, value)| value.as_str()).collect();
+    if values.is_empty() { key.name().to_owned() } else { format!("{} {}", key.name(), values.join(" ")) }
+}

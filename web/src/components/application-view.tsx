@@ -1,0 +1,219 @@
+// The applications: a list, and for the chosen one its operators, its state and checkpoints, its snapshots, and its controls.
+import { signal } from '@preact/signals';
+import { type ApplicationLine, type ApplicationView as View, type OperatorUse, orders } from '../api';
+import { applications, choose, chosen, trouble, view } from '../applications';
+import { applicationControl, run } from '../controls';
+import { bytes, count, duration, percent, rate } from '../format';
+import { connection } from '../live';
+import { watermark } from '../watermark';
+import { PARALLELISM_MAX, moodOfState } from './application-stage';
+import { OperatorGraph, isHeldUp, moodOfBusy } from './operator-graph';
+import { Snapshots } from './snapshots';
+import { Facts, moodOfLag } from './stage';
+import { Stepper } from './stepper';
+
+const size = (n: number): string => bytes(n).join(' ');
+
+function Line({ line }: { line: ApplicationLine }) {
+  return (
+    <li>
+      <button type="button" class="stream-line" aria-pressed={chosen.value === line.name} onClick={() => choose(line.name)} data-testid="application-line">
+        <span class="stream-line-name">{line.name}</span>
+        <span class="hint">
+          {line.state} · parallelism {count(line.parallelism)} · {count(line.kpus)} {line.kpus === 1 ? 'KPU' : 'KPUs'}
+        </span>
+      </button>
+    </li>
+  );
+}
+
+/** A stop waits for a second click. */
+const stopping = signal(false);
+
+function Controls({ line }: { line: ApplicationLine }) {
+  const { pending } = applicationControl.value;
+  const off = connection.value !== 'live' || pending;
+  const set = (wanted: number) => run(applicationControl, `${line.name} runs with parallelism ${wanted}.`, () => orders.setParallelism(wanted, line.name));
+  const start = () => void run(applicationControl, `${line.name} is being started.`, () => orders.startApplication(line.name));
+  const stop = () => {
+    stopping.value = false;
+    void run(applicationControl, `${line.name} is stopped, with a snapshot.`, () => orders.stopApplication(line.name));
+  };
+  return (
+    <div class="controls">
+      <Stepper id="view-parallelism" label="Parallelism" value={line.parallelism} min={1} max={PARALLELISM_MAX} pending={pending || line.state === 'updating'} disabled={off || !['running', 'updating'].includes(line.state)} set={set} />
+      {stopping.value ? (
+        <div class="confirm" role="alertdialog" aria-label={`Stop ${line.name}?`} data-testid="stop-confirm">
+          <p>Stop {line.name}? What it has come to is kept as a snapshot first.</p>
+          <button type="button" class="button button-strong" autofocus onClick={stop} data-testid="stop-yes">
+            Stop
+          </button>
+          <button type="button" class="button" onClick={() => (stopping.value = false)}>
+            Cancel
+          </button>
+        </div>
+      ) : (
+        <div class="stepper-row">
+          <button type="button" class="button" disabled={off || !['ready', 'finished', 'failed'].includes(line.state)} onClick={start} data-testid="application-start">
+            Start
+          </button>
+          <button type="button" class="button" disabled={off || !['running', 'starting'].includes(line.state)} onClick={() => (stopping.value = true)} data-testid="application-stop">
+            Stop
+          </button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Head({ now }: { now: View }) {
+  const { line } = now;
+  const behind = now.millis_behind_latest;
+  const { error } = applicationControl.value;
+  return (
+    <section class="panel" aria-labelledby="application-view-title" data-testid="application-view">
+      <div class="panel-head">
+        <h2 id="application-view-title" class="stream-view-name">
+          {line.name}
+        </h2>
+        <span class="pill" data-mood={moodOfState(line.state)} data-testid="application-view-state">
+          {line.state}
+        </span>
+      </div>
+      <Facts
+        facts={[
+          { id: 'view-records-in', label: 'Records in', value: rate(now.records_in_per_s), unit: '/s' },
+          { id: 'view-records-out', label: 'Results out', value: rate(now.records_out_per_s), unit: '/s' },
+          { id: 'view-behind', label: 'Behind latest', value: behind === null ? '–' : duration(behind), mood: moodOfLag(behind) },
+          { id: 'view-watermark', label: 'Watermark', value: watermark(now.watermark_ms) },
+          { id: 'view-kpus', label: 'KPUs', value: count(line.kpus), unit: `· ${now.parallelism_per_kpu} subtask${now.parallelism_per_kpu === 1 ? '' : 's'} each` },
+          { id: 'view-pause', label: 'Last rescale', value: now.rescale_pause_ms === null ? '–' : duration(now.rescale_pause_ms) },
+          { id: 'view-restarts', label: 'Restarts', value: count(line.restarts), mood: line.restarts > 0 ? 'warn' : undefined },
+        ]}
+      />
+      <Controls line={line} />
+      {error && (
+        <p class="control-error" role="alert" data-testid="application-view-error">
+          {error}
+        </p>
+      )}
+      {line.last_error && (
+        <p class="stage-message" data-mood="bad" data-testid="application-view-failure">
+          {line.last_error}
+        </p>
+      )}
+    </section>
+  );
+}
+
+function Row({ operator }: { operator: OperatorUse }) {
+  return (
+    <tr>
+      <th scope="row" class="key-name">
+        {operator.name}
+      </th>
+      <td class="number">{rate(operator.records_in_per_s)}</td>
+      <td class="number">{rate(operator.records_out_per_s)}</td>
+      <td class="number" data-mood={moodOfBusy(operator)}>
+        {percent(operator.busy)} <small>(most {percent(operator.busy_most)})</small>
+      </td>
+      <td class="number" data-mood={isHeldUp(operator) ? 'warn' : undefined}>
+        {percent(operator.backpressured)}
+      </td>
+      <td class="number">{watermark(operator.watermark_ms)}</td>
+      <td class="key-name">{operator.hold ?? '–'}</td>
+    </tr>
+  );
+}
+
+function Operators({ operators }: { operators: OperatorUse[] }) {
+  return (
+    <section class="panel" aria-labelledby="graph-title">
+      <div class="panel-head">
+        <h2 id="graph-title">Operators</h2>
+        <p class="hint">rows in → out, time spent computing, and in stripes waiting for those to the right</p>
+      </div>
+      {operators.length === 0 ? (
+        <p class="panel-none">Nothing runs.</p>
+      ) : (
+        <>
+          <OperatorGraph operators={operators} />
+          <div class="table-scroll shard-table" tabIndex={0} role="region" aria-label="Figures of operators">
+            <table data-testid="operator-use">
+              <thead>
+                <tr>
+                  <th scope="col">Operator</th>
+                  <th scope="col">In/s</th>
+                  <th scope="col">Out/s</th>
+                  <th scope="col">Busy</th>
+                  <th scope="col">Held up</th>
+                  <th scope="col">Watermark</th>
+                  <th scope="col">Waits for</th>
+                </tr>
+              </thead>
+              <tbody>
+                {operators.map((operator) => (
+                  <Row key={operator.name} operator={operator} />
+                ))}
+              </tbody>
+            </table>
+          </div>
+        </>
+      )}
+    </section>
+  );
+}
+
+function State({ now }: { now: View }) {
+  const { checkpoints } = now;
+  const full = now.state_budget_bytes === null ? null : now.state_bytes / now.state_budget_bytes;
+  return (
+    <section class="panel" aria-labelledby="state-title">
+      <div class="panel-head">
+        <h2 id="state-title">State and checkpoints</h2>
+      </div>
+      <Facts
+        facts={[
+          { id: 'view-state', label: 'In memory', value: size(now.state_bytes), unit: full === null ? undefined : `· ${percent(full)} of the budget`, mood: full !== null && full > 0.9 ? 'warn' : undefined },
+          { id: 'view-spilled', label: 'On disk', value: size(now.spilled_bytes), mood: now.spilled_bytes > 0 ? 'warn' : undefined },
+          { id: 'view-checkpoints', label: 'Checkpoints', value: count(checkpoints.completed) },
+          { id: 'view-failed-checkpoints', label: 'Failed', value: count(checkpoints.failed), mood: checkpoints.failed > 0 ? 'bad' : undefined },
+          { id: 'view-checkpoint-duration', label: 'The last took', value: checkpoints.completed > 0 ? duration(checkpoints.last_duration_ms) : '–' },
+          { id: 'view-checkpoint-size', label: 'Its size', value: checkpoints.completed > 0 ? size(checkpoints.last_size_bytes) : '–' },
+        ]}
+      />
+    </section>
+  );
+}
+
+export function ApplicationView() {
+  const all = applications.value;
+  const now = view.value;
+  return (
+    <main class="streams" id="results" tabIndex={-1} data-testid="applications">
+      <nav class="panel stream-list" aria-label="Applications">
+        <h2>Applications</h2>
+        {all === null && <div class="skeleton" />}
+        {all?.length === 0 && <p class="panel-none">No application yet. Make one with hailstream app create.</p>}
+        <ul>{all?.map((line) => <Line key={line.name} line={line} />)}</ul>
+      </nav>
+      <div class="stream-detail">
+        {trouble.value && connection.value !== 'lost' && (
+          <p class="trouble" role="alert" data-testid="applications-trouble">
+            {trouble.value}
+          </p>
+        )}
+        {now && (
+          <>
+            <Head now={now} />
+            <Operators operators={now.operators} />
+            <State now={now} />
+            <section class="panel" aria-labelledby="snapshots-title">
+              <Snapshots key={now.line.name} application={now.line.name} parallelism={now.line.parallelism} running={now.line.state === 'running'} />
+            </section>
+          </>
+        )}
+      </div>
+    </main>
+  );
+}
