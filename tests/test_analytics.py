@@ -8,6 +8,7 @@ import sys
 
 import boto3
 import pytest
+from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -417,3 +418,52 @@ def test_everything_is_found_again_after_a_kill(start, platform, generated):
     assert detail(again, "resting")["ApplicationStatus"] == "READY"
     kinds = [o["Operation"] for o in again.list_application_operations(ApplicationName="taxi")["ApplicationOperationInfoList"]]
     assert kinds == ["UpdateApplication", "UpdateApplication", "StartApplication"]
+
+
+def constraints(service, shape, path=()):
+    """Each constraint of the model on a member that is looked into: where it stands, and a value that breaks it."""
+    model = service.meta.service_model.shape_for(shape) if isinstance(shape, str) else shape
+    left_out = {"SqlApplicationConfiguration", "ZeppelinApplicationConfiguration", "VpcConfigurations", "S3ContentLocation", "ZipFileContent",
+                "SqlApplicationConfigurationUpdate", "ZeppelinApplicationConfigurationUpdate", "VpcConfigurationUpdates",
+                "S3ContentLocationUpdate", "ZipFileContentUpdate", "SqlRunConfigurations", "KeyId", "KeyIdUpdate"}
+    for name, member in model.members.items():
+        if name in left_out:
+            continue
+        here, meta = (*path, name), member.metadata
+        if member.type_name == "structure":
+            yield from constraints(service, member, here)
+        elif member.type_name == "string" and member.enum:
+            yield here, "NO_SUCH_WORD", "satisfy enum value set"
+        elif member.type_name == "string":
+            if "max" in meta:
+                yield here, "arn:" + "x" * meta["max"], f"length less than or equal to {meta['max']}"
+            if meta.get("pattern"):
+                yield here, "é !", f"satisfy regular expression pattern: {meta['pattern']}"
+        elif member.type_name in ("integer", "long"):
+            if "min" in meta:
+                yield here, meta["min"] - 1, f"value greater than or equal to {meta['min']}"
+            if "max" in meta:
+                yield here, meta["max"] + 1, f"value less than or equal to {meta['max']}"
+
+
+@pytest.mark.parametrize("operation", [
+    "CreateApplication", "UpdateApplication", "DescribeApplication", "DescribeApplicationVersion", "ListApplications",
+    "ListApplicationVersions", "DeleteApplication", "StartApplication", "StopApplication", "RollbackApplication",
+    "CreateApplicationSnapshot", "DescribeApplicationSnapshot", "ListApplicationSnapshots", "DeleteApplicationSnapshot",
+    "AddApplicationCloudWatchLoggingOption", "DeleteApplicationCloudWatchLoggingOption", "CreateApplicationPresignedUrl",
+    "DescribeApplicationOperation", "ListApplicationOperations", "UpdateApplicationMaintenanceConfiguration", "TagResource",
+    "UntagResource", "ListTagsForResource"])
+def test_every_constraint_of_the_model_is_held(checked, operation):
+    shape = checked.meta.service_model.operation_model(operation).input_shape
+    call = getattr(checked, xform_name(operation))
+    for name in shape.required_members:
+        told = refusal(call)
+        assert f"Value null at '{name[0].lower() + name[1:]}' failed to satisfy constraint: Member must not be null" in told[1], told
+    for path, value, constraint in constraints(checked, shape):
+        request = value
+        for name in reversed(path):
+            request = {name: request}
+        error, message = refusal(call, **request)
+        where = ".".join(name[0].lower() + name[1:] for name in path)
+        assert error == "InvalidArgumentException" and f"at '{where}' failed to satisfy constraint: Member must " in message, (path, message)
+        assert constraint in message, (path, message)
