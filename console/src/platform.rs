@@ -5,6 +5,7 @@ use crate::views::{
     AirportLine, ApplicationLine, ApplicationView, Cell, CellsRequest, Correction, Happening, HourCount, Pipeline,
     ShardChange, ShardKeys, Snapshot, StreamHistory, StreamLine, StreamView, TimeRange, Totals,
 };
+use crate::views::{AlarmItem, AlarmLine, AlarmTrial, MetricLine, MetricQuestion};
 use model::{Kind, Sample};
 
 /// The platform as people see it. The binary implements this; the console knows nothing else of it.
@@ -118,6 +119,32 @@ pub trait Platform: Send + Sync + 'static {
         Ok(Vec::new())
     }
 
+    /// All alarms by their names.
+    fn alarms(&self) -> Result<Vec<AlarmLine>, Failure> {
+        Ok(Vec::new())
+    }
+
+    /// What happened to an alarm, or to all of them, the latest first; `limit` at most.
+    fn alarm_history(&self, _alarm: Option<&str>, _limit: u32) -> Result<Vec<AlarmItem>, Failure> {
+        Ok(Vec::new())
+    }
+
+    /// Puts an alarm into a state until it is evaluated the next time.
+    fn set_alarm_state(&self, alarm: &str, _state: &str, _reason: &str) -> Result<(), Failure> {
+        Err(no_alarm(alarm))
+    }
+
+    /// What an alarm would have said about the last `seconds`: one that there is, by its name, or one in the words of the
+    /// metric service.
+    fn try_alarm(&self, alarm: &serde_json::Value, _seconds: u64) -> Result<AlarmTrial, Failure> {
+        Err(no_alarm(&alarm.to_string()))
+    }
+
+    /// The points of a metric.
+    fn metric(&self, question: &MetricQuestion) -> Result<Vec<MetricLine>, Failure> {
+        Err(Failure::new(Kind::NotFound, format!("there is no metric {}", question.name)))
+    }
+
     /// All streams by their names, with their rates.
     fn streams(&self) -> Vec<StreamLine> {
         Vec::new()
@@ -163,6 +190,10 @@ fn no_application(name: Option<&str>) -> Failure {
 
 fn no_snapshot(name: &str) -> Failure {
     Failure::new(Kind::NotFound, format!("there is no snapshot {name}"))
+}
+
+fn no_alarm(name: &str) -> Failure {
+    Failure::new(Kind::NotFound, format!("there is no alarm {name}"))
 }
 
 fn no_stream(name: &str) -> Failure {

@@ -1,6 +1,6 @@
 //! The command line: one definition per command and option, from which help and checks come.
 
-use crate::commands::{AppArgs, StreamArgs};
+use crate::commands::{AlarmArgs, AppArgs, StreamArgs};
 use crate::speed::SpeedArg;
 use clap::{Args, Parser, Subcommand};
 use std::net::IpAddr;
@@ -27,6 +27,11 @@ pub(crate) enum Command {
     /// Replay history into a stream of a running platform, through its AWS door
     #[command(after_help = "Example: hailstream replay trips.ndjson.zst --stream trips --speedup 3600")]
     Replay(ReplayArgs),
+    /// Look at alarms, try them on recorded numbers, and put them into a state
+    #[command(
+        after_help = "Example: hailstream alarm list\n         hailstream alarm test taxi-millis-behind-latest --hours 24"
+    )]
+    Alarm(AlarmArgs),
     /// Look at applications and at what they keep; start, stop and rescale them, take snapshots and go back to them
     #[command(after_help = "Example: hailstream app state taxi\n         hailstream app snapshot taxi")]
     App(AppArgs),

@@ -5,11 +5,11 @@ use crate::doors::{Addresses, DoorError, Doors};
 use crate::replaying::{History, Replaying, ReplayingError};
 use crate::settings::{DurabilityArg, Settings, SettingsError};
 use crate::stack::{ApplicationDecl, IndexDecl, StackFiles, StreamDecl};
-use crate::wiring::{ConsolePlatform, EmbeddedRunner, Parts, PlatformConnectors, StatePlace, beside_streams};
+use crate::wiring::{ConsolePlatform, Control, EmbeddedRunner, Parts, PlatformConnectors, StatePlace, WatchError};
+use crate::wiring::{PolicySeat, beside_streams, make_index};
 use axum::Router;
 use axum::http::Method;
-use control::metrics::{MetricStore, MetricsError};
-use control::{ApplicationSpec, Applications, ControlError, RestartPolicy, Status};
+use control::{ApplicationSpec, Applications, ControlError, Database, DatabaseError, RestartPolicy, Status};
 use engine::port::PortError;
 use engine::run::StateMemory;
 use index::{Index, IndexConfig};
@@ -53,7 +53,9 @@ pub(crate) enum PlatformError {
     #[error(transparent)]
     Control(#[from] ControlError),
     #[error(transparent)]
-    Metrics(#[from] MetricsError),
+    Watch(#[from] WatchError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     #[error(transparent)]
     Replay(#[from] ReplayingError),
     #[error("the stack's stream cannot be made: {0}")]
@@ -99,17 +101,22 @@ impl Platform {
         let runner = Arc::new(runner.with_state_memory(state_memory(settings)?));
         let dir = settings.data_dir.join("control");
         let applications = open_applications(dir, env.clone(), runner)?;
+        let database = Arc::new(Database::open(&settings.data_dir.join("control").join("control.db"))?);
+        let actions = (settings.alarm_actions.clone(), PolicySeat::default());
+        let control = Control::open(&settings.data_dir, env.clone(), database, actions, Handle::current())?;
+        if let Some(work) = &work {
+            work.files.stack.applications.iter().try_for_each(|declared| control.advise(&declared.name))?;
+        }
         let replaying = match work {
             Some(work) => Some(begin(work, &settings.data_dir, &env, &store, &applications)?),
             None => None,
         };
-        let metrics = MetricStore::open(&settings.data_dir.join("metrics"), env.clone())?;
-        let stages = (store.clone(), index.clone(), metrics);
+        let stages = (store.clone(), index.clone(), control);
         let parts = Arc::new(Parts::new(env, stages, applications, replaying, Handle::current()));
         let (ended, watching) = watch::channel(false);
         let console = console_router(&parts, settings.console_hosts.clone(), watching.clone());
         let (search, console) = asked(index::elastic::router(index.clone()), console, keys.as_ref());
-        let services = control::aws::Door::new(vec![], parts.env().clone());
+        let services = control::aws::Door::new(vec![parts.control().service()?], parts.env().clone());
         let aws = guarded(beside_streams(store::kinesis::router(store), services), keys);
         let mut tasks = doors.serve(aws, search, console, &watching);
         tasks.push(tokio::spawn(each_second(parts.clone(), watching)));
@@ -192,7 +199,7 @@ async fn make_streams(store: &Store, streams: &[StreamDecl]) -> Result<(), Platf
 
 fn make_indices(index: &Index, indices: &[IndexDecl]) -> Result<(), PlatformError> {
     for declared in indices {
-        crate::wiring::make_index(index, &declared.name, &declared.properties)
+        make_index(index, &declared.name, &declared.properties)
             .map_err(|message| PlatformError::IndexDecl { name: declared.name.clone(), message })?;
     }
     Ok(())
@@ -242,7 +249,7 @@ async fn each_second(parts: Arc<Parts>, mut ended: watch::Receiver<bool>) {
         let parts = parts.clone();
         let work = move || {
             if let Err(error) = parts.observe() {
-                tracing::error!(%error, "metrics could not be written down");
+                tracing::error!(%error, "what was measured, or what alarms say of it, could not be written down");
             }
             parts.save_replay()
         };

@@ -1,5 +1,6 @@
 //! The routes: the page, the JSON API, live updates, metrics and health.
 
+mod alarms;
 mod applications;
 mod controls;
 mod results;
@@ -97,6 +98,11 @@ pub fn router(platform: Arc<dyn Platform>, options: Options) -> Router {
         .route("/streams/split", post(streams::split))
         .route("/streams/merge", post(streams::merge))
         .route("/timeline", get(timeline::look))
+        .route("/alarms", get(alarms::list))
+        .route("/alarms/history", get(alarms::history))
+        .route("/alarms/state", post(alarms::set_state))
+        .route("/alarms/backtest", post(alarms::backtest))
+        .route("/metrics", get(alarms::metrics))
         .route("/replay/start", post(controls::start_replay))
         .route("/replay/stop", post(controls::stop_replay))
         .route("/replay/speed", post(controls::set_speedup))

@@ -1,11 +1,13 @@
 //! View models: what the page shows, free of any protocol. They are serialised to the page as they stand here.
 
+mod alarms;
 mod applications;
 mod pipeline;
 mod results;
 mod streams;
 mod timeline;
 
+pub use alarms::{AlarmChange, AlarmItem, AlarmLine, AlarmTrial, MetricLine, MetricQuestion};
 pub use applications::{
     ApplicationLine, ApplicationView, Checkpoints, CorrectedWindow, Correction, CorrectionWork, LostWindow,
     OperatorUse, ReadFrom, RefusedOperator,
@@ -35,6 +37,10 @@ pub const BANDS_MAX: usize = 2_048;
 pub const STREAMS_SHOWN_MAX: usize = 200;
 /// Most happenings that travel to the page at once; the latest do.
 pub const HAPPENINGS_SHOWN_MAX: usize = 500;
+/// Most alarms that are listed.
+pub const ALARMS_SHOWN_MAX: usize = 1_000;
+/// Longest document about something that happened to an alarm, in bytes.
+pub const ALARM_DATA_BYTES_MAX: usize = 64 * 1024;
 /// Most applications that are listed.
 pub const APPLICATIONS_SHOWN_MAX: usize = 200;
 /// Most windows whose late rows are told one by one.

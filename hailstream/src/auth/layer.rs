@@ -7,7 +7,7 @@ use super::verify::{Verified, verify};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -51,7 +51,8 @@ async fn admitted(ring: &Arc<KeyRing>, request: Request) -> Result<Request, Auth
     let Verified { key, unchunked } = verify(&keys, ring.env().now_ms(), &head, &body)?;
     give_way(&body).await;
     // What the role does not allow a policy may: the door knows the resource, and decides.
-    let allowed = key.role.may(operation(&parts.headers));
+    let operation = control::aws::operation(&parts.headers, parts.uri.path(), &body).unwrap_or_default();
+    let allowed = key.role.may(&operation);
     parts.extensions.insert(Caller { arn: format!("arn:aws:iam::{DEFAULT_ACCOUNT}:user/{}", key.user), allowed });
     let body = match unchunked {
         None => body,
@@ -72,12 +73,6 @@ async fn read(body: Body) -> Result<Bytes, AuthError> {
         Err(error) if error.is::<LengthLimitError>() => Err(AuthError::TooLarge(BODY_BYTES_MAX)),
         Err(error) => Err(AuthError::Truncated(error.to_string())),
     }
-}
-
-/// The operation that a request asks for, without the service's prefix.
-fn operation(headers: &HeaderMap) -> &str {
-    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    target.rsplit_once('.').map_or(target, |(_, name)| name)
 }
 
 fn refusal(error: &AuthError, cbor: bool, request_id: &str) -> Response {

@@ -39,11 +39,19 @@ const OPERATIONS: [(Kind, &[&str]); 5] = [
         Kind::Look,
         &[
             "DescribeAccountSettings",
+            "DescribeAlarmHistory",
+            "DescribeAlarms",
+            "DescribeAlarmsForMetric",
             "DescribeLimits",
             "DescribeStream",
             "DescribeStreamConsumer",
             "DescribeStreamSummary",
+            "GetDashboard",
+            "GetMetricData",
+            "GetMetricStatistics",
             "GetResourcePolicy",
+            "ListDashboards",
+            "ListMetrics",
             "ListShards",
             "ListStreamConsumers",
             "ListStreams",
@@ -55,19 +63,27 @@ const OPERATIONS: [(Kind, &[&str]); 5] = [
         Kind::Read,
         &["DeregisterStreamConsumer", "GetRecords", "GetShardIterator", "RegisterStreamConsumer", "SubscribeToShard"],
     ),
-    (Kind::Write, &["PutRecord", "PutRecords"]),
+    (Kind::Write, &["PutMetricData", "PutRecord", "PutRecords"]),
     (
         Kind::Control,
         &[
             "AddTagsToStream",
             "CreateStream",
             "DecreaseStreamRetentionPeriod",
+            "DeleteAlarms",
+            "DeleteDashboards",
             "DeleteStream",
+            "DisableAlarmActions",
             "DisableEnhancedMonitoring",
+            "EnableAlarmActions",
             "EnableEnhancedMonitoring",
             "IncreaseStreamRetentionPeriod",
             "MergeShards",
+            "PutCompositeAlarm",
+            "PutDashboard",
+            "PutMetricAlarm",
             "RemoveTagsFromStream",
+            "SetAlarmState",
             "SplitShard",
             "StartStreamEncryption",
             "StopStreamEncryption",
@@ -120,7 +136,7 @@ mod tests {
     #[test]
     fn every_operation_has_one_rule_and_every_role_its_own() {
         let names: std::collections::BTreeSet<_> = OPERATIONS.iter().flat_map(|(_, names)| *names).collect();
-        assert_eq!((names.len(), OPERATIONS.iter().map(|(_, names)| names.len()).sum::<usize>()), (39, 39));
+        assert_eq!((names.len(), OPERATIONS.iter().map(|(_, names)| names.len()).sum::<usize>()), (56, 56));
         let roles = [Role::Admin, Role::Operator, Role::Producer, Role::Analyst, Role::Viewer];
         let check = |operation: &str, expected: [bool; 5]| {
             assert_eq!(roles.map(|role| role.may(operation)), expected, "{operation}");
@@ -128,6 +144,8 @@ mod tests {
         check("ListStreams", [true; 5]);
         check("GetRecords", [true, true, false, true, false]);
         check("PutRecords", [true, true, true, false, false]);
+        check("GetMetricData", [true; 5]);
+        check("PutMetricAlarm", [true, true, false, false, false]);
         check("DeleteStream", [true, true, false, false, false]);
         check("PutResourcePolicy", [true, false, false, false, false]);
         check("NoSuchOperation", [true, false, false, false, false]);

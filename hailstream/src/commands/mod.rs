@@ -1,5 +1,6 @@
 //! The commands, one file each, and what they share: the runtime, the log, and how an error reaches a person.
 
+mod alarm;
 mod app;
 mod client;
 mod console;
@@ -19,6 +20,7 @@ use store::kinesis::client::ClientError;
 
 use tracing_subscriber::EnvFilter;
 
+pub(crate) use alarm::AlarmArgs;
 pub(crate) use app::args::AppArgs;
 pub(crate) use stream::args::StreamArgs;
 
@@ -54,6 +56,7 @@ fn exit_code(error: &(dyn std::error::Error + 'static)) -> ExitCode {
 
 fn dispatch(cli: Cli) -> Result<(), Failure> {
     match cli.command {
+        Command::Alarm(args) => runtime()?.block_on(alarm::run(&args)),
         Command::App(args) => app::run(&args),
         Command::Credentials(args) => credentials::run(args, &model::Env::system()),
         Command::Sql(args) => sql::run(&args),

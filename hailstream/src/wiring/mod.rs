@@ -1,31 +1,39 @@
 //! The wiring: one file for each port, translating one crate's types to another's.
 
 mod aggregating;
+mod alarm_actions;
+mod alarms;
 mod application_rates;
 mod applications;
 mod connectors;
 mod console;
+mod control;
 mod correcting;
 mod dead_letters;
 mod ending;
 mod help;
 mod index_sink;
 mod measure;
+mod measure_applications;
 mod observe;
 mod parts;
 mod pipeline;
+mod process;
 mod put_target;
 mod rest_lookup;
 mod results;
 mod runner;
 mod services;
+mod signals;
 mod state_place;
 mod stream_source;
 mod streams;
 
 pub use aggregating::Aggregating;
+pub(crate) use alarm_actions::PolicySeat;
 pub use connectors::PlatformConnectors;
 pub(crate) use console::ConsolePlatform;
+pub(crate) use control::{Control, WatchError};
 pub(crate) use index_sink::make_index;
 pub(crate) use parts::Parts;
 pub(crate) use put_target::Remembering;

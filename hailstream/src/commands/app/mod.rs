@@ -2,8 +2,8 @@
 
 pub(crate) mod args;
 mod correction;
-mod look;
-mod orders;
+pub(super) mod look;
+pub(super) mod orders;
 
 use super::{Failure, runtime, say};
 use args::{AppAction, AppArgs};
