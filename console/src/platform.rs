@@ -2,10 +2,11 @@
 
 use crate::Failure;
 use crate::views::{
-    AirportLine, ApplicationLine, ApplicationView, Cell, CellsRequest, Correction, Happening, HourCount, Pipeline,
-    ShardChange, ShardKeys, Snapshot, StreamHistory, StreamLine, StreamView, TimeRange, Totals,
+    AirportLine, AlarmLine, AlarmView, ApplicationLine, ApplicationView, Cell, CellsRequest, Correction, Happening,
+    HourCount, Pipeline, Scaling, ScalingMode, ShardChange, ShardKeys, Snapshot, StackRequest, StackStep,
+    StreamHistory, StreamLine, StreamView, TimeRange, Totals,
 };
-use crate::views::{AlarmItem, AlarmLine, AlarmTrial, MetricLine, MetricQuestion};
+use crate::views::{AlarmItem, AlarmTrial, MetricLine, MetricQuestion};
 use model::{Kind, Sample};
 
 /// The platform as people see it. The binary implements this; the console knows nothing else of it.
@@ -113,15 +114,50 @@ pub trait Platform: Send + Sync + 'static {
         Err(no_snapshot(name))
     }
 
+    /// The steps from what there is to what a stack declares; nothing is done.
+    fn plan_stack(&self, _stack: &StackRequest) -> Result<Vec<StackStep>, Failure> {
+        Err(no_stacks())
+    }
+
+    /// Takes them. Returns when what they do is done.
+    fn apply_stack(&self, _stack: &StackRequest) -> Result<Vec<StackStep>, Failure> {
+        Err(no_stacks())
+    }
+
+    /// All alarms by their names.
+    fn alarms(&self) -> Result<Vec<AlarmLine>, Failure> {
+        Ok(Vec::new())
+    }
+
+    /// An alarm with its numbers of the last `seconds` (900 to 604,800) and what became of it then.
+    fn alarm_view(&self, name: &str, _seconds: u64) -> Result<AlarmView, Failure> {
+        Err(no_alarm(name))
+    }
+
+    /// Whether anything is done when the state of an alarm changes.
+    fn set_alarm_actions(&self, name: &str, _enabled: bool) -> Result<(), Failure> {
+        Err(no_alarm(name))
+    }
+
+    /// Load, lag and size of the pipeline that is shown over the last `seconds` (900 to 604,800), with decisions and rules.
+    fn scaling(&self, _seconds: u64) -> Result<Scaling, Failure> {
+        Ok(Scaling { period_s: 1, points: Vec::new(), decisions: Vec::new(), policies: Vec::new() })
+    }
+
+    /// What the rule that scales `subject` (as [`PolicyLine`](crate::views::PolicyLine) calls it) may do.
+    fn set_scaling_mode(&self, subject: &str, _mode: ScalingMode) -> Result<(), Failure> {
+        Err(Failure::new(Kind::NotFound, format!("no rule scales {subject}")))
+    }
+
     /// What happened from `from_ms` until before `to_ms`, both in milliseconds since the Unix epoch, the oldest first; of more
     /// than `limit` the latest.
     fn timeline(&self, _from_ms: u64, _to_ms: u64, _limit: usize) -> Result<Vec<Happening>, Failure> {
         Ok(Vec::new())
     }
 
-    /// All alarms by their names.
-    fn alarms(&self) -> Result<Vec<AlarmLine>, Failure> {
-        Ok(Vec::new())
+    /// An alarm in the words of the metric service.
+    fn alarm_document(&self, name: &str) -> Result<serde_json::Value, Failure> {
+        Err(no_alarm(name))
     }
 
     /// What happened to an alarm, or to all of them, the latest first; `limit` at most.
@@ -186,6 +222,10 @@ fn no_application(name: Option<&str>) -> Failure {
     let what =
         name.map_or_else(|| "there is no application yet".to_owned(), |name| format!("there is no application {name}"));
     Failure::new(Kind::NotFound, what)
+}
+
+fn no_stacks() -> Failure {
+    Failure::new(Kind::NotFound, "this platform takes no stacks")
 }
 
 fn no_snapshot(name: &str) -> Failure {

@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test ends with what goes wrong")]
 
 use console::views::{
-    AirportHour, AirportLine, Application, ApplicationLine, ApplicationState, ApplicationView, Cell, CellsRequest,
-    Checkpoints, Correction, CorrectionWork, Happening, HourCount, Operator, OperatorUse, Pipeline, Severity,
+    AirportHour, AirportLine, AlarmChange, AlarmLine, AlarmState, AlarmView, Application, ApplicationLine,
+    ApplicationState, ApplicationView, Cell, CellsRequest, Checkpoints, Correction, CorrectionWork, Decision,
+    Happening, HourCount, Operator, OperatorUse, Outcome, Pipeline, Scaling, ScalingMode, ScalingPoint, Severity,
     ShardChange, Snapshot, StreamHistory, StreamLine, StreamStatus, TimeRange, Totals,
 };
 use console::{Failure, Options, Platform, router};
@@ -123,6 +124,47 @@ impl Platform for Recording {
             operators: vec![operator; 300],
         })
     }
+    fn alarms(&self) -> Result<Vec<AlarmLine>, Failure> {
+        Ok((0..600).map(|n| alarm(&format!("alarm-{n}"))).collect())
+    }
+    fn alarm_view(&self, name: &str, seconds: u64) -> Result<AlarmView, Failure> {
+        let change = AlarmChange { at_ms: seconds, text: "t".repeat(5_000) };
+        let points = (0..2_000).map(|at| (at, if at == 1_999 { f64::NAN } else { 1.0 })).collect();
+        let (threshold, period_s) = (Some(f64::INFINITY), 60);
+        Ok(AlarmView { line: alarm(name), threshold, period_s, points, changes: vec![change; 300] })
+    }
+    fn set_alarm_actions(&self, name: &str, enabled: bool) -> Result<(), Failure> {
+        self.order(format!("actions of {name} {enabled}"))
+    }
+    fn scaling(&self, seconds: u64) -> Result<Scaling, Failure> {
+        let point = ScalingPoint {
+            at_ms: 1,
+            accepted_per_s: f64::NAN,
+            throttled_per_s: 2.0,
+            read_per_s: 3.0,
+            lag_ms: Some(f64::INFINITY),
+            shards: Some(4.0),
+            kpus: None,
+        };
+        let text = || "x".repeat(5_000);
+        let decision = Decision {
+            at_ms: 1,
+            subject: text(),
+            policy: text(),
+            what: text(),
+            reason: text(),
+            formula: text(),
+            inputs: vec![(text(), text()); 200],
+            price_per_hour: Some(f64::NAN),
+            outcome: Outcome::DryRun,
+            outcome_text: text(),
+        };
+        let decisions = vec![decision; 300];
+        Ok(Scaling { period_s: seconds, points: vec![point; 2_000], decisions, policies: vec![] })
+    }
+    fn set_scaling_mode(&self, subject: &str, mode: ScalingMode) -> Result<(), Failure> {
+        self.order(format!("{subject} {mode:?}"))
+    }
     fn timeline(&self, from_ms: u64, to_ms: u64, limit: usize) -> Result<Vec<Happening>, Failure> {
         let event = |at_ms| Happening {
             at_ms,
@@ -203,6 +245,19 @@ fn application() -> Application {
         bad_samples: vec![],
         restarts: 0,
         last_error: None,
+    }
+}
+
+fn alarm(name: &str) -> AlarmLine {
+    AlarmLine {
+        name: name.into(),
+        state: AlarmState::InsufficientData,
+        since_ms: 5,
+        reason: "r".repeat(5_000),
+        watches: "w".repeat(5_000),
+        description: String::new(),
+        actions_enabled: true,
+        actions: vec!["a".repeat(5_000)],
     }
 }
 
@@ -428,6 +483,61 @@ async fn all_applications_are_listed_and_one_is_told_with_its_operators() {
     assert_eq!((&operators[0]["inputs"], &operators[0]["busy"]), (&json!([0]), &json!(0.0)));
     assert!(operators[0]["name"].as_str().unwrap().chars().count() <= 1_001);
     assert_eq!(served.get("/api/applications/view").await.status, 400);
+}
+
+#[tokio::test]
+async fn alarms_and_scaling_are_told_in_bounds_and_steered() {
+    let served = Served::new().await;
+    let all = served.get("/api/alarms").await.json();
+    assert_eq!((all["alarms"].as_array().unwrap().len(), &all["truncated"]), (500, &json!(true)));
+    assert_eq!(all["alarms"][0]["state"], "insufficient_data");
+    let view = served.get("/api/alarms/view?name=lag&seconds=3600").await.json();
+    assert_eq!((&view["line"]["name"], &view["threshold"]), (&json!("lag"), &Value::Null));
+    assert_eq!((view["points"].as_array().unwrap().len(), &view["points"][1_499]), (1_500, &json!([1_999, 0.0])));
+    assert_eq!(view["changes"].as_array().unwrap().len(), 100);
+    let told = served.get("/api/scaling?seconds=900").await.json();
+    assert_eq!((told["points"].as_array().unwrap().len(), &told["points"][0]["lag_ms"]), (1_500, &Value::Null));
+    let decision = &told["decisions"][199];
+    assert_eq!((&decision["outcome"], &decision["price_per_hour"]), (&json!("dry_run"), &Value::Null));
+    assert_eq!(decision["inputs"].as_array().unwrap().len(), 100);
+    assert!(decision["formula"].as_str().unwrap().chars().count() <= 1_001);
+    for path in ["alarms/view?name=lag", "alarms/view?name=lag&seconds=5", "scaling", "scaling?seconds=1"] {
+        assert_eq!(served.get(&format!("/api/{path}")).await.status, 400, "{path}");
+    }
+    for (path, body, order) in [
+        ("alarms/actions", r#"{"name":"lag","enabled":false}"#, "actions of lag false"),
+        ("scaling/mode", r#"{"subject":"stream/trips","mode":"dry_run"}"#, "stream/trips DryRun"),
+    ] {
+        assert_eq!(served.post(&format!("/api/{path}"), body).await.status, 200, "{path}");
+        assert_eq!(served.orders().last().unwrap(), order);
+    }
+    let wrong = r#"{"subject":"stream/trips","mode":"maybe"}"#;
+    assert_eq!(served.post("/api/scaling/mode", wrong).await.status, 422);
+}
+
+#[tokio::test]
+async fn alarms_that_there_are_not_and_questions_that_make_no_sense_are_refused() {
+    let served = Served::new().await;
+    for (path, status) in [
+        ("alarms/describe?name=x", 404),
+        ("alarms/describe", 400),
+        ("alarms/history?limit=5", 200),
+        ("alarms/history?limit=many", 400),
+        ("metrics?namespace=N&name=m&dimensions=A%3D1", 404),
+        ("metrics?namespace=N&name=m&dimensions=A", 400),
+        ("metrics?namespace=N&name=m&seconds=0", 400),
+        ("metrics?name=m", 400),
+    ] {
+        assert_eq!(served.get(&format!("/api/{path}")).await.status, status, "{path}");
+    }
+    for (path, body, status) in [
+        ("alarms/state", r#"{"alarm":"x","state":"OK","reason":""}"#, 404),
+        ("alarms/state", r#"{"alarm":"x"}"#, 422),
+        ("alarms/backtest", r#"{"alarm":"x","seconds":60}"#, 404),
+        ("alarms/backtest", r#"{"alarm":{},"hours":1}"#, 422),
+    ] {
+        assert_eq!(served.post(&format!("/api/{path}"), body).await.status, status, "{path} {body}");
+    }
 }
 
 #[tokio::test]

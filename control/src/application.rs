@@ -1,6 +1,6 @@
 //! What an application is made of: its script, its parallelism, and what that costs in KPUs.
 
-use model::limits::{KPUS_MAX, PARALLELISM_MAX, PARALLELISM_PER_KPU_MAX};
+use model::limits::{PARALLELISM_MAX, PARALLELISM_PER_KPU_MAX};
 use model::{Classified, Kind};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,20 @@ pub struct ApplicationSpec {
     pub parallelism: u32,
     /// How many subtasks share one KPU, 1–8.
     pub parallelism_per_kpu: u32,
+    /// How often it keeps its state; `None`: as its runner does by itself.
+    #[serde(default)]
+    pub checkpoints: Option<Checkpoints>,
+}
+
+/// How often an application keeps its state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoints {
+    /// Whether there are any beside those of a clean end.
+    pub enabled: bool,
+    /// From the beginning of one to that of the next, in milliseconds.
+    pub interval_ms: u64,
+    /// From the end of one to the beginning of the next, at least, in milliseconds.
+    pub min_pause_ms: u64,
 }
 
 /// Why a specification is refused.
@@ -41,13 +55,16 @@ pub enum SpecError {
     },
     /// It would need more KPUs than an application may have.
     #[error(
-        "application {name}: {kpus} KPUs are more than the quota of {KPUS_MAX}; lower the parallelism or raise the parallelism per KPU"
+        "application {name}: {kpus} KPUs are more than the quota of {max}; lower the parallelism, raise the parallelism per KPU, \
+         or raise the quota with --kpus-max"
     )]
     Kpus {
         /// The application.
         name: String,
         /// What it would need.
         kpus: u32,
+        /// What it may have.
+        max: u32,
     },
 }
 
@@ -63,11 +80,11 @@ impl ApplicationSpec {
         self.parallelism.div_ceil(self.parallelism_per_kpu.max(1))
     }
 
-    /// Whether all of it is within its bounds.
+    /// Whether all of it is within its bounds, with `kpus_max` KPUs for an application.
     ///
     /// # Errors
     /// Names the first bound that is broken.
-    pub fn check(&self) -> Result<(), SpecError> {
+    pub fn check(&self, kpus_max: u32) -> Result<(), SpecError> {
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
         if self.name.is_empty() || self.name.len() > 128 || !self.name.chars().all(legal) {
             return Err(SpecError::Name(self.name.clone()));
@@ -79,8 +96,8 @@ impl ApplicationSpec {
         if !(1..=PARALLELISM_PER_KPU_MAX).contains(&self.parallelism_per_kpu) {
             return Err(SpecError::ParallelismPerKpu { name, per_kpu: self.parallelism_per_kpu });
         }
-        if self.kpus() > KPUS_MAX {
-            return Err(SpecError::Kpus { name, kpus: self.kpus() });
+        if self.kpus() > kpus_max {
+            return Err(SpecError::Kpus { name, kpus: self.kpus(), max: kpus_max });
         }
         Ok(())
     }
@@ -89,9 +106,11 @@ impl ApplicationSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::limits::KPUS_MAX;
 
     fn spec(name: &str, parallelism: u32, per_kpu: u32) -> ApplicationSpec {
-        ApplicationSpec { name: name.into(), script: String::new(), parallelism, parallelism_per_kpu: per_kpu }
+        let (name, script) = (name.into(), String::new());
+        ApplicationSpec { name, script, parallelism, parallelism_per_kpu: per_kpu, checkpoints: None }
     }
 
     #[test]
@@ -103,8 +122,8 @@ mod tests {
 
     #[test]
     fn what_is_out_of_bounds_is_named() {
-        let refused = |s: ApplicationSpec| s.check().unwrap_err().to_string();
-        assert_eq!(spec("taxi-1.b_c", 256, 8).check(), Ok(()));
+        let refused = |s: ApplicationSpec| s.check(KPUS_MAX).unwrap_err().to_string();
+        assert_eq!(spec("taxi-1.b_c", 256, 8).check(KPUS_MAX), Ok(()));
         assert!(refused(spec("", 1, 1)).contains("application name \"\""));
         assert!(refused(spec("a b", 1, 1)).contains("\"a b\""));
         assert!(refused(spec("a", 0, 1)).contains("parallelism 0"));

@@ -4,14 +4,20 @@
 
 use model::{Classified, Kind};
 use parking_lot::Mutex;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// How long a change waits for somebody who looks into the file: no longer than a look takes.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The database; it is used by one thread at a time.
 pub struct Database {
     path: PathBuf,
     connection: Mutex<Connection>,
+    /// Locked as long as this process changes the database.
+    _owner: File,
 }
 
 /// Why something could not be read or kept.
@@ -24,6 +30,20 @@ pub enum DatabaseError {
         path: PathBuf,
         /// What it said.
         source: rusqlite::Error,
+    },
+    /// Another process changes it.
+    #[error("the database {path} is open in another process; stop it, or name another data directory")]
+    Owned {
+        /// Its file.
+        path: PathBuf,
+    },
+    /// The file that tells who changes it cannot be made.
+    #[error("the lock {path} cannot be taken: {source}")]
+    Lock {
+        /// That file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
     },
     /// The file was written by a later version of the platform.
     #[error(
@@ -47,6 +67,7 @@ impl Classified for DatabaseError {
         use rusqlite::ErrorCode;
         match self {
             Self::Newer { .. } => Kind::Corrupt,
+            Self::Owned { .. } | Self::Lock { .. } => Kind::Unavailable,
             Self::Sql { source, .. } => match source.sqlite_error_code() {
                 Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Kind::Corrupt,
                 Some(_) => Kind::Unavailable,
@@ -62,18 +83,37 @@ impl Database {
     /// # Errors
     /// When the file cannot be made or read, is no database, or another process has it open.
     pub fn open(path: &Path) -> Result<Self, DatabaseError> {
+        let owner = own(path)?;
         let failed = |source| DatabaseError::Sql { path: path.to_owned(), source };
         let connection = Connection::open(path).map_err(failed)?;
-        // Whoever has the file open keeps it: waiting would not help.
-        connection.busy_timeout(Duration::ZERO).map_err(failed)?;
-        // Exclusive: the data directory has one process. Full: a commit is on disk when it returns.
+        connection.busy_timeout(LOOK_TIMEOUT).map_err(failed)?;
+        // Full: a commit is on disk when it returns.
         connection
             .execute_batch(
-                "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
                  CREATE TABLE IF NOT EXISTS forms (part TEXT PRIMARY KEY, form INTEGER NOT NULL) STRICT;",
             )
             .map_err(failed)?;
-        Ok(Self { path: path.to_owned(), connection: Mutex::new(connection) })
+        Ok(Self { path: path.to_owned(), connection: Mutex::new(connection), _owner: owner })
+    }
+
+    /// Reads from the database in this file, whether a process has it open or not; `None` where there is no file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or `work` fails.
+    pub fn look<T>(
+        path: &Path,
+        work: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>,
+    ) -> Result<Option<T>, DatabaseError> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let looked = || {
+            let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            connection.busy_timeout(LOOK_TIMEOUT)?;
+            work(&connection).map(Some)
+        };
+        looked().map_err(|source| DatabaseError::Sql { path: path.to_owned(), source })
     }
 
     /// Brings the tables of a part up to date: takes those of its steps that were not taken yet. A step that was released is
@@ -135,6 +175,18 @@ impl Database {
     }
 }
 
+/// The lock of whoever changes the database: the data directory has one process.
+fn own(path: &Path) -> Result<File, DatabaseError> {
+    let lock = path.with_extension("lock");
+    let failed = |source| DatabaseError::Lock { path: lock.clone(), source };
+    let file = File::options().create(true).truncate(false).write(true).open(&lock).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(DatabaseError::Owned { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +233,24 @@ mod tests {
         assert_eq!(sizes(&database), []);
         assert!(database.migrate("things", &[FIRST, SECOND, "CREATE TABLE other (a TEXT); nonsense"]).is_err());
         database.migrate("things", &[FIRST, SECOND, "CREATE TABLE other (a TEXT) STRICT;"]).unwrap();
+    }
+
+    #[test]
+    fn whoever_looks_reads_beside_the_one_that_changes_it_and_makes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.db");
+        let count = |sql: &Connection| sql.query_row("SELECT COUNT(*) FROM things", [], |row| row.get::<_, i64>(0));
+        assert_eq!(Database::look(&path, count).unwrap(), None);
+        assert!(!path.exists());
+        let database = Database::open(&path).unwrap();
+        database.migrate("things", &[FIRST]).unwrap();
+        database.write(|sql| sql.execute("INSERT INTO things VALUES ('a')", [])).unwrap();
+        assert_eq!(Database::look(&path, count).unwrap(), Some(1));
+        database.write(|sql| sql.execute("INSERT INTO things VALUES ('b')", [])).unwrap();
+        assert_eq!(Database::look(&path, count).unwrap(), Some(2));
+        assert!(Database::look(&path, |sql| sql.execute("DELETE FROM things", [])).is_err());
+        drop(database);
+        assert_eq!(Database::look(&path, count).unwrap(), Some(2));
     }
 
     #[test]

@@ -7,10 +7,14 @@ pub mod alarms;
 mod application;
 pub mod aws;
 mod catalog;
+mod configuration;
 mod correction;
 mod database;
+mod former;
 mod manager;
 pub mod metrics;
+mod operation;
+mod properties;
 mod restart;
 mod runner;
 pub mod scaling;
@@ -19,13 +23,23 @@ mod status;
 pub mod timeline;
 pub mod watcher;
 
-pub use application::{ApplicationSpec, SpecError};
+pub use application::{ApplicationSpec, Checkpoints, SpecError};
+pub use catalog::{LogLine, Version};
+pub use configuration::{
+    CheckpointSetting, Configuration, ConfigurationError, EMBEDDED, LoggingOption, Monitoring, Parallelism, Setting,
+    Size,
+};
 pub use correction::{CorrectedWindows, Correction, CorrectionWork, LostWindow, ReadFrom, RefusedOperator};
 pub use database::{Database, DatabaseError};
-pub use manager::{ApplicationView, Applications, ControlError};
-pub use restart::RestartPolicy;
+pub use manager::{ApplicationView, Applications, ControlError, Expected, New, ScaledBy, SnapshotView, Update};
+pub use operation::{Operation, OperationKind, OperationStatus};
+pub use properties::{FIRST_GROUP, PropertyError, PropertyGroups};
+pub use restart::{Options, RestartPolicy};
 pub use runner::{
-    BadRecord, CheckpointFigures, LookupStats, OperatorFigures, RunMetrics, RunState, Runner, RunnerError, Running,
-    RunningStats, SnapshotInfo, SubtaskFigures,
+    BadRecord, Begin, Beginning, CheckpointFigures, LookupStats, OperatorFigures, RunMetrics, RunState, Runner,
+    RunnerError, Running, RunningStats, SnapshotInfo, StateFate, SubtaskFigures,
 };
 pub use status::Status;
+
+/// The name of the database's file in the folder of applications.
+pub const DATABASE_FILE: &str = "control.db";

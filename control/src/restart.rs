@@ -17,6 +17,26 @@ impl Default for RestartPolicy {
     }
 }
 
+/// How applications are kept running, and within which bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// When a failed one is started again.
+    pub restarts: RestartPolicy,
+    /// KPUs of one application, at most.
+    pub kpus_max: u32,
+    /// How long a new version may take to start before it is given up, in milliseconds.
+    pub come_up_ms_max: u64,
+    /// A new version that has run for this many milliseconds, or completed a checkpoint, has come up.
+    pub settled_ms: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let kpus_max = model::limits::KPUS_MAX;
+        Self { restarts: RestartPolicy::default(), kpus_max, come_up_ms_max: 60_000, settled_ms: 3_000 }
+    }
+}
+
 /// The failures of one application since it last ran well.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Failures {
@@ -39,6 +59,16 @@ impl Failures {
         self.first.get_or_insert_with(|| cause.clone());
         self.last = Some(cause);
         policy.pause_ms_min.saturating_mul(1 << doublings).min(policy.pause_ms_max)
+    }
+
+    /// Failures in a row.
+    pub(crate) fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// What the first of them said.
+    pub(crate) fn first(&self) -> Option<&str> {
+        self.first.as_deref()
     }
 
     /// What a person should read: the last cause, and from the third failure in a row on also the first.

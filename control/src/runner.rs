@@ -2,6 +2,7 @@
 
 use crate::{ApplicationSpec, Correction};
 use model::{Classified, Kind};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Starts applications.
@@ -12,12 +13,24 @@ pub trait Runner: Send + Sync {
     /// Says where the script is wrong.
     fn check(&self, spec: &ApplicationSpec) -> Result<(), RunnerError>;
 
-    /// Starts the application, from the state that its last run has kept, or from a snapshot; it then goes on from there,
-    /// whatever was kept after it.
+    /// What the script's operators are, as text for a person.
+    ///
+    /// # Errors
+    /// Says where the script is wrong.
+    fn explain(&self, spec: &ApplicationSpec) -> Result<String, RunnerError>;
+
+    /// What a start with this specification would make of what is kept; nothing where nothing is kept.
+    ///
+    /// # Errors
+    /// When the script is wrong, or what is kept cannot be read.
+    fn compare(&self, spec: &ApplicationSpec, from: &Begin) -> Result<Vec<StateFate>, RunnerError>;
+
+    /// Starts the application, from the state that its last run has kept, from a snapshot, or anew; it then goes on from
+    /// there, whatever was kept after it.
     ///
     /// # Errors
     /// When it cannot be started; nothing of it runs then.
-    fn start(&self, spec: &ApplicationSpec, snapshot: Option<&str>) -> Result<Arc<dyn Running>, RunnerError>;
+    fn start(&self, spec: &ApplicationSpec, beginning: &Beginning) -> Result<Arc<dyn Running>, RunnerError>;
 
     /// The snapshots of an application, the newest first.
     ///
@@ -79,6 +92,38 @@ pub trait Running: Send + Sync {
     /// # Errors
     /// When its results could not be made durable; what was kept before then still holds.
     fn stop(&self) -> Result<(), RunnerError>;
+}
+
+/// Which of the things that are kept a start begins with.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Begin {
+    /// What the last run has kept last.
+    #[default]
+    Latest,
+    /// A snapshot, by its name.
+    Snapshot(String),
+    /// Nothing of it.
+    Nothing,
+}
+
+/// How a run begins.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Beginning {
+    /// From what.
+    pub from: Begin,
+    /// State that the script has no use for may be dropped.
+    pub allow_dropped: bool,
+}
+
+/// What becomes of one piece of state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateFate {
+    /// Whose it is: `operator pickup_count`.
+    pub of: String,
+    /// What becomes of it, in words.
+    pub fate: String,
+    /// It would be lost.
+    pub lost: bool,
 }
 
 /// What is kept under a name.

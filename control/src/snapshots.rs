@@ -5,18 +5,34 @@ use model::limits::SNAPSHOTS_PER_APPLICATION_MAX;
 
 /// What the name of a snapshot that a stop takes begins with.
 const STOP: &str = "stop-";
+/// The same of one that an update takes.
+const UPDATE: &str = "update-";
 /// How the time stands in such a name: names in the order of the alphabet are in that of time.
 const TIME: &str = "%Y%m%dT%H%M%S%.3fZ";
 
 /// The name of the snapshot that a stop at `now_ms` takes.
 pub(crate) fn name_of_stop(now_ms: u64) -> String {
-    let at = i64::try_from(now_ms).ok().and_then(DateTime::from_timestamp_millis).unwrap_or_default();
-    format!("{STOP}{}", at.format(TIME))
+    name_of(STOP, now_ms)
 }
 
-/// Whether a stop has taken the snapshot. One that somebody has named `stop-…` otherwise is theirs.
-fn is_automatic(name: &str) -> bool {
-    name.strip_prefix(STOP).is_some_and(|time| NaiveDateTime::parse_from_str(time, TIME).is_ok())
+/// The name of the snapshot that an update at `now_ms` takes.
+pub(crate) fn name_of_update(now_ms: u64) -> String {
+    name_of(UPDATE, now_ms)
+}
+
+fn name_of(what: &str, now_ms: u64) -> String {
+    let at = i64::try_from(now_ms).ok().and_then(DateTime::from_timestamp_millis).unwrap_or_default();
+    format!("{what}{}", at.format(TIME))
+}
+
+fn time_of(name: &str) -> Option<&str> {
+    let time = name.strip_prefix(STOP).or_else(|| name.strip_prefix(UPDATE))?;
+    NaiveDateTime::parse_from_str(time, TIME).is_ok().then_some(time)
+}
+
+/// Whether a stop or an update has taken the snapshot. One that somebody has named `stop-…` otherwise is theirs.
+pub(crate) fn is_automatic(name: &str) -> bool {
+    time_of(name).is_some()
 }
 
 /// Whether one more snapshot has a place among `names`, if need be in that of an automatic one.
@@ -27,7 +43,7 @@ pub(crate) fn has_room(names: &[String]) -> bool {
 /// The automatic ones that are too many, the oldest first.
 pub(crate) fn too_many(names: &[String]) -> Vec<&str> {
     let mut automatic: Vec<&str> = names.iter().map(String::as_str).filter(|name| is_automatic(name)).collect();
-    automatic.sort_unstable();
+    automatic.sort_unstable_by_key(|name| time_of(name));
     automatic.truncate(names.len().saturating_sub(SNAPSHOTS_PER_APPLICATION_MAX));
     automatic
 }
@@ -44,7 +60,7 @@ mod tests {
     fn names_tell_the_time_and_are_in_its_order() {
         assert_eq!(name_of_stop(1_452_064_530_007), "stop-20160106T071530.007Z");
         assert!(name_of_stop(1_452_064_530_007) < name_of_stop(1_452_064_530_100));
-        assert!(is_automatic(&name_of_stop(u64::MAX)) && is_automatic(&name_of_stop(0)));
+        assert!(is_automatic(&name_of_stop(u64::MAX)) && is_automatic(&name_of_update(0)));
         for theirs in ["stop-", "stop-it", "stop-20160106", "before.1", "xstop-20160106T071530.007Z"] {
             assert!(!is_automatic(theirs), "{theirs}");
         }
@@ -57,5 +73,7 @@ mod tests {
         assert!(too_many(&names(3, max - 3)).is_empty());
         assert_eq!(too_many(&names(3, max - 1)), [name_of_stop(0), name_of_stop(1)]);
         assert_eq!(too_many(&names(1, max + 5)), [name_of_stop(0)]);
+        let mixed = [names(2, max - 2), vec![name_of_update(0), name_of_update(5)]].concat();
+        assert_eq!(too_many(&mixed), [name_of_stop(0), name_of_update(0)], "by their time, whatever has taken them");
     }
 }

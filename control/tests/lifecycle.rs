@@ -1,141 +1,12 @@
 //! The life of an application against a runner whose jobs do as the test says.
 #![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
 
-use control::{
-    ApplicationSpec, Applications, ControlError, Correction, CorrectionWork, RestartPolicy, RunMetrics, RunState,
-    Runner, RunnerError, Running, SnapshotInfo, Status,
-};
+mod puppet;
+
+use control::{ApplicationSpec, Begin, ControlError, RestartPolicy, RunState, Status};
 use model::limits::SNAPSHOTS_PER_APPLICATION_MAX;
-use model::{Classified, Env, Kind};
-use parking_lot::Mutex;
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
-
-/// What the jobs of the runner are told to do, and what they were asked.
-#[derive(Default)]
-struct Script {
-    fail_next_starts: u32,
-    state: Option<RunState>,
-    /// With which parallelism.
-    started: Vec<u32>,
-    rescaled: Vec<u32>,
-    refuse_rescale: bool,
-    stopped: u32,
-    closed: u32,
-    forgotten: Vec<String>,
-    snapshots: Vec<String>,
-    fail_snapshots: bool,
-    /// A start waits until this is taken away.
-    slow_start: Option<std::sync::mpsc::Receiver<()>>,
-    /// What each start began with.
-    began_with: Vec<Option<String>>,
-}
-
-#[derive(Clone, Default)]
-struct Puppet(Arc<Mutex<Script>>);
-
-impl Runner for Puppet {
-    fn check(&self, spec: &ApplicationSpec) -> Result<(), RunnerError> {
-        if spec.script == "wrong" { Err(RunnerError::new(Kind::Invalid, "line 1: wrong")) } else { Ok(()) }
-    }
-
-    fn start(&self, spec: &ApplicationSpec, snapshot: Option<&str>) -> Result<Arc<dyn Running>, RunnerError> {
-        let slow = self.0.lock().slow_start.take();
-        let _over = slow.map(|over| over.recv());
-        let mut script = self.0.lock();
-        if script.fail_next_starts > 0 {
-            script.fail_next_starts -= 1;
-            return Err(RunnerError::new(Kind::Unavailable, format!("no start, {} to go", script.fail_next_starts)));
-        }
-        script.state = Some(RunState::Running);
-        script.started.push(spec.parallelism);
-        script.began_with.push(snapshot.map(str::to_owned));
-        Ok(Arc::new(self.clone()))
-    }
-
-    fn snapshots(&self, _name: &str) -> Result<Vec<SnapshotInfo>, RunnerError> {
-        Ok(self.0.lock().snapshots.iter().map(|name| info(name)).collect())
-    }
-
-    fn snapshot_names(&self, _name: &str) -> Result<Vec<String>, RunnerError> {
-        Ok(self.0.lock().snapshots.clone())
-    }
-
-    fn remove_snapshot(&self, _name: &str, snapshot: &str) -> Result<(), RunnerError> {
-        self.0.lock().snapshots.retain(|known| known != snapshot);
-        Ok(())
-    }
-
-    fn correct(&self, spec: &ApplicationSpec, only_plan: bool) -> Result<Correction, RunnerError> {
-        let late_rows = if spec.script == "late" { 7 } else { 0 };
-        let work = (!only_plan).then_some(CorrectionWork { records_in: 9, records_out: 3 });
-        Ok(Correction { late_rows, work, ..Correction::default() })
-    }
-
-    fn close(&self) {
-        self.0.lock().closed += 1;
-    }
-
-    fn forget(&self, name: &str) -> Result<(), RunnerError> {
-        self.0.lock().forgotten.push(name.to_owned());
-        Ok(())
-    }
-}
-
-impl Running for Puppet {
-    fn state(&self) -> RunState {
-        self.0.lock().state.clone().unwrap()
-    }
-    fn metrics(&self) -> RunMetrics {
-        RunMetrics::default()
-    }
-    fn rescale(&self, parallelism: u32) -> Result<(), RunnerError> {
-        let mut script = self.0.lock();
-        if script.refuse_rescale {
-            return Err(RunnerError::new(Kind::Unavailable, "not now"));
-        }
-        script.rescaled.push(parallelism);
-        Ok(())
-    }
-    fn snapshot(&self, snapshot: &str) -> Result<SnapshotInfo, RunnerError> {
-        let mut script = self.0.lock();
-        if script.fail_snapshots {
-            return Err(RunnerError::new(Kind::Unavailable, "the disk is full"));
-        }
-        script.snapshots.push(snapshot.to_owned());
-        Ok(info(snapshot))
-    }
-    fn stop(&self) -> Result<(), RunnerError> {
-        self.0.lock().stopped += 1;
-        Ok(())
-    }
-}
-
-fn info(name: &str) -> SnapshotInfo {
-    SnapshotInfo { name: name.to_owned(), created_ms: 1, bytes: 2 }
-}
-
-fn spec(script: &str) -> ApplicationSpec {
-    ApplicationSpec { name: "taxi".into(), script: script.into(), parallelism: 2, parallelism_per_kpu: 1 }
-}
-
-fn open(dir: &Path, puppet: &Puppet) -> Applications {
-    let policy = RestartPolicy { pause_ms_min: 1, pause_ms_max: 5, stable_ms: 60_000 };
-    Applications::open(dir, Env::system(), Arc::new(puppet.clone()), policy).unwrap()
-}
-
-/// Waits until the application is in `status`: the supervisor looks ten times a second.
-fn wait_for(applications: &Applications, status: Status) {
-    let (_keep, waiting) = std::sync::mpsc::channel::<()>();
-    for _ in 0..1_000 {
-        if applications.view("taxi").unwrap().status == status {
-            return;
-        }
-        let _elapsed = waiting.recv_timeout(Duration::from_millis(10));
-    }
-    panic!("still {}", applications.view("taxi").unwrap().status);
-}
+use model::{Classified, Kind};
+use puppet::{Puppet, info, open, spec, wait_for};
 
 #[test]
 fn it_is_created_started_rescaled_stopped_and_goes_on_where_it_was() {
@@ -184,7 +55,12 @@ fn it_goes_on_from_a_snapshot_once_and_with_another_parallelism() {
     }
     let script = puppet.0.lock();
     assert_eq!(script.started, [2, 5, 5]);
-    assert_eq!(script.began_with, [None, Some("one".to_owned()), None], "a restart goes on from its own checkpoints");
+    let began: Vec<Begin> = script.began_with.iter().map(|beginning| beginning.from.clone()).collect();
+    assert_eq!(
+        began,
+        [Begin::Latest, Begin::Snapshot("one".to_owned()), Begin::Latest],
+        "a restart goes on from its own checkpoints"
+    );
     drop(script);
     applications.remove_snapshot("taxi", "one").unwrap();
     assert!(applications.snapshots("taxi").unwrap().is_empty());
@@ -247,7 +123,7 @@ fn a_start_that_takes_its_time_holds_up_nobody_but_a_stop_of_the_same_applicatio
 fn what_is_failing_is_stopped_without_a_snapshot() {
     let (dir, puppet) = (tempfile::tempdir().unwrap(), Puppet::default());
     let policy = RestartPolicy { pause_ms_min: 60_000, pause_ms_max: 60_000, stable_ms: 60_000 };
-    let applications = Applications::open(dir.path(), Env::system(), Arc::new(puppet.clone()), policy).unwrap();
+    let applications = puppet::open_with(dir.path(), &puppet, policy);
     applications.create(spec("good")).unwrap();
     applications.start("taxi").unwrap();
     wait_for(&applications, Status::Running);
@@ -304,6 +180,7 @@ fn what_ran_when_the_platform_closed_runs_again_when_it_opens() {
     applications.start("taxi").unwrap();
     wait_for(&applications, Status::Running);
     applications.close().unwrap();
+    drop(applications);
     assert_eq!(puppet.0.lock().stopped, 1);
     let applications = open(dir.path(), &puppet);
     wait_for(&applications, Status::Running);
@@ -347,6 +224,7 @@ fn a_finished_run_is_ready_and_is_not_started_again() {
     puppet.0.lock().state = Some(RunState::Finished);
     wait_for(&applications, Status::Ready);
     applications.close().unwrap();
+    drop(applications);
     let applications = open(dir.path(), &puppet);
     assert_eq!(applications.view("taxi").unwrap().status, Status::Ready);
 }

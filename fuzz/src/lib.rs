@@ -14,19 +14,47 @@ pub use door::{requests, signatures};
 pub use search::search;
 pub use sql::sql;
 
+use md5::{Digest, Md5};
 use store::kinesis::aggregation::user_records;
 use store::kinesis::event_stream::{decode, encode};
 
-/// Payloads of records that may be aggregated ones.
+/// What aggregated records begin with.
+const AGGREGATED_MAGIC: [u8; 4] = [0xf3, 0x89, 0x9a, 0xc2];
+
+/// Payloads of records that may be aggregated ones: the bytes as they are, and as what a right checksum stands behind, which
+/// no search would find.
 pub fn aggregated(data: &[u8]) {
+    split_up(data);
+    split_up(&[&AGGREGATED_MAGIC[..], data, &Md5::digest(data)].concat());
+}
+
+fn split_up(data: &[u8]) {
     if let Some(records) = user_records(data) {
         assert!(!records.is_empty());
         assert!(records.iter().all(|record| record.data.end <= data.len()), "a payload lies within its record");
     }
 }
 
-/// Frames of event streams.
+/// Frames of event streams: the bytes as they are, and as headers and payload of a frame whose lengths and checksums are right.
 pub fn events(data: &[u8]) {
+    read_back(data);
+    if let Some((length, rest)) = data.split_first() {
+        read_back(&framed(rest, usize::from(*length).min(rest.len())));
+    }
+}
+
+/// A frame of which so many bytes are headers.
+fn framed(content: &[u8], headers: usize) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(content.len() + 16);
+    frame.extend((content.len() as u32 + 16).to_be_bytes());
+    frame.extend((headers as u32).to_be_bytes());
+    frame.extend(crc32fast::hash(&frame).to_be_bytes());
+    frame.extend(content);
+    frame.extend(crc32fast::hash(&frame).to_be_bytes());
+    frame
+}
+
+fn read_back(data: &[u8]) {
     if let Ok(Some((frame, len))) = decode(data) {
         assert!(len <= data.len());
         let headers: Vec<(&str, &str)> =

@@ -2,7 +2,7 @@
 //! of JSON for each figure; medians of several runs. `--quick`, and `cargo test`, take few trips and one run.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark fails loudly and its output is its purpose")]
 
-use control::{ApplicationSpec, Runner};
+use control::{ApplicationSpec, Beginning, Runner};
 use hailstream::wiring::{EmbeddedRunner, PlatformConnectors, StoreTarget};
 use index::{Index, IndexConfig, Query};
 use model::{Env, PutRecord};
@@ -84,9 +84,10 @@ fn run_taxi(store: Store, dir: &Path, env: &Env, handle: Handle, parallelism: u3
     let connectors = PlatformConnectors::new(store.clone(), index.clone(), handle.clone(), Path::new("."), env.clone());
     let runner = EmbeddedRunner::new(Arc::new(connectors), store, handle, env.clone(), dir.join("state"));
     let name = "taxi".to_owned();
-    let spec = ApplicationSpec { name, script: SCRIPT.to_owned(), parallelism, parallelism_per_kpu: 1 };
+    let spec =
+        ApplicationSpec { name, script: SCRIPT.to_owned(), parallelism, parallelism_per_kpu: 1, checkpoints: None };
     let (cpu_s, started_ns) = (cpu_seconds(), env.monotonic_ns());
-    let running = runner.start(&spec, None).unwrap();
+    let running = runner.start(&spec, &Beginning::default()).unwrap();
     let (_keep, pause) = std::sync::mpsc::channel::<()>();
     while running.metrics().totals.records_in < trips {
         let _elapsed = pause.recv_timeout(Duration::from_millis(1));
@@ -124,8 +125,12 @@ async fn visible(dir: &Path, windows: i64) {
         let runner =
             EmbeddedRunner::new(Arc::new(connectors), store.clone(), handle.clone(), env.clone(), dir.join("state"));
         let (name, script) = ("windows".to_owned(), WINDOWS.to_owned());
-        let running =
-            runner.start(&ApplicationSpec { name, script, parallelism: 1, parallelism_per_kpu: 1 }, None).unwrap();
+        let running = runner
+            .start(
+                &ApplicationSpec { name, script, parallelism: 1, parallelism_per_kpu: 1, checkpoints: None },
+                &Beginning::default(),
+            )
+            .unwrap();
         let mut target = StoreTarget::new(store.clone(), "events", handle);
         let (_keep, pause) = std::sync::mpsc::channel::<()>();
         let mut took_ms = Vec::new();

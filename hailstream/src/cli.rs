@@ -1,6 +1,6 @@
 //! The command line: one definition per command and option, from which help and checks come.
 
-use crate::commands::{AlarmArgs, AppArgs, StreamArgs};
+use crate::commands::{AlarmArgs, AppArgs, ConsoleArgs, StreamArgs};
 use crate::speed::SpeedArg;
 use clap::{Args, Parser, Subcommand};
 use std::net::IpAddr;
@@ -24,6 +24,9 @@ pub(crate) enum Command {
     /// Run the platform on a data directory
     #[command(after_help = "Example: hailstream serve --data-dir /var/lib/hailstream")]
     Serve(ServeArgs),
+    /// Make what a stack file declares: streams, indices, applications; what is there already is changed only where it differs
+    #[command(after_help = "Example: hailstream apply examples/taxi/stack.yaml --plan")]
+    Apply(ApplyArgs),
     /// Replay history into a stream of a running platform, through its AWS door
     #[command(after_help = "Example: hailstream replay trips.ndjson.zst --stream trips --speedup 3600")]
     Replay(ReplayArgs),
@@ -81,6 +84,10 @@ pub(crate) struct PlatformArgs {
     #[arg(long, env = "HAILSTREAM_LIMITS_SPEEDUP", value_name = "FACTOR",
         value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(crate) limits_speedup: Option<u32>,
+    /// KPUs that one application may have: a KPU is one thread [default: 32]
+    #[arg(long, env = "HAILSTREAM_KPUS_MAX", value_name = "COUNT",
+        value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(crate) kpus_max: Option<u32>,
     /// When a put is acknowledged: once it is on disk, or once the operating system has taken it, which a power failure undoes
     /// for the last seconds [default: fsync]
     #[arg(long, env = "HAILSTREAM_DURABILITY", value_enum, value_name = "WHEN")]
@@ -140,6 +147,19 @@ pub(crate) struct DemoArgs {
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) platform: PlatformArgs,
+}
+
+/// Options of `apply`.
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    /// The stack file (YAML); the files that it names stand in its folder or below
+    #[arg(value_name = "FILE")]
+    pub(crate) stack: PathBuf,
+    /// Only tell what would be done
+    #[arg(long)]
+    pub(crate) plan: bool,
+    #[command(flatten)]
+    pub(crate) console: ConsoleArgs,
 }
 
 /// Which AWS door a client talks to, and who it is there.

@@ -4,12 +4,13 @@ use crate::auth::{self, CredentialsError, KeyRing, Rule, guarded};
 use crate::doors::{Addresses, DoorError, Doors};
 use crate::replaying::{History, Replaying, ReplayingError};
 use crate::settings::{DurabilityArg, Settings, SettingsError};
-use crate::stack::{ApplicationDecl, IndexDecl, StackFiles, StreamDecl};
-use crate::wiring::{ConsolePlatform, Control, EmbeddedRunner, Parts, PlatformConnectors, StatePlace, WatchError};
-use crate::wiring::{PolicySeat, beside_streams, make_index};
+use crate::stack::StackFiles;
+use crate::wiring::stacks::{self, Extent, StackFailure};
+use crate::wiring::{ConsolePlatform, Control, EmbeddedRunner, Parts, PlatformConnectors, PolicySeat, StatePlace};
+use crate::wiring::{WatchError, beside_streams};
 use axum::Router;
 use axum::http::Method;
-use control::{ApplicationSpec, Applications, ControlError, Database, DatabaseError, RestartPolicy, Status};
+use control::{Applications, ControlError, Database, DatabaseError, Options};
 use engine::port::PortError;
 use engine::run::StateMemory;
 use index::{Index, IndexConfig};
@@ -18,7 +19,7 @@ use replay::Speed;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{CapacityMode, Durability, Limits, Store, StoreConfig};
+use store::{Durability, Limits, Store, StoreConfig};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -58,10 +59,8 @@ pub(crate) enum PlatformError {
     Database(#[from] DatabaseError),
     #[error(transparent)]
     Replay(#[from] ReplayingError),
-    #[error("the stack's stream cannot be made: {0}")]
-    Stream(#[from] store::CreateError),
-    #[error("the stack's index {name} cannot be made: {message}")]
-    IndexDecl { name: String, message: String },
+    #[error("the stack cannot be made: {0}")]
+    Stack(#[from] StackFailure),
     #[error("the addresses cannot be written to {path}: {source}")]
     Addresses { path: PathBuf, source: std::io::Error },
     #[error("a listener does not tell its address: {0}")]
@@ -86,10 +85,6 @@ impl Platform {
         let doors = Doors::open(settings, &env).await?;
         let addresses = doors.addresses().map_err(PlatformError::Address)?;
         let (store, index) = open_stages(settings, &env)?;
-        if let Some(work) = &work {
-            make_streams(&store, &work.files.stack.streams).await?;
-            make_indices(&index, &work.files.stack.indices)?;
-        }
         let connectors = Arc::new(PlatformConnectors::new(
             store.clone(),
             index.clone(),
@@ -99,24 +94,21 @@ impl Platform {
         ));
         let runner = EmbeddedRunner::new(connectors, store.clone(), Handle::current(), env.clone(), state);
         let runner = Arc::new(runner.with_state_memory(state_memory(settings)?));
-        let dir = settings.data_dir.join("control");
-        let applications = open_applications(dir, env.clone(), runner)?;
-        let database = Arc::new(Database::open(&settings.data_dir.join("control").join("control.db"))?);
+        let (dir, database) = open_database(settings)?;
+        let options = Options { kpus_max: settings.kpus_max, ..Options::default() };
+        let applications = Arc::new(Applications::open(database.clone(), &dir, env.clone(), runner, options)?);
         let actions = (settings.alarm_actions.clone(), PolicySeat::default());
         let control = Control::open(&settings.data_dir, env.clone(), database, actions, Handle::current())?;
-        if let Some(work) = &work {
-            work.files.stack.applications.iter().try_for_each(|declared| control.advise(&declared.name))?;
-        }
-        let replaying = match work {
-            Some(work) => Some(begin(work, &settings.data_dir, &env, &store, &applications)?),
-            None => None,
-        };
         let stages = (store.clone(), index.clone(), control);
-        let parts = Arc::new(Parts::new(env, stages, applications, replaying, Handle::current()));
+        let parts = Arc::new(Parts::new(env, stages, applications, Handle::current()));
+        if let Some(work) = work {
+            begin(work, &settings.data_dir, &parts).await?;
+        }
         let (ended, watching) = watch::channel(false);
         let console = console_router(&parts, settings.console_hosts.clone(), watching.clone());
         let (search, console) = asked(index::elastic::router(index.clone()), console, keys.as_ref());
-        let services = control::aws::Door::new(vec![parts.control().service()?], parts.env().clone());
+        let services = vec![analytics(&parts, &addresses), parts.control().service()?];
+        let services = control::aws::Door::new(services, parts.env().clone());
         let aws = guarded(beside_streams(store::kinesis::router(store), services), keys);
         let mut tasks = doors.serve(aws, search, console, &watching);
         tasks.push(tokio::spawn(each_second(parts.clone(), watching)));
@@ -152,6 +144,16 @@ impl Platform {
     }
 }
 
+/// Kinesis Analytics V2 over the platform's applications.
+fn analytics(parts: &Parts, addresses: &Addresses) -> Arc<dyn control::aws::Service> {
+    let place = control::aws::analytics::Place {
+        account: store::kinesis::DEFAULT_ACCOUNT.to_owned(),
+        region: store::kinesis::DEFAULT_REGION.to_owned(),
+        console: addresses.console.clone(),
+    };
+    Arc::new(control::aws::analytics::Analytics::new(parts.applications().clone(), place))
+}
+
 fn open_stages(settings: &Settings, env: &Env) -> Result<(Store, Index), PlatformError> {
     let limits = if settings.unlimited { Limits::Unlimited } else { Limits::Enforced };
     let durability = match settings.durability {
@@ -176,71 +178,31 @@ fn state_memory(settings: &Settings) -> Result<StateMemory, SettingsError> {
     Ok(StateMemory { bytes_per_kpu: u64::from(settings.kpu_memory_mib) << 20, spill_dir })
 }
 
-fn open_applications(dir: PathBuf, env: Env, runner: Arc<EmbeddedRunner>) -> Result<Applications, PlatformError> {
+/// The database of what is controlled, and its folder.
+fn open_database(settings: &Settings) -> Result<(PathBuf, Arc<Database>), PlatformError> {
+    let dir = settings.data_dir.join("control");
     let failed = |source| SettingsError::DataDir { path: dir.clone(), source };
     std::fs::create_dir_all(&dir).map_err(failed)?;
-    Ok(Applications::open(&dir, env, runner, RestartPolicy::default())?)
+    let database = Database::open(&dir.join(control::DATABASE_FILE))?;
+    Ok((dir, Arc::new(database)))
 }
 
-/// Makes the streams that do not exist, and waits until they take records.
-async fn make_streams(store: &Store, streams: &[StreamDecl]) -> Result<(), PlatformError> {
-    for stream in streams {
-        match store.create_stream(&stream.name, stream.shards, CapacityMode::Provisioned).await {
-            Ok(()) | Err(store::CreateError::Exists(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-        // A stream that is being made takes no records yet.
-        if let Err(error) = store.settled(&stream.name).await {
-            tracing::warn!(stream = stream.name, %error, "the stream is not ready");
-        }
+/// Makes of the stack what does not exist, starts what was not stopped by someone, and replays.
+async fn begin(work: Work, data_dir: &Path, parts: &Arc<Parts>) -> Result<(), PlatformError> {
+    for step in stacks::plan(parts, &work.files, Extent::Missing)? {
+        stacks::take(parts, &step).await?;
     }
-    Ok(())
-}
-
-fn make_indices(index: &Index, indices: &[IndexDecl]) -> Result<(), PlatformError> {
-    for declared in indices {
-        make_index(index, &declared.name, &declared.properties)
-            .map_err(|message| PlatformError::IndexDecl { name: declared.name.clone(), message })?;
-    }
-    Ok(())
-}
-
-/// Makes the stack's applications where they do not exist, and starts everything that was not stopped by someone.
-fn begin(
-    work: Work,
-    data_dir: &Path,
-    env: &Env,
-    store: &Store,
-    applications: &Applications,
-) -> Result<Replaying, PlatformError> {
     for declared in &work.files.stack.applications {
-        let spec = spec_of(declared, &work.files);
-        match applications.create(spec) {
-            Ok(()) => applications.start(&declared.name)?,
-            Err(ControlError::Exists(_)) => {
-                if applications.view(&declared.name)?.status == Status::Ready {
-                    applications.start(&declared.name)?;
-                }
-            }
-            Err(error) => return Err(error.into()),
-        }
+        parts.control().advise(&declared.name)?;
     }
     let stream = work.files.stack.streams.first().map(|s| s.name.clone()).unwrap_or_default();
-    let place = (store.clone(), stream, Handle::current());
-    let replaying = Replaying::open(data_dir, env.clone(), place, work.history, work.speed)?;
+    let place = (parts.store().clone(), stream, Handle::current());
+    let replaying = Replaying::open(data_dir, parts.env().clone(), place, work.history, work.speed)?;
     if !replaying.was_stopped() {
         replaying.start()?;
     }
-    Ok(replaying)
-}
-
-fn spec_of(declared: &ApplicationDecl, files: &StackFiles) -> ApplicationSpec {
-    ApplicationSpec {
-        name: declared.name.clone(),
-        script: files.scripts.get(&declared.script).cloned().unwrap_or_default(),
-        parallelism: declared.parallelism,
-        parallelism_per_kpu: declared.parallelism_per_kpu,
-    }
+    parts.replay_with(replaying);
+    Ok(())
 }
 
 /// Takes a reading and writes down the replay's position, once a second until the end.

@@ -4,6 +4,7 @@ use crate::auth::{ClientKey, ClientKeyError};
 use crate::cli::PlatformArgs;
 use crate::doors::TlsMode;
 use connect::{Bucket, BucketKey, BucketSettings};
+use model::limits::{KPUS_MAX, PARALLELISM_MAX};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
@@ -56,6 +57,8 @@ pub(crate) struct Settings {
     pub(crate) console_hosts: Vec<String>,
     pub(crate) unlimited: bool,
     pub(crate) limits_speedup: u32,
+    /// KPUs of one application, at most.
+    pub(crate) kpus_max: u32,
     pub(crate) durability: DurabilityArg,
     /// Memory for the state of an application, for each of its KPUs, in MiB.
     pub(crate) kpu_memory_mib: u32,
@@ -103,6 +106,7 @@ struct File {
     console_hosts: Vec<String>,
     unlimited: Option<bool>,
     limits_speedup: Option<u32>,
+    kpus_max: Option<u32>,
     durability: Option<DurabilityArg>,
     kpu_memory_mib: Option<u32>,
     credentials: Option<PathBuf>,
@@ -126,6 +130,8 @@ pub(crate) enum SettingsError {
     OpenToAll(IpAddr),
     #[error("--bind {0} takes secrets from other machines over TLS only: do not turn it off with --tls off")]
     InTheClear(IpAddr),
+    #[error("--kpus-max {0} is not within 1 to {PARALLELISM_MAX}: an application has no more subtasks than that")]
+    Kpus(u32),
     #[error("a certificate and its key go together; give both --tls-cert and --tls-key, or neither")]
     HalfPair,
     #[error("kpu-memory-mib is {0}, which is not within 1 to {KPU_MEMORY_MIB_MAX}")]
@@ -156,6 +162,7 @@ impl Settings {
             console_hosts: [&file.console_hosts[..], &args.console_hosts].concat(),
             unlimited: args.unlimited || file.unlimited.unwrap_or(false),
             limits_speedup: args.limits_speedup.or(file.limits_speedup).unwrap_or(1),
+            kpus_max: args.kpus_max.or(file.kpus_max).unwrap_or(KPUS_MAX),
             durability: args.durability.or(file.durability).unwrap_or_default(),
             kpu_memory_mib: args.kpu_memory_mib.or(file.kpu_memory_mib).unwrap_or(KPU_MEMORY_MIB_DEFAULT),
             credentials: args.credentials.clone().or(file.credentials),
@@ -170,6 +177,7 @@ impl Settings {
         }
         settings.check_ports()?;
         settings.check_bind()?;
+        settings.check_kpus()?;
         Ok(settings)
     }
 
@@ -203,6 +211,10 @@ impl Settings {
             return Err(SettingsError::AlarmAction { name: name.clone(), reason });
         }
         Ok(())
+    }
+
+    fn check_kpus(&self) -> Result<(), SettingsError> {
+        if (1..=PARALLELISM_MAX).contains(&self.kpus_max) { Ok(()) } else { Err(SettingsError::Kpus(self.kpus_max)) }
     }
 
     fn check_ports(&self) -> Result<(), SettingsError> {

@@ -21,6 +21,9 @@ pub(crate) struct Stack {
 pub(crate) struct StreamDecl {
     pub(crate) name: String,
     pub(crate) shards: u32,
+    /// How long records are kept, 24 to 8,760; as it is where nothing is said.
+    #[serde(default)]
+    pub(crate) retention_hours: Option<u32>,
 }
 
 /// An index with the types of its fields.
@@ -38,10 +41,28 @@ pub(crate) struct ApplicationDecl {
     pub(crate) name: String,
     /// The script's file, beside the stack file.
     pub(crate) script: String,
+    #[serde(default)]
+    pub(crate) description: String,
     #[serde(default = "one")]
     pub(crate) parallelism: u32,
     #[serde(default = "one")]
     pub(crate) parallelism_per_kpu: u32,
+    /// Whether rules may change the parallelism.
+    #[serde(default)]
+    pub(crate) auto_scaling: bool,
+    /// How often state is kept, in milliseconds; as the platform does by itself where nothing is said.
+    #[serde(default)]
+    pub(crate) checkpoint_interval_ms: Option<u64>,
+    /// Properties for the places `${name}` of the script, in groups.
+    #[serde(default)]
+    pub(crate) properties: BTreeMap<String, BTreeMap<String, String>>,
+    /// Whether it runs.
+    #[serde(default = "yes")]
+    pub(crate) running: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn one() -> u32 {
@@ -64,10 +85,22 @@ pub(crate) enum StackError {
     NoScript { application: String, script: String },
 }
 
+impl Stack {
+    /// Reads a stack file.
+    pub(crate) fn parse(text: &str) -> Result<Self, StackError> {
+        serde_norway::from_str(text).map_err(|e| StackError::Parse(e.to_string()))
+    }
+
+    /// The files that it names.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
+        self.applications.iter().map(|application| application.script.as_str())
+    }
+}
+
 impl StackFiles {
     /// Reads a stack whose scripts are given by name.
     pub(crate) fn parse(stack: &str, scripts: BTreeMap<String, String>) -> Result<Self, StackError> {
-        let stack: Stack = serde_norway::from_str(stack).map_err(|e| StackError::Parse(e.to_string()))?;
+        let stack = Stack::parse(stack)?;
         for application in &stack.applications {
             if !scripts.contains_key(&application.script) {
                 let (application, script) = (application.name.clone(), application.script.clone());

@@ -85,6 +85,18 @@ pub const STREAM_NAME_CHARS_MAX: usize = 128;
 pub const SNAPSHOT_NAME_CHARS_MAX: usize = 256;
 /// Most snapshots of one application.
 pub const SNAPSHOTS_PER_APPLICATION_MAX: usize = 1_000;
+/// Shortest time from one checkpoint of an application to the next, in milliseconds.
+pub const CHECKPOINT_INTERVAL_MS_MIN: u64 = 100;
+/// Longest such time, and longest pause between two, in milliseconds: a day.
+pub const CHECKPOINT_INTERVAL_MS_MAX: u64 = 86_400_000;
+/// Versions of one application that are kept; the oldest go first.
+pub const VERSIONS_PER_APPLICATION_MAX: u32 = 1_000;
+/// Operations of one application that are kept; the oldest go first.
+pub const OPERATIONS_PER_APPLICATION_MAX: u32 = 500;
+/// Lines told of one application that are kept; the oldest go first.
+pub const LINES_PER_APPLICATION_MAX: u32 = 2_000;
+/// Most applications of a platform.
+pub const APPLICATIONS_MAX: usize = 500;
 /// Largest number of parallel subtasks of one operator.
 pub const PARALLELISM_MAX: u32 = 256;
 /// Largest number of subtasks that share one KPU.

@@ -14,7 +14,7 @@ for (const mode of modes) {
   const console_ = await startConsole(mode);
   for (const [shape, size] of Object.entries(shapes)) {
     for (const scheme of ['light', 'dark']) {
-      for (const hash of ['', '#streams', '#applications', '#timeline']) {
+      for (const hash of ['', '#streams', '#applications', '#scaling', '#alarms', '#timeline']) {
         const { page, errors } = await openPage(browser, `${console_.url}/${hash}`, { ...size, scheme });
         await wait(mode === 'much' ? 9_000 : 3_500);
         const keys = page.getByRole('button', { name: /Heaviest keys/ }).first();

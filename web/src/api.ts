@@ -255,6 +255,66 @@ export interface Happening {
   first_cause: boolean;
 }
 
+export type AlarmState = 'ok' | 'alarm' | 'insufficient_data';
+
+export interface AlarmLine {
+  name: string;
+  state: AlarmState;
+  since_ms: number;
+  reason: string;
+  watches: string;
+  description: string;
+  actions_enabled: boolean;
+  actions: string[];
+}
+
+export interface AlarmView {
+  line: AlarmLine;
+  threshold: number | null;
+  period_s: number;
+  points: [number, number][];
+  changes: { at_ms: number; text: string }[];
+}
+
+export interface ScalingPoint {
+  at_ms: number;
+  accepted_per_s: number;
+  throttled_per_s: number;
+  read_per_s: number;
+  lag_ms: number | null;
+  shards: number | null;
+  kpus: number | null;
+}
+
+export interface Decision {
+  at_ms: number;
+  subject: string;
+  policy: string;
+  what: string;
+  reason: string;
+  formula: string;
+  inputs: [string, string][];
+  price_per_hour: number | null;
+  outcome: 'under_way' | 'done' | 'failed' | 'dry_run' | 'refused';
+  outcome_text: string;
+}
+
+export type ScalingMode = 'off' | 'dry_run' | 'on';
+
+export interface PolicyLine {
+  subject: string;
+  policy: string;
+  bounds: string;
+  mode: ScalingMode;
+}
+
+export interface Scaling {
+  period_s: number;
+  points: ScalingPoint[];
+  decisions: Decision[];
+  policies: PolicyLine[];
+}
+
 /** A failure in words for people. */
 export class Failure extends Error {}
 
@@ -312,6 +372,16 @@ export const timelineQuestions = {
   between: (from: number, to: number, signal: AbortSignal) => request<{ events: Happening[] }>(`/api/timeline?from=${from}&to=${to}`, { signal }),
 };
 
+export const alarmQuestions = {
+  list: (signal: AbortSignal) => request<{ alarms: AlarmLine[]; truncated: boolean }>('/api/alarms', { signal }),
+  view: (name: string, seconds: number, signal: AbortSignal) =>
+    request<AlarmView>(`/api/alarms/view?${new URLSearchParams({ name, seconds: String(seconds) })}`, { signal }),
+};
+
+export const scalingQuestions = {
+  past: (seconds: number, signal: AbortSignal) => request<Scaling>(`/api/scaling?seconds=${seconds}`, { signal }),
+};
+
 export const streamQuestions = {
   list: (signal: AbortSignal) => askStreams<{ streams: StreamLine[]; truncated: boolean }>('', {}, signal),
   view: (name: string, signal: AbortSignal) => askStreams<StreamView>('/view', { name }, signal),
@@ -335,6 +405,8 @@ export const orders = {
   takeSnapshot: (name: string, application?: string) => order('application/snapshots/take', { name, application }),
   restoreSnapshot: (name: string, parallelism: number, application?: string) => order('application/snapshots/restore', { name, parallelism, application }),
   removeSnapshot: (name: string, application?: string) => order('application/snapshots/remove', { name, application }),
+  setAlarmActions: (name: string, enabled: boolean) => order('alarms/actions', { name, enabled }),
+  setScalingMode: (subject: string, mode: ScalingMode) => order('scaling/mode', { subject, mode }),
   setStreamCount: (stream: string, count: number) => order('streams/count', { stream, count }),
   splitShard: (stream: string, shard: number, at?: string) => order('streams/split', { stream, shard, at }),
   mergeShard: (stream: string, shard: number) => order('streams/merge', { stream, shard }),

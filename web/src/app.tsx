@@ -1,5 +1,6 @@
 // The page: header, pipeline, map, and the numbers beside it.
 import { Airports } from './components/airports';
+import { AlarmView } from './components/alarm-view';
 import { ApplicationView } from './components/application-view';
 import { Banner } from './components/banner';
 import { Header } from './components/header';
@@ -7,6 +8,7 @@ import { Hours } from './components/hours';
 import { MapPanel } from './components/map-panel';
 import { Pipeline } from './components/pipeline';
 import { TopAreas } from './components/top-areas';
+import { ScalingView } from './components/scaling-view';
 import { TimelineView } from './components/timeline-view';
 import { Totals } from './components/totals';
 import { announcement } from './controls';
@@ -25,6 +27,8 @@ export function App() {
       <Pipeline />
       {shownPage.value === 'streams' && <StreamView />}
       {shownPage.value === 'applications' && <ApplicationView />}
+      {shownPage.value === 'scaling' && <ScalingView />}
+      {shownPage.value === 'alarms' && <AlarmView />}
       {shownPage.value === 'timeline' && <TimelineView />}
       {shownPage.value === 'results' && (
         <main class="results" id="results" tabIndex={-1}>

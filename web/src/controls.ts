@@ -16,6 +16,8 @@ export const replayControl: Control = signal({ pending: false, error: null });
 export const shardsControl: Control = signal({ pending: false, error: null });
 export const parallelismControl: Control = signal({ pending: false, error: null });
 export const snapshotControl: Control = signal({ pending: false, error: null });
+export const alarmControl: Control = signal({ pending: false, error: null });
+export const scalingControl: Control = signal({ pending: false, error: null });
 export const applicationControl: Control = signal({ pending: false, error: null });
 export const streamControl: Control = signal({ pending: false, error: null });
 

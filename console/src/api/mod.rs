@@ -4,9 +4,12 @@ mod alarms;
 mod applications;
 mod controls;
 mod results;
+mod scaling;
 mod snapshots;
+mod stacks;
 mod streams;
 mod timeline;
+mod trials;
 
 use crate::live::Live;
 use crate::security::{Hosts, guard};
@@ -97,12 +100,19 @@ pub fn router(platform: Arc<dyn Platform>, options: Options) -> Router {
         .route("/streams/count", post(streams::set_count))
         .route("/streams/split", post(streams::split))
         .route("/streams/merge", post(streams::merge))
-        .route("/timeline", get(timeline::look))
         .route("/alarms", get(alarms::list))
-        .route("/alarms/history", get(alarms::history))
-        .route("/alarms/state", post(alarms::set_state))
-        .route("/alarms/backtest", post(alarms::backtest))
-        .route("/metrics", get(alarms::metrics))
+        .route("/alarms/view", get(alarms::view))
+        .route("/alarms/actions", post(alarms::set_actions))
+        .route("/stack/plan", post(stacks::plan).layer(DefaultBodyLimit::max(stacks::STACK_BYTES_MAX)))
+        .route("/stack/apply", post(stacks::apply).layer(DefaultBodyLimit::max(stacks::STACK_BYTES_MAX)))
+        .route("/scaling", get(scaling::look))
+        .route("/scaling/mode", post(scaling::set_mode))
+        .route("/timeline", get(timeline::look))
+        .route("/alarms/describe", get(trials::describe))
+        .route("/alarms/history", get(trials::history))
+        .route("/alarms/state", post(trials::set_state))
+        .route("/alarms/backtest", post(trials::backtest))
+        .route("/metrics", get(trials::metrics))
         .route("/replay/start", post(controls::start_replay))
         .route("/replay/stop", post(controls::stop_replay))
         .route("/replay/speed", post(controls::set_speedup))

@@ -1,130 +1,85 @@
-//! Alarms and the points of a metric.
+//! Alarms: a line for each, and for one of them its past.
 
-use super::pipeline::cut;
-use super::timeline::Severity;
+use super::pipeline::{cut, finite};
+use super::{ALARM_CHANGES_SHOWN_MAX, POINTS_SHOWN_MAX};
 use serde::Serialize;
-use serde_json::Value;
 
-/// An alarm in few words.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// What an alarm says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlarmState {
+    /// All is well.
+    Ok,
+    /// What it watches is past its threshold.
+    Alarm,
+    /// It has too little to go by.
+    InsufficientData,
+}
+
+/// One alarm in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AlarmLine {
     /// Its name.
     pub name: String,
-    /// What it is for.
-    pub description: Option<String>,
-    /// Its state: `OK`, `ALARM` or `INSUFFICIENT_DATA`.
-    pub state: String,
-    /// How bad that is.
-    pub severity: Severity,
-    /// Why it is in this state.
-    pub reason: String,
+    /// What it says.
+    pub state: AlarmState,
     /// Since when, in milliseconds since the Unix epoch.
     pub since_ms: u64,
-    /// When somebody last changed the alarm, likewise.
-    pub configured_ms: u64,
-    /// Whether changes of its state are followed by actions.
+    /// Why.
+    pub reason: String,
+    /// What it watches, in words.
+    pub watches: String,
+    /// What it is for.
+    pub description: String,
+    /// Whether anything is done when its state changes.
     pub actions_enabled: bool,
-    /// Why it cannot be evaluated; `None` where it can.
-    pub trouble: Option<String>,
-    /// All of it, in the words of the metric service.
-    pub details: Value,
+    /// What is done then, for each state.
+    pub actions: Vec<String>,
+}
+
+/// One alarm with its past.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AlarmView {
+    /// What the list says of it.
+    pub line: AlarmLine,
+    /// What its numbers are compared with; `None` for one that goes by other alarms.
+    pub threshold: Option<f64>,
+    /// How long each of its points is, in seconds.
+    pub period_s: u64,
+    /// The numbers it went by, the oldest first: when each period began, in milliseconds since the Unix epoch, and the number.
+    pub points: Vec<(u64, f64)>,
+    /// What became of it, the newest first.
+    pub changes: Vec<AlarmChange>,
+}
+
+/// Something that became of an alarm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AlarmChange {
+    /// When, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// What, as a sentence.
+    pub text: String,
 }
 
 impl AlarmLine {
     /// The same with texts of a bounded length.
     pub(crate) fn bounded(mut self) -> Self {
-        [&mut self.name, &mut self.reason].into_iter().for_each(cut);
-        [&mut self.description, &mut self.trouble].into_iter().flatten().for_each(cut);
+        self.actions.truncate(ALARM_CHANGES_SHOWN_MAX);
+        let texts = [&mut self.name, &mut self.reason, &mut self.watches, &mut self.description];
+        texts.into_iter().chain(&mut self.actions).for_each(cut);
         self
     }
 }
 
-/// Something that happened to an alarm.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct AlarmItem {
-    /// When, in milliseconds since the Unix epoch.
-    pub at_ms: u64,
-    /// To which alarm.
-    pub alarm: String,
-    /// What sort of thing: `ConfigurationUpdate`, `StateUpdate` or `Action`.
-    pub kind: String,
-    /// In one sentence.
-    pub summary: String,
-    /// In full: a document in JSON.
-    pub data: String,
-}
-
-impl AlarmItem {
-    /// The same with texts of a bounded length; the document is whole or not there.
+impl AlarmView {
+    /// The same with bounded lists and texts and finite numbers.
     pub(crate) fn bounded(mut self) -> Self {
-        [&mut self.alarm, &mut self.summary].into_iter().for_each(cut);
-        if self.data.len() > super::ALARM_DATA_BYTES_MAX {
-            self.data = "{}".to_owned();
-        }
+        self.line = self.line.bounded();
+        self.threshold = self.threshold.filter(|threshold| threshold.is_finite());
+        self.points.drain(..self.points.len().saturating_sub(POINTS_SHOWN_MAX));
+        self.points.iter_mut().for_each(|(_, value)| *value = finite(*value));
+        self.changes.truncate(ALARM_CHANGES_SHOWN_MAX);
+        self.changes.iter_mut().for_each(|change| cut(&mut change.text));
         self
     }
-}
-
-/// What an alarm would have said about recorded numbers.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AlarmTrial {
-    /// The time that was looked at, in milliseconds since the Unix epoch.
-    pub from_ms: u64,
-    /// Its end.
-    pub to_ms: u64,
-    /// How often it would have come to ALARM.
-    pub alarms: u64,
-    /// How long it would have been in ALARM, in seconds.
-    pub alarm_s: u64,
-    /// How often it would have been evaluated.
-    pub evaluations: u64,
-    /// At how many of these the latest period had a value.
-    pub with_values: u64,
-    /// The state at the end.
-    pub state: Option<String>,
-    /// Why it could never say what it is meant to, where something speaks against it.
-    pub doubt: Option<String>,
-    /// When its state would have changed, the oldest first: 500 at most.
-    pub changes: Vec<AlarmChange>,
-}
-
-/// A change of state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct AlarmChange {
-    /// When, in milliseconds since the Unix epoch.
-    pub at_ms: u64,
-    /// To which state.
-    pub state: String,
-    /// Why.
-    pub reason: String,
-}
-
-/// One series of the points of a metric.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct MetricLine {
-    /// What it is called.
-    pub label: String,
-    /// What its numbers count; none where that is not known.
-    pub unit: Option<String>,
-    /// Length of its periods, in seconds.
-    pub period_s: u64,
-    /// Where each period begins, in milliseconds since the Unix epoch, and its number.
-    pub points: Vec<(u64, f64)>,
-}
-
-/// Which points are asked for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MetricQuestion {
-    /// The namespace.
-    pub namespace: String,
-    /// The name of the metric.
-    pub name: String,
-    /// Dimensions and their values.
-    pub dimensions: Vec<(String, String)>,
-    /// The statistic, in the words of the metric service.
-    pub statistic: String,
-    /// How far back, in seconds.
-    pub seconds: u64,
-    /// Length of the periods, in seconds; `None` takes one that gives about 180 points.
-    pub period_s: Option<u64>,
 }

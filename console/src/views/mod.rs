@@ -4,10 +4,13 @@ mod alarms;
 mod applications;
 mod pipeline;
 mod results;
+mod scaling;
+mod stacks;
 mod streams;
 mod timeline;
+mod trial;
 
-pub use alarms::{AlarmChange, AlarmItem, AlarmLine, AlarmTrial, MetricLine, MetricQuestion};
+pub use alarms::{AlarmChange, AlarmLine, AlarmState, AlarmView};
 pub use applications::{
     ApplicationLine, ApplicationView, Checkpoints, CorrectedWindow, Correction, CorrectionWork, LostWindow,
     OperatorUse, ReadFrom, RefusedOperator,
@@ -17,11 +20,14 @@ pub use pipeline::{
     Shard, Snapshot, Stream, StreamStatus,
 };
 pub use results::{AirportHour, AirportLine, Bbox, Cell, CellsRequest, HourCount, TimeRange, Totals};
+pub use scaling::{Decision, Outcome, PolicyLine, Scaling, ScalingMode, ScalingPoint};
+pub use stacks::{StackRequest, StackStep};
 pub use streams::{
     Band, HistoryPoint, KEYS_SHOWN_MAX, KeyAdvice, KeyShare, ShardChange, ShardKeys, ShardUse, StreamHistory,
     StreamLine, StreamView,
 };
 pub use timeline::{Happening, Severity};
+pub use trial::{AlarmItem, AlarmTrial, MetricLine, MetricQuestion, TrialChange};
 
 /// Most cells in one answer; the largest are kept.
 pub const CELLS_MAX: usize = 16_384;
@@ -35,10 +41,16 @@ pub const SHARDS_SHOWN_MAX: usize = 512;
 pub const BANDS_MAX: usize = 2_048;
 /// Most streams that are listed.
 pub const STREAMS_SHOWN_MAX: usize = 200;
+/// Most alarms that are listed.
+pub const ALARMS_SHOWN_MAX: usize = 500;
+/// Most changes of an alarm that are told, and most of its actions.
+pub const ALARM_CHANGES_SHOWN_MAX: usize = 100;
+/// Most points of a line over time.
+pub const POINTS_SHOWN_MAX: usize = 1_500;
+/// Most decisions of scaling that are told, and most rules.
+pub const DECISIONS_SHOWN_MAX: usize = 200;
 /// Most happenings that travel to the page at once; the latest do.
 pub const HAPPENINGS_SHOWN_MAX: usize = 500;
-/// Most alarms that are listed.
-pub const ALARMS_SHOWN_MAX: usize = 1_000;
 /// Longest document about something that happened to an alarm, in bytes.
 pub const ALARM_DATA_BYTES_MAX: usize = 64 * 1024;
 /// Most applications that are listed.

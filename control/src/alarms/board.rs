@@ -386,7 +386,7 @@ impl Alarms {
             if changed.again && !self.actions.repeats(action) {
                 continue;
             }
-            if let Err(refused) = self.performer.order(action, occurrence.clone()) {
+            if let Some(refused) = self.performer.order(action, occurrence.clone()) {
                 note_outcome(&self.database, &self.env, &refused);
             }
         }

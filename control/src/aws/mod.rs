@@ -1,6 +1,7 @@
 //! The words that AWS has for what the platform measures and controls, and the services that speak them.
 
 mod advised;
+pub mod analytics;
 mod application_names;
 mod cloudwatch;
 mod door;

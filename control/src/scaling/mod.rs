@@ -1,3 +1,52 @@
-//! Rules that say when something has to grow or shrink. Each is a pure function of what was seen and what it remembers.
+//! Rules that change the size of what runs: shards of streams, parallelism and KPUs of applications.
+//!
+//! [`decide`] is pure: the same code runs live, in the [simulator](simulate) and on recorded observations. A rule wants, the
+//! bounds of its policy hold, and what is done or refused comes with an account of why.
 
+mod bounds;
+mod joint;
+mod memory;
+mod observation;
+mod policy;
+mod prices;
+mod rules;
+pub mod simulate;
 pub mod utility;
+mod verdict;
+
+pub use joint::{Capacity, JointRule, Usl};
+pub use memory::Memory;
+pub use observation::{ApplicationSeen, Observation, ShardSeen, SinkSeen, StreamSeen};
+pub use policy::{Bounds, Policy, Rule, WrongPolicy};
+pub use prices::Prices;
+pub use rules::{
+    Adjustment, AdjustmentKind, Aggregation, Figure, ManagedRule, OperatorRule, StepRule, TrackingRule, adjusted,
+};
+pub use verdict::{Account, Cause, Refusal, Step, Verdict};
+
+use memory::of;
+use verdict::Wish;
+
+/// What to do about what was seen in one second, and what to remember: no clock, no disk, no randomness.
+pub fn decide(seen: &Observation, policy: &Policy, mut memory: Memory) -> (Verdict, Memory) {
+    let wish = wished(seen, policy, &mut memory);
+    if wish.is_empty() {
+        return (Verdict::stay(), memory);
+    }
+    (bounds::hold(seen, policy, wish), memory)
+}
+
+fn wished(seen: &Observation, policy: &Policy, memory: &mut Memory) -> Wish {
+    let now_ms = seen.now_ms;
+    let application = seen.application.as_ref();
+    match &policy.rule {
+        Rule::Joint(rule) => joint::joint(rule, (&policy.bounds, &policy.prices), seen, of(memory)),
+        Rule::Managed(rule) => application.map(|a| rules::managed(rule, now_ms, a, of(memory))).unwrap_or_default(),
+        Rule::Operator(rule) => application.map(|a| rules::operator(rule, now_ms, a, of(memory))).unwrap_or_default(),
+        Rule::Tracking(rule) => rules::track(rule, seen, of(memory)),
+        Rule::Steps(rule) => rules::by_steps(rule, seen, of(memory)),
+        Rule::Utility(policy) => {
+            seen.stream.as_ref().map(|s| rules::by_utility(policy, now_ms, s, of(memory))).unwrap_or_default()
+        }
+    }
+}

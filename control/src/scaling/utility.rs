@@ -1,7 +1,7 @@
 //! The rule of the Kinesis Scaling Utility, whose public configuration is read as it is: a stream grows when what is put or
 //! read stays above a part of what its shards take or give, and shrinks when both stay below another.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// How often a stream is looked at where the configuration does not say, in seconds.
 const CHECK_INTERVAL_S: u64 = 45;
@@ -12,7 +12,7 @@ const AFTER_MIN: u64 = 10;
 const MS_PER_MIN: u64 = 60_000;
 
 /// The configuration of one stream.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Policy {
     /// The stream.
@@ -44,7 +44,7 @@ pub struct Policy {
 }
 
 /// What is looked at: one word or a list of them.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Operations {
     /// Both.
@@ -57,7 +57,7 @@ pub enum Operations {
 }
 
 /// An operation whose use is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Operation {
     /// Putting records.
@@ -67,7 +67,7 @@ pub enum Operation {
 }
 
 /// One direction.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Side {
     /// The part of what the shards take or give, in per cent.
@@ -177,7 +177,7 @@ impl Policy {
         Ok(policies)
     }
 
-    fn problem(&self) -> Option<&'static str> {
+    pub(super) fn problem(&self) -> Option<&'static str> {
         let sides = || self.scale_up.iter().chain(&self.scale_down);
         let crossed = self.scale_up.as_ref().zip(self.scale_down.as_ref());
         if self.min_shards < 1 || self.max_shards.is_some_and(|max| max < self.min_shards) {

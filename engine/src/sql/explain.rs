@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// The plan as an indented tree. An operator that several others read is written out once and then referred to.
-pub(super) fn text(plan: &JobPlan) -> String {
+pub fn text(plan: &JobPlan) -> String {
     let mut writer = Writer { plan, out: String::new(), written: BTreeSet::new() };
     for (id, node) in plan.nodes.iter().enumerate() {
         if matches!(node.kind, NodeKind::Sink { .. }) {

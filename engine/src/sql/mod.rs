@@ -44,5 +44,6 @@ mod window;
 pub(crate) use bind::is_taken;
 pub(crate) use coerce::common_type;
 pub use error::SqlError;
+pub use explain::text as explain;
 pub use script::Script;
 pub use session::{Planned, Session};

@@ -42,6 +42,10 @@ const OPERATIONS: [(Kind, &[&str]); 5] = [
             "DescribeAlarmHistory",
             "DescribeAlarms",
             "DescribeAlarmsForMetric",
+            "DescribeApplication",
+            "DescribeApplicationOperation",
+            "DescribeApplicationSnapshot",
+            "DescribeApplicationVersion",
             "DescribeLimits",
             "DescribeStream",
             "DescribeStreamConsumer",
@@ -52,6 +56,10 @@ const OPERATIONS: [(Kind, &[&str]); 5] = [
             "GetResourcePolicy",
             "ListDashboards",
             "ListMetrics",
+            "ListApplicationOperations",
+            "ListApplicationSnapshots",
+            "ListApplicationVersions",
+            "ListApplications",
             "ListShards",
             "ListStreamConsumers",
             "ListStreams",
@@ -67,11 +75,18 @@ const OPERATIONS: [(Kind, &[&str]); 5] = [
     (
         Kind::Control,
         &[
+            "AddApplicationCloudWatchLoggingOption",
             "AddTagsToStream",
+            "CreateApplication",
+            "CreateApplicationPresignedUrl",
+            "CreateApplicationSnapshot",
             "CreateStream",
             "DecreaseStreamRetentionPeriod",
             "DeleteAlarms",
             "DeleteDashboards",
+            "DeleteApplication",
+            "DeleteApplicationCloudWatchLoggingOption",
+            "DeleteApplicationSnapshot",
             "DeleteStream",
             "DisableAlarmActions",
             "DisableEnhancedMonitoring",
@@ -84,11 +99,16 @@ const OPERATIONS: [(Kind, &[&str]); 5] = [
             "PutMetricAlarm",
             "RemoveTagsFromStream",
             "SetAlarmState",
+            "RollbackApplication",
             "SplitShard",
+            "StartApplication",
             "StartStreamEncryption",
+            "StopApplication",
             "StopStreamEncryption",
             "TagResource",
             "UntagResource",
+            "UpdateApplication",
+            "UpdateApplicationMaintenanceConfiguration",
             "UpdateMaxRecordSize",
             "UpdateShardCount",
             "UpdateStreamMode",
@@ -136,7 +156,7 @@ mod tests {
     #[test]
     fn every_operation_has_one_rule_and_every_role_its_own() {
         let names: std::collections::BTreeSet<_> = OPERATIONS.iter().flat_map(|(_, names)| *names).collect();
-        assert_eq!((names.len(), OPERATIONS.iter().map(|(_, names)| names.len()).sum::<usize>()), (56, 56));
+        assert_eq!((names.len(), OPERATIONS.iter().map(|(_, names)| names.len()).sum::<usize>()), (77, 77));
         let roles = [Role::Admin, Role::Operator, Role::Producer, Role::Analyst, Role::Viewer];
         let check = |operation: &str, expected: [bool; 5]| {
             assert_eq!(roles.map(|role| role.may(operation)), expected, "{operation}");
@@ -147,6 +167,8 @@ mod tests {
         check("GetMetricData", [true; 5]);
         check("PutMetricAlarm", [true, true, false, false, false]);
         check("DeleteStream", [true, true, false, false, false]);
+        check("DescribeApplication", [true; 5]);
+        check("StartApplication", [true, true, false, false, false]);
         check("PutResourcePolicy", [true, false, false, false, false]);
         check("NoSuchOperation", [true, false, false, false, false]);
     }

@@ -90,10 +90,8 @@ pub(crate) enum AlarmAction {
 struct Line {
     name: String,
     state: String,
-    reason: String,
+    watches: String,
     since_ms: i64,
-    trouble: Option<String>,
-    details: Value,
 }
 
 #[derive(Deserialize)]
@@ -168,25 +166,24 @@ async fn list(console: &Console) -> Result<(), Failure> {
         say("There are no alarms.");
     }
     for alarm in alarms {
-        let trouble = alarm.trouble.map_or_else(String::new, |trouble| format!(" (cannot be evaluated: {trouble})"));
-        say(&format!("{:<18} {:<40} since {}{trouble}", alarm.state, alarm.name, moment(alarm.since_ms)));
+        let (state, since) = (alarm.state.to_uppercase(), moment(alarm.since_ms));
+        say(&format!("{state:<18} {:<40} since {since}  {}", alarm.name, alarm.watches));
     }
     Ok(())
 }
 
 async fn describe(name: &str, console: &Console) -> Result<(), Failure> {
-    let Lines { alarms } = client(console)?.get("/api/alarms").await?;
-    let Some(alarm) = alarms.into_iter().find(|alarm| alarm.name == name) else {
-        let (kind, message) = (model::Kind::NotFound, format!("there is no alarm {name}"));
-        return Err(super::console::ConsoleError::Refused { kind, message }.into());
-    };
+    let path = format!("/api/alarms/describe?name={}", super::app::orders::escaped(name));
+    let alarm: Value = client(console)?.get(&path).await?;
     if console.json {
-        say(&alarm.details.to_string());
+        say(&alarm.to_string());
         return Ok(());
     }
-    say(&format!("{} is {} since {}", alarm.name, alarm.state, moment(alarm.since_ms)));
-    say(&format!("  {}", alarm.reason));
-    for (member, value) in alarm.details.as_object().into_iter().flatten() {
+    let text = |member: &str| alarm[member].as_str().unwrap_or_default().to_owned();
+    let since_ms = alarm["StateTransitionedTimestamp"].as_f64().unwrap_or_default() * 1_000.0;
+    say(&format!("{} is {} since {}", text("AlarmName"), text("StateValue"), moment(since_ms as i64)));
+    say(&format!("  {}", text("StateReason")));
+    for (member, value) in alarm.as_object().into_iter().flatten() {
         let is_told = matches!(member.as_str(), "AlarmName" | "StateValue" | "StateReason" | "StateReasonData");
         if !is_told && !member.ends_with("Timestamp") {
             say(&format!("  {member}: {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)));

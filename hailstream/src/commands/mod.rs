@@ -2,6 +2,7 @@
 
 mod alarm;
 mod app;
+mod apply;
 mod client;
 mod console;
 mod credentials;
@@ -21,7 +22,7 @@ use store::kinesis::client::ClientError;
 use tracing_subscriber::EnvFilter;
 
 pub(crate) use alarm::AlarmArgs;
-pub(crate) use app::args::AppArgs;
+pub(crate) use app::args::{AppArgs, ConsoleArgs};
 pub(crate) use stream::args::StreamArgs;
 
 /// Threads that answer requests; computation and disks have threads of their own.
@@ -58,6 +59,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Alarm(args) => runtime()?.block_on(alarm::run(&args)),
         Command::App(args) => app::run(&args),
+        Command::Apply(args) => runtime()?.block_on(apply::run(&args)),
         Command::Credentials(args) => credentials::run(args, &model::Env::system()),
         Command::Sql(args) => sql::run(&args),
         Command::Demo(args) => platform_runtime()?.block_on(demo::run(args)),

@@ -2,10 +2,14 @@
 
 use super::Parts;
 use console::Failure;
-use console::views::{AlarmChange, AlarmItem, AlarmLine, AlarmTrial, Happening, MetricLine, MetricQuestion, Severity};
-use control::alarms::{Alarm, Backtest, Filter, HistoryFilter, HistoryItem, Kept, State, Watches, backtest};
+use console::views::{
+    ALARM_CHANGES_SHOWN_MAX, AlarmChange, AlarmItem, AlarmLine, AlarmState, AlarmTrial, AlarmView, Happening,
+    MetricLine, MetricQuestion, POINTS_SHOWN_MAX, Severity, TrialChange,
+};
+use control::alarms::{Alarm, Backtest, Filter, HistoryFilter, HistoryItem, Kept, State, Watch, Watches, backtest};
 use control::aws::{alarm_document, alarm_of};
-use control::metrics::{Asked, Question, SeriesKey, Unit, Wanted, What};
+use control::metrics::math::Worth;
+use control::metrics::{Answers, Asked, Question, SeriesKey, Unit, Wanted, What};
 use control::timeline;
 use model::Kind;
 use serde_json::Value;
@@ -25,6 +29,63 @@ impl Parts {
     /// All alarms by their names.
     pub(super) fn alarm_lines(&self) -> Vec<AlarmLine> {
         self.control().alarms().find(&Filter::default()).iter().map(line).collect()
+    }
+
+    /// An alarm in the words of the metric service.
+    pub(super) fn alarm_document(&self, name: &str) -> Result<Value, Failure> {
+        self.control().alarms().get(name).map(|kept| alarm_document(&kept)).map_err(|error| failure(&error))
+    }
+
+    /// An alarm with its numbers of the last `seconds` and what became of it then.
+    pub(super) fn alarm_view(&self, name: &str, seconds: u64) -> Result<AlarmView, Failure> {
+        let kept = self.control().alarms().get(name).map_err(|error| failure(&error))?;
+        let now_ms = self.env().now_ms();
+        let from_ms = now_ms.saturating_sub(seconds * 1_000);
+        let filter = HistoryFilter {
+            alarm: Some(name.to_owned()),
+            from_ms: Some(from_ms),
+            limit: ALARM_CHANGES_SHOWN_MAX as u32,
+            ..HistoryFilter::default()
+        };
+        let items = self.control().alarms().history(&filter).map_err(|error| failure(&error))?;
+        let changes = items.into_iter().map(|item| AlarmChange { at_ms: item.at_ms, text: item.summary }).collect();
+        let (threshold, period_s, points) = match &kept.alarm.watches {
+            Watches::Alarms(_) => (None, 0, Vec::new()),
+            Watches::Numbers(watch) => {
+                let (period_s, points) = self.watched(watch, from_ms..now_ms + 1)?;
+                (Some(watch.threshold), period_s, points)
+            }
+        };
+        Ok(AlarmView { line: line(&kept), threshold, period_s, points, changes })
+    }
+
+    /// The numbers that a watch goes by, in periods that are longer where there would be too many.
+    fn watched(&self, watch: &Watch, range: std::ops::Range<u64>) -> Result<(u64, Vec<(u64, f64)>), Failure> {
+        let mut questions = watch.questions.clone();
+        let span_s = (range.end - range.start) / 1_000;
+        let times = (span_s / watch.period_s()).div_ceil(POINTS_SHOWN_MAX as u64).max(1);
+        for question in &mut questions {
+            match &mut question.what {
+                What::Series(wanted) => wanted.period_s *= times,
+                What::Expression(_, period_s) => *period_s = period_s.map(|period_s| period_s * times),
+            }
+        }
+        let id = watch.returned().map(|question| question.id.clone()).unwrap_or_default();
+        let answers = Answers::read(self.metrics(), &questions, range, 0).map_err(|error| failure(&error))?;
+        match answers.of(&id).map_err(|error| invalid(error.to_string()))? {
+            Worth::Line(line) => Ok((line.period_s, line.points)),
+            Worth::Lines(lines) => {
+                Ok(lines.into_iter().next().map(|line| (line.period_s, line.points)).unwrap_or_default())
+            }
+            Worth::Number(_) => Ok((watch.period_s(), Vec::new())),
+        }
+    }
+
+    /// Whether anything is done when the state of an alarm changes.
+    pub(super) fn set_alarm_actions(&self, name: &str, enabled: bool) -> Result<(), Failure> {
+        let alarms = self.control().alarms();
+        alarms.get(name).map_err(|error| failure(&error))?;
+        alarms.enable_actions(&[name.to_owned()], enabled).map_err(|error| failure(&error))
     }
 
     /// What happened to an alarm, or to all of them.
@@ -81,9 +142,9 @@ impl Parts {
         let what = What::Series(Wanted { key, asked, period_s, unit: None });
         let questions = [Question { id: "q".to_owned(), what, label: Some(label), returned: true }];
         let range = now_ms.saturating_sub(question.seconds * 1_000)..now_ms + 1;
-        let answers = control::metrics::Answers::read(self.metrics(), &questions, range, 0);
+        let answers = Answers::read(self.metrics(), &questions, range, 0);
         let worth = answers.map_err(|error| failure(&error))?.of("q").map_err(|error| invalid(error.to_string()))?;
-        let control::metrics::math::Worth::Line(line) = worth else { return Ok(Vec::new()) };
+        let Worth::Line(line) = worth else { return Ok(Vec::new()) };
         Ok(vec![MetricLine { label: line.label, unit, period_s, points: line.points }])
     }
 
@@ -115,23 +176,52 @@ fn period_s(seconds: u64) -> u64 {
 }
 
 fn line(kept: &Kept) -> AlarmLine {
-    let state = kept.status.state;
+    let alarm = &kept.alarm;
+    let acts = |state: State| alarm.actions(state).iter().map(move |action| format!("{state}: {action}"));
     AlarmLine {
-        name: kept.alarm.name.clone(),
-        description: kept.alarm.description.clone(),
-        state: state.name().to_owned(),
-        severity: if state == State::Alarm { Severity::Fault } else { Severity::Info },
-        reason: kept.status.reason.clone(),
+        name: alarm.name.clone(),
+        state: match kept.status.state {
+            State::Ok => AlarmState::Ok,
+            State::Alarm => AlarmState::Alarm,
+            State::InsufficientData => AlarmState::InsufficientData,
+        },
         since_ms: kept.status.transitioned_ms,
-        configured_ms: kept.status.configured_ms,
-        actions_enabled: kept.alarm.actions_enabled,
-        trouble: kept.trouble.clone(),
-        details: alarm_document(kept),
+        reason: kept
+            .trouble
+            .as_ref()
+            .map_or_else(|| kept.status.reason.clone(), |trouble| format!("it cannot be evaluated: {trouble}")),
+        watches: watches(&alarm.watches),
+        description: alarm.description.clone().unwrap_or_default(),
+        actions_enabled: alarm.actions_enabled,
+        actions: State::ALL.into_iter().flat_map(acts).collect(),
     }
 }
 
+/// What an alarm watches, in words.
+fn watches(watches: &Watches) -> String {
+    let watch = match watches {
+        Watches::Alarms(rule) => return rule.text().to_owned(),
+        Watches::Numbers(watch) => watch,
+    };
+    let what = match watch.returned().map(|question| &question.what) {
+        Some(What::Series(wanted)) => {
+            let dimensions = wanted.key.dimensions().iter().map(|(name, value)| format!("{name} {value}"));
+            let of = dimensions.collect::<Vec<_>>().join(", ");
+            format!("{} of {} ({of})", wanted.asked.words(), wanted.key.name())
+        }
+        Some(What::Expression(text, _)) => text.clone(),
+        None => String::new(),
+    };
+    let (words, threshold, period_s) = (watch.comparison.words(), watch.threshold, watch.period_s());
+    format!(
+        "{what} {words} {threshold} for {} of {} periods of {period_s} s",
+        watch.datapoints(),
+        watch.evaluation_periods
+    )
+}
+
 fn trial(told: Backtest, from_ms: u64, to_ms: u64, doubt: Option<String>) -> AlarmTrial {
-    let change = |change: control::alarms::Change| AlarmChange {
+    let change = |change: control::alarms::Change| TrialChange {
         at_ms: change.at_ms,
         state: change.state.name().to_owned(),
         reason: change.reason,

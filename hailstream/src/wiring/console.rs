@@ -1,13 +1,15 @@
 //! The console's platform: every question and control handed to the stage that it concerns.
 
 use super::Parts;
+use super::stacks::{self, Extent, StackFailure, Step};
 use crate::replaying::{Replaying, ReplayingError};
+use crate::stack::StackFiles;
 use console::views::{
     AirportLine, ApplicationLine, ApplicationView, Cell, CellsRequest, CorrectedWindow, Correction, CorrectionWork,
-    HourCount, LostWindow, Pipeline, ReadFrom, RefusedOperator, ShardChange, ShardKeys, Snapshot, StreamHistory,
-    StreamLine, StreamView, TimeRange, Totals,
+    HourCount, LostWindow, Pipeline, ReadFrom, RefusedOperator, ShardChange, ShardKeys, Snapshot, StackRequest,
+    StackStep, StreamHistory, StreamLine, StreamView, TimeRange, Totals,
 };
-use console::views::{AlarmItem, AlarmLine, AlarmTrial, Happening, MetricLine, MetricQuestion};
+use console::views::{AlarmItem, AlarmLine, AlarmTrial, AlarmView, Happening, MetricLine, MetricQuestion};
 use console::{Failure, Platform};
 use model::{Classified, Kind, Sample};
 use std::sync::Arc;
@@ -69,6 +71,18 @@ fn correction_view(done: control::Correction) -> Correction {
     }
 }
 
+fn stack_files(stack: &StackRequest) -> Result<StackFiles, Failure> {
+    StackFiles::parse(&stack.stack, stack.files.clone()).map_err(|error| Failure::new(Kind::Invalid, error.to_string()))
+}
+
+fn stack_failure(error: &StackFailure) -> Failure {
+    Failure::new(error.kind, error.to_string())
+}
+
+fn stack_step(step: &Step) -> StackStep {
+    StackStep { subject: step.subject.clone(), change: step.change.name().to_owned(), words: step.words.clone() }
+}
+
 fn failure(error: ReplayingError) -> Failure {
     Failure::from_error(&error)
 }
@@ -118,6 +132,25 @@ impl Platform for ConsolePlatform {
         let stream = self.parts.stream().ok_or_else(|| Failure::new(Kind::NotFound, "there is no stream yet"))?;
         let change = self.parts.store().update_shard_count(&stream, count);
         self.parts.runtime().block_on(change).map(|_| ()).map_err(|e| Failure::new(e.kind(), e.to_string()))
+    }
+
+    fn plan_stack(&self, stack: &StackRequest) -> Result<Vec<StackStep>, Failure> {
+        let files = stack_files(stack)?;
+        let steps = stacks::plan(&self.parts, &files, Extent::All).map_err(|error| stack_failure(&error))?;
+        Ok(steps.iter().map(stack_step).collect())
+    }
+
+    fn apply_stack(&self, stack: &StackRequest) -> Result<Vec<StackStep>, Failure> {
+        let files = stack_files(stack)?;
+        let steps = stacks::plan(&self.parts, &files, Extent::All).map_err(|error| stack_failure(&error))?;
+        for (taken, step) in steps.iter().enumerate() {
+            let done = self.parts.runtime().block_on(stacks::take(&self.parts, step));
+            done.map_err(|error| {
+                let message = format!("{error} ({taken} of {} steps were taken before)", steps.len());
+                Failure::new(error.kind, message)
+            })?;
+        }
+        Ok(steps.iter().map(stack_step).collect())
     }
 
     fn application(&self, application: Option<&str>) -> Result<ApplicationLine, Failure> {
@@ -178,6 +211,18 @@ impl Platform for ConsolePlatform {
 
     fn alarms(&self) -> Result<Vec<AlarmLine>, Failure> {
         Ok(self.parts.alarm_lines())
+    }
+
+    fn alarm_view(&self, name: &str, seconds: u64) -> Result<AlarmView, Failure> {
+        self.parts.alarm_view(name, seconds)
+    }
+
+    fn set_alarm_actions(&self, name: &str, enabled: bool) -> Result<(), Failure> {
+        self.parts.set_alarm_actions(name, enabled)
+    }
+
+    fn alarm_document(&self, name: &str) -> Result<serde_json::Value, Failure> {
+        self.parts.alarm_document(name)
     }
 
     fn alarm_history(&self, alarm: Option<&str>, limit: u32) -> Result<Vec<AlarmItem>, Failure> {

@@ -3,7 +3,7 @@
 use super::Parts;
 use super::alarm_actions::{AlarmPerformer, PolicySeat};
 use super::measure::measure;
-use super::measure_applications::ApplicationMeter;
+use super::measure_applications::{ApplicationMeter, ApplicationReading};
 use super::observe::Rates;
 use super::process;
 use super::signals::Signals;
@@ -117,10 +117,11 @@ impl Control {
         let (samples, views) = (parts.samples(), parts.applications().views());
         let now_ms = self.env.now_ms();
         let mut entries = measure(parts, rates);
+        let readings: Vec<ApplicationReading> = views.iter().map(ApplicationReading::from).collect();
         let events = {
             let mut state = self.state.lock();
             entries.extend(state.signals.measure(&samples));
-            entries.extend(state.applications.measure(&views, now_ms));
+            entries.extend(state.applications.measure(&readings, now_ms));
             let refused = state.refused(&samples);
             state.watcher.see(&seen(parts, rates, &views, now_ms, refused))
         };

@@ -332,7 +332,13 @@ mod tests {
         }
 
         fn spec() -> ApplicationSpec {
-            ApplicationSpec { name: "app".into(), script: SCRIPT.into(), parallelism: 2, parallelism_per_kpu: 1 }
+            ApplicationSpec {
+                name: "app".into(),
+                script: SCRIPT.into(),
+                parallelism: 2,
+                parallelism_per_kpu: 1,
+                checkpoints: None,
+            }
         }
 
         fn correct(&self, only_plan: bool) -> control::Correction {
@@ -369,7 +375,7 @@ mod tests {
     #[test]
     fn documents_are_those_of_input_in_order() {
         let stand = Stand::new();
-        let running = stand.runner.start(&Stand::spec(), None).unwrap();
+        let running = stand.runner.start(&Stand::spec(), &control::Beginning::default()).unwrap();
         assert_eq!(stand.correct(true), control::Correction::default(), "nothing was late");
         stand.put(&[(1, "a", 1), (12, "a", 2), (60, "a", 3)]);
         stand.until("the first windows", || stand.documents().len() >= 2);
@@ -402,7 +408,7 @@ mod tests {
     #[test]
     fn what_retention_has_cut_into_is_not_corrected() {
         let stand = Stand::new();
-        let running = stand.runner.start(&Stand::spec(), None).unwrap();
+        let running = stand.runner.start(&Stand::spec(), &control::Beginning::default()).unwrap();
         stand.put(&[(1, "a", 1), (12, "a", 2), (60, "a", 3)]);
         stand.until("the first windows", || stand.documents().len() >= 2);
         stand.put(&[(2, "a", 10), (13, "b", 20)]);

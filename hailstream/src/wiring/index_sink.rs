@@ -143,14 +143,19 @@ impl Sink for IndexSink {
     }
 }
 
-/// Makes an index with the given types of fields, unless there is one of this name.
-pub(crate) fn make_index(index: &Index, name: &str, fields: &BTreeMap<String, String>) -> Result<(), String> {
+/// The fields of an index from the names of their types.
+pub(super) fn mapping(fields: &BTreeMap<String, String>) -> Result<Mapping, String> {
     let mut mapping = Mapping::default();
     for (field, kind) in fields {
         let known = FieldKind::of(kind).ok_or_else(|| format!("field {field}: there is no type {kind:?}"))?;
         mapping.add(Field::new(field, known)).map_err(|e| e.to_string())?;
     }
-    match index.create_index(name, IndexSettings::default(), mapping) {
+    Ok(mapping)
+}
+
+/// Makes an index with the given types of fields, unless there is one of this name.
+pub(super) fn make_index(index: &Index, name: &str, fields: &BTreeMap<String, String>) -> Result<(), String> {
+    match index.create_index(name, IndexSettings::default(), mapping(fields)?) {
         Ok(_) | Err(IndexError::IndexExists { .. }) => Ok(()),
         Err(error) => Err(error.to_string()),
     }

@@ -9,6 +9,23 @@ use std::sync::Arc;
 /// Disk that goes with a KPU, in bytes.
 const DISK_BYTES_PER_KPU: f64 = 50.0 * 1024.0 * 1024.0 * 1024.0;
 
+/// What is read of an application.
+#[derive(Debug, Clone)]
+pub(super) struct ApplicationReading {
+    name: String,
+    status: Status,
+    restarts: u64,
+    kpus: u32,
+    metrics: Option<RunMetrics>,
+}
+
+impl From<&ApplicationView> for ApplicationReading {
+    fn from(view: &ApplicationView) -> Self {
+        let (name, metrics) = (view.spec.name.clone(), view.metrics.clone());
+        Self { name, status: view.status, restarts: view.restarts, kpus: view.spec.kpus(), metrics }
+    }
+}
+
 /// What of an application was read the last time.
 #[derive(Debug, Default, Clone)]
 struct Before {
@@ -52,12 +69,12 @@ impl Told<'_> {
 
 impl ApplicationMeter {
     /// The measurements of a second that ends at `now_ms` (milliseconds since the Unix epoch).
-    pub(super) fn measure(&mut self, views: &[ApplicationView], now_ms: u64) -> Vec<Entry> {
-        self.before.retain(|name, _| views.iter().any(|view| view.spec.name == *name));
+    pub(super) fn measure(&mut self, views: &[ApplicationReading], now_ms: u64) -> Vec<Entry> {
+        self.before.retain(|name, _| views.iter().any(|view| view.name == *name));
         let mut entries = Vec::new();
         for view in views {
-            let before = self.before.entry(view.spec.name.clone()).or_default();
-            let mut told = Told { application: &view.spec.name, entries: Vec::new() };
+            let before = self.before.entry(view.name.clone()).or_default();
+            let mut told = Told { application: &view.name, entries: Vec::new() };
             let now = seen(before, view, now_ms);
             life(&mut told, view, &now);
             if let Some(metrics) = &view.metrics {
@@ -76,8 +93,8 @@ impl ApplicationMeter {
     }
 }
 
-fn seen(before: &Before, view: &ApplicationView, now_ms: u64) -> Before {
-    let runs = matches!(view.status, Status::Running | Status::Updating);
+fn seen(before: &Before, view: &ApplicationReading, now_ms: u64) -> Before {
+    let runs = matches!(view.status, Status::Running | Status::Updating | Status::Autoscaling | Status::Maintenance);
     // An application that waits to be started again after a failure should run, and does not.
     let is_down = view.status == Status::Starting && view.restarts > 0;
     let metrics = view.metrics.as_ref();
@@ -91,9 +108,9 @@ fn seen(before: &Before, view: &ApplicationView, now_ms: u64) -> Before {
     }
 }
 
-fn life(told: &mut Told<'_>, view: &ApplicationView, now: &Before) {
+fn life(told: &mut Told<'_>, view: &ApplicationReading, now: &Before) {
     let since = |since_ms: Option<u64>| since_ms.map_or(0, |since_ms| now.at_ms - since_ms) as f64;
-    let kpus = view.metrics.as_ref().map_or(view.spec.kpus(), |metrics| metrics.kpus);
+    let kpus = view.metrics.as_ref().map_or(view.kpus, |metrics| metrics.kpus);
     told.whole(ApplicationMetric::Uptime, since(now.running_since_ms));
     told.whole(ApplicationMetric::Downtime, since(now.down_since_ms));
     told.whole(ApplicationMetric::FullRestarts, view.restarts as f64);
@@ -204,9 +221,9 @@ const TIMES: [ApplicationMetric; 3] =
 #[cfg(test)]
 mod tests {
     use super::*;
-    use control::{ApplicationSpec, RunningStats};
+    use control::RunningStats;
 
-    fn view(status: Status, restarts: u64, records: u64, busy_ms: u64) -> ApplicationView {
+    fn view(status: Status, restarts: u64, records: u64, busy_ms: u64) -> ApplicationReading {
         let subtask = SubtaskFigures { records_in: records, busy_ms, idle_ms: 0, ..SubtaskFigures::default() };
         let operator = |name: &str, inputs: &[&str]| OperatorFigures {
             operator: name.into(),
@@ -223,9 +240,7 @@ mod tests {
             kpus: 2,
             ..RunMetrics::default()
         };
-        let spec =
-            ApplicationSpec { name: "taxi".into(), script: String::new(), parallelism: 2, parallelism_per_kpu: 1 };
-        ApplicationView { spec, status, metrics: Some(metrics), restarts, last_error: None }
+        ApplicationReading { name: "taxi".into(), status, restarts, kpus: 2, metrics: Some(metrics) }
     }
 
     fn value(entries: &[Entry], name: &str, dimensions: usize) -> Option<f64> {

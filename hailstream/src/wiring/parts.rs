@@ -10,6 +10,7 @@ use control::{ApplicationView, Applications, LookupStats, OperatorFigures, RunMe
 use index::Index;
 use model::{Env, Sample};
 use parking_lot::Mutex;
+use std::sync::{Arc, OnceLock};
 use store::Store;
 use tokio::runtime::Handle;
 
@@ -19,8 +20,8 @@ pub(crate) struct Parts {
     store: Store,
     index: Index,
     control: Control,
-    applications: Applications,
-    replaying: Option<Replaying>,
+    applications: Arc<Applications>,
+    replaying: OnceLock<Replaying>,
     runtime: Handle,
     observed: Mutex<(Reading, Rates)>,
 }
@@ -29,11 +30,16 @@ impl Parts {
     pub(crate) fn new(
         env: Env,
         (store, index, control): (Store, Index, Control),
-        applications: Applications,
-        replaying: Option<Replaying>,
+        applications: Arc<Applications>,
         runtime: Handle,
     ) -> Self {
-        Self { env, store, index, control, applications, replaying, runtime, observed: Mutex::default() }
+        let (replaying, observed) = (OnceLock::new(), Mutex::default());
+        Self { env, store, index, control, applications, replaying, runtime, observed }
+    }
+
+    /// Shows and steers this replay from now on; the first one that is given stays.
+    pub(crate) fn replay_with(&self, replaying: Replaying) {
+        self.replaying.get_or_init(|| replaying);
     }
 
     pub(crate) fn env(&self) -> &Env {
@@ -58,7 +64,7 @@ impl Parts {
     }
 
     pub(crate) fn replaying(&self) -> Option<&Replaying> {
-        self.replaying.as_ref()
+        self.replaying.get()
     }
 
     pub(crate) fn runtime(&self) -> &Handle {
@@ -67,7 +73,7 @@ impl Parts {
 
     /// The stream that is shown: the replay's, else the first one.
     pub(crate) fn stream(&self) -> Option<String> {
-        let replayed = self.replaying.as_ref().map(|r| r.stream().to_owned());
+        let replayed = self.replaying.get().map(|r| r.stream().to_owned());
         let first = || self.store.list_streams().into_iter().find(|name| !holds_letters(name));
         replayed.or_else(first)
     }
@@ -83,7 +89,7 @@ impl Parts {
     }
 
     /// All applications.
-    pub(crate) fn applications(&self) -> &Applications {
+    pub(crate) fn applications(&self) -> &Arc<Applications> {
         &self.applications
     }
 
@@ -109,12 +115,12 @@ impl Parts {
 
     /// Writes down where the replay is.
     pub(crate) fn save_replay(&self) -> Result<(), ReplayingError> {
-        self.replaying.as_ref().map_or(Ok(()), Replaying::save)
+        self.replaying.get().map_or(Ok(()), Replaying::save)
     }
 
     /// Ends the replay, then the applications, whose results are durable afterwards. Both are tried.
     pub(crate) fn stop_work(&self) -> Result<(), PlatformError> {
-        let replay = self.replaying.as_ref().map_or(Ok(()), Replaying::close);
+        let replay = self.replaying.get().map_or(Ok(()), Replaying::close);
         self.applications.close()?;
         Ok(replay?)
     }
@@ -124,7 +130,7 @@ impl Parts {
         let mut samples = self.store.samples();
         samples.extend(self.index.samples());
         samples.extend(self.control.samples());
-        samples.extend(self.replaying.iter().flat_map(Replaying::samples));
+        samples.extend(self.replaying.get().into_iter().flat_map(Replaying::samples));
         samples.extend(self.applications.views().iter().flat_map(application_samples));
         samples
     }

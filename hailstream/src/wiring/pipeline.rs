@@ -89,10 +89,11 @@ fn replay(replaying: &crate::replaying::Replaying) -> views::Replay {
 pub(super) fn application_state(status: Status) -> views::ApplicationState {
     match status {
         Status::Ready | Status::Deleting => views::ApplicationState::Ready,
-        Status::Starting => views::ApplicationState::Starting,
+        Status::Starting | Status::Maintenance => views::ApplicationState::Starting,
         Status::Running => views::ApplicationState::Running,
-        Status::Updating => views::ApplicationState::Updating,
-        Status::Stopping => views::ApplicationState::Stopping,
+        Status::Updating | Status::Autoscaling | Status::RollingBack => views::ApplicationState::Updating,
+        Status::Stopping | Status::ForceStopping => views::ApplicationState::Stopping,
+        Status::RolledBack => views::ApplicationState::Failed,
     }
 }
 

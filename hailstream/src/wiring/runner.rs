@@ -4,20 +4,23 @@ use super::correcting::Corrector;
 use super::dead_letters::LetterStreams;
 use super::state_place::StatePlace;
 use control::{
-    ApplicationSpec, BadRecord, CheckpointFigures, Correction, LookupStats, OperatorFigures, RunMetrics, RunState,
-    Runner, RunnerError, Running, RunningStats, SnapshotInfo, SubtaskFigures,
+    ApplicationSpec, BadRecord, Begin, Beginning, CheckpointFigures, Correction, LookupStats, OperatorFigures,
+    RunMetrics, RunState, Runner, RunnerError, Running, RunningStats, SnapshotInfo, StateFate, SubtaskFigures,
 };
 use engine::plan::{JobPlan, TableDef};
 use engine::port::{Changelog, Connectors, PortError, Role, Sink, SinkSpec, Source};
 use engine::run::{
-    CheckpointStorage, Checkpointing, Job, JobError, JobHandle, JobOptions, JobState, LookupMetrics, Rejection,
-    Restore, StateMemory, inspect,
+    CheckpointStorage, Checkpointing, Fate, Job, JobError, JobHandle, JobOptions, JobState, LookupMetrics, Rejection,
+    Restore, StateMemory, compare, inspect,
 };
 use engine::sql::{Planned, Script, Session, SqlError};
 use model::{Classified, Env, Kind};
 use std::sync::Arc;
 use store::Store;
 use tokio::runtime::Handle;
+
+/// The interval of checkpoints where there are to be none but at a clean end: a year, in milliseconds.
+const NEVER_MS: u64 = 365 * 86_400_000;
 
 /// Runs applications on the engine of this process.
 pub struct EmbeddedRunner {
@@ -111,7 +114,25 @@ impl Runner for EmbeddedRunner {
         self.plan(spec).map(|_| ())
     }
 
-    fn start(&self, spec: &ApplicationSpec, snapshot: Option<&str>) -> Result<Arc<dyn Running>, RunnerError> {
+    fn explain(&self, spec: &ApplicationSpec) -> Result<String, RunnerError> {
+        Ok(engine::sql::explain(&self.plan(spec)?))
+    }
+
+    fn compare(&self, spec: &ApplicationSpec, from: &Begin) -> Result<Vec<StateFate>, RunnerError> {
+        let failed = |e: PortError| port_error(&spec.name, &e);
+        let report = compare(self.state(&spec.name)?.as_ref(), &restore(from), &self.plan(spec)?).map_err(failed)?;
+        let report = report.unwrap_or_default();
+        let sources = report.sources.iter().map(|(name, fate)| (format!("source {name}"), fate));
+        let operators = report.operators.iter().map(|(name, fate)| (format!("operator {name}"), fate));
+        let fate = |(of, fate): (String, &Fate)| StateFate {
+            of,
+            fate: fate.to_string(),
+            lost: matches!(fate, Fate::Dropped | Fate::Refused(_)),
+        };
+        Ok(sources.chain(operators).map(fate).collect())
+    }
+
+    fn start(&self, spec: &ApplicationSpec, beginning: &Beginning) -> Result<Arc<dyn Running>, RunnerError> {
         let plan = self.plan(spec)?;
         let state = self.state(&spec.name)?;
         let (store, runtime) = self.letters.clone();
@@ -120,8 +141,9 @@ impl Runner for EmbeddedRunner {
             parallelism: Some(spec.parallelism),
             parallelism_per_kpu: spec.parallelism_per_kpu,
             dead_letters: Some(Arc::new(letters)),
-            restore: snapshot.map_or(Restore::Latest, |name| Restore::Snapshot(name.to_owned())),
-            checkpointing: Checkpointing { storage: Some(state), ..Checkpointing::default() },
+            restore: restore(&beginning.from),
+            allow_dropped_state: beginning.allow_dropped,
+            checkpointing: checkpointing(spec, state),
             state_memory: self.memory.clone(),
             ..JobOptions::new(&*spec.name, self.env.clone(), self.connectors.clone())
         };
@@ -169,6 +191,24 @@ impl Runner for EmbeddedRunner {
         self.state
             .remove(name)
             .map_err(|e| RunnerError::new(e.kind, format!("application {name}: its state cannot be removed: {e}")))
+    }
+}
+
+fn restore(from: &Begin) -> Restore {
+    match from {
+        Begin::Latest => Restore::Latest,
+        Begin::Snapshot(name) => Restore::Snapshot(name.clone()),
+        Begin::Nothing => Restore::Nothing,
+    }
+}
+
+/// How often state is kept: as the application says, else as the engine does by itself.
+fn checkpointing(spec: &ApplicationSpec, state: Arc<dyn CheckpointStorage>) -> Checkpointing {
+    let own = Checkpointing { storage: Some(state), ..Checkpointing::default() };
+    match spec.checkpoints {
+        None => own,
+        Some(set) if !set.enabled => Checkpointing { interval_ms: NEVER_MS, ..own },
+        Some(set) => Checkpointing { interval_ms: set.interval_ms, min_pause_ms: set.min_pause_ms, ..own },
     }
 }
 
@@ -320,9 +360,14 @@ mod tests {
         let memory = StateMemory { bytes_per_kpu: 2 << 20, spill_dir: dir.path().to_owned() };
         let runner = EmbeddedRunner::new(Arc::new(connectors), store, handle, env, dir.path().join("state"))
             .with_state_memory(memory);
-        let spec =
-            ApplicationSpec { name: "app".into(), script: SCRIPT.into(), parallelism: 3, parallelism_per_kpu: 2 };
-        let running = runner.start(&spec, None).unwrap();
+        let spec = ApplicationSpec {
+            name: "app".into(),
+            script: SCRIPT.into(),
+            parallelism: 3,
+            parallelism_per_kpu: 2,
+            checkpoints: None,
+        };
+        let running = runner.start(&spec, &Beginning::default()).unwrap();
         let (_keep, never) = std::sync::mpsc::channel::<()>();
         let mut left = 6_000;
         let figures = loop {

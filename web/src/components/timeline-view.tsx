@@ -4,13 +4,8 @@ import type { Happening } from '../api';
 import { day, time } from '../format';
 import { connection } from '../live';
 import { happenings, look, span, trouble, until } from '../timeline';
+import { Spans } from './spans';
 
-const SPANS: [number, string][] = [
-  [900, '15 min'],
-  [3_600, '1 h'],
-  [86_400, '24 h'],
-  [604_800, '7 d'],
-];
 /** Most rows of the drawing: the subjects of which most is told. */
 const ROWS_MAX = 12;
 
@@ -95,13 +90,7 @@ export function TimelineView() {
         <div class="panel-head">
           <h2 id="timeline-title">What happened</h2>
           <p class="hint">times are UTC</p>
-          <div class="spans" role="group" aria-label="How far to look back">
-            {SPANS.map(([seconds, name]) => (
-              <button key={seconds} type="button" class="button" aria-pressed={span.value === seconds} onClick={() => look(seconds)} data-testid={`timeline-${seconds}`}>
-                {name}
-              </button>
-            ))}
-          </div>
+          <Spans id="timeline" value={span.value} look={look} />
         </div>
         {trouble.value && connection.value !== 'lost' && (
           <p class="trouble" role="alert" data-testid="timeline-trouble">

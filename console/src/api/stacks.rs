@@ -1,0 +1,34 @@
+//! Stacks: planned, and made so.
+
+use super::Shared;
+use super::controls::Body;
+use crate::Failure;
+use crate::views::{StackRequest, StackStep};
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+
+/// Largest stack with its files, in bytes.
+pub(super) const STACK_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// The steps of a stack.
+#[derive(Serialize)]
+pub(super) struct Steps {
+    steps: Vec<StackStep>,
+}
+
+pub(super) async fn plan(
+    State(shared): State<Shared>,
+    Body(stack): Body<StackRequest>,
+) -> Result<Json<Steps>, Failure> {
+    let steps = shared.ask(move |platform| platform.plan_stack(&stack)).await?;
+    Ok(Json(Steps { steps }))
+}
+
+pub(super) async fn apply(
+    State(shared): State<Shared>,
+    Body(stack): Body<StackRequest>,
+) -> Result<Json<Steps>, Failure> {
+    let steps = shared.ask(move |platform| platform.apply_stack(&stack)).await?;
+    Ok(Json(Steps { steps }))
+}

@@ -1,0 +1,299 @@
+//! How an application is set up: what each of its versions holds.
+
+use crate::application::{ApplicationSpec, Checkpoints, SpecError};
+use crate::properties::{self, PropertyError, PropertyGroups};
+use model::limits::{CHECKPOINT_INTERVAL_MS_MAX, CHECKPOINT_INTERVAL_MS_MIN};
+use serde::{Deserialize, Serialize};
+
+/// The one runner that there is now: the engine of this process.
+pub const EMBEDDED: &str = "embedded";
+
+/// What one version of an application is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Configuration {
+    /// Words for people; up to 1,024 characters.
+    pub description: String,
+    /// The runtime that the application is written for, such as `FLINK-1_20`.
+    pub runtime: String,
+    /// The role that it runs under; it is kept and told, and gives no rights here.
+    pub role: String,
+    /// What runs it: `embedded`.
+    pub runner: String,
+    /// The SQL script, with places for properties: `${name}`.
+    pub code: String,
+    /// Properties in groups, by the name of the group.
+    pub properties: PropertyGroups,
+    /// How often it keeps its state.
+    pub checkpoints: CheckpointSetting,
+    /// What is told of it.
+    pub monitoring: Monitoring,
+    /// How many subtasks it has.
+    pub parallelism: Parallelism,
+    /// Whether a stop and an update keep a snapshot first, and anybody may take one.
+    pub snapshots_enabled: bool,
+    /// Whether an update that does not come up is taken back without anybody's asking.
+    pub rollback_enabled: bool,
+    /// Where its lines are written beside the platform's own log.
+    pub logging: Vec<LoggingOption>,
+}
+
+/// Who says how something is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Setting {
+    /// The platform, with the managed service's figures.
+    #[default]
+    Default,
+    /// Whoever made the application.
+    Custom,
+}
+
+/// How often an application keeps its state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointSetting {
+    /// Who says so.
+    pub by: Setting,
+    /// Whether there are checkpoints at all; without them a start goes on from the last clean end.
+    pub enabled: bool,
+    /// From the beginning of one to that of the next, in milliseconds: 100 ms to a day.
+    pub interval_ms: u64,
+    /// From the end of one to the beginning of the next, at least, in milliseconds: up to a day.
+    pub min_pause_ms: u64,
+}
+
+impl CheckpointSetting {
+    /// The managed service's: every 60 s, 5 s between two.
+    pub const SERVICE: Self = Self { by: Setting::Default, enabled: true, interval_ms: 60_000, min_pause_ms: 5_000 };
+    /// The platform's own, for applications that a stack declares: every second.
+    pub const OWN: Self = Self { by: Setting::Custom, enabled: true, interval_ms: 1_000, min_pause_ms: 0 };
+}
+
+/// What is told of an application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Monitoring {
+    /// Who says so.
+    pub by: Setting,
+    /// How fine metrics are: `APPLICATION`, `TASK`, `OPERATOR`, `PARALLELISM`.
+    pub metrics_level: String,
+    /// From which weight on lines are kept: `DEBUG`, `INFO`, `WARN`, `ERROR`.
+    pub log_level: String,
+}
+
+impl Default for Monitoring {
+    fn default() -> Self {
+        Self { by: Setting::Default, metrics_level: "APPLICATION".to_owned(), log_level: "INFO".to_owned() }
+    }
+}
+
+/// How many subtasks an application is set up with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parallelism {
+    /// Who says so.
+    pub by: Setting,
+    /// Subtasks of each operator, 1–256.
+    pub parallelism: u32,
+    /// Subtasks that share one KPU, 1–8.
+    pub per_kpu: u32,
+    /// Whether rules may change the parallelism.
+    pub auto_scaling: bool,
+}
+
+impl Parallelism {
+    /// What the managed service sets where nobody says anything.
+    pub const SERVICE: Self = Self { by: Setting::Default, parallelism: 1, per_kpu: 1, auto_scaling: true };
+}
+
+/// A place that the lines of an application are written to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoggingOption {
+    /// Its number in the application, as text.
+    pub id: String,
+    /// The stream of lines that it names.
+    pub log_stream_arn: String,
+}
+
+/// The size that an application has now, where a rule has changed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Size {
+    /// Subtasks of each operator.
+    pub parallelism: u32,
+    /// Subtasks that share one KPU.
+    pub per_kpu: u32,
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigurationError {
+    /// A bound is broken.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// The script names a property that there is not.
+    #[error("application {name}: {error}")]
+    Property {
+        /// The application.
+        name: String,
+        /// Which, and where.
+        error: PropertyError,
+    },
+    /// Checkpoints are too near to each other, or too far apart.
+    #[error(
+        "application {name}: {what} of {ms} ms is not within {min} to {CHECKPOINT_INTERVAL_MS_MAX} ms; change the checkpoint configuration"
+    )]
+    Checkpoints {
+        /// The application.
+        name: String,
+        /// Which of the two.
+        what: &'static str,
+        /// What was asked for, in milliseconds.
+        ms: u64,
+        /// The least, in milliseconds.
+        min: u64,
+    },
+    /// Nothing here runs such an application.
+    #[error(
+        "application {name}: there is no runner {runner:?}; the one that there is runs SQL text in this process: {EMBEDDED}"
+    )]
+    Runner {
+        /// The application.
+        name: String,
+        /// What was asked for.
+        runner: String,
+    },
+}
+
+impl Configuration {
+    /// What the managed service makes of an application of which no more is said than its script.
+    pub fn new(runtime: impl Into<String>, role: impl Into<String>, code: impl Into<String>) -> Self {
+        Self {
+            description: String::new(),
+            runtime: runtime.into(),
+            role: role.into(),
+            runner: EMBEDDED.to_owned(),
+            code: code.into(),
+            properties: PropertyGroups::new(),
+            checkpoints: CheckpointSetting::SERVICE,
+            monitoring: Monitoring::default(),
+            parallelism: Parallelism::SERVICE,
+            snapshots_enabled: true,
+            rollback_enabled: false,
+            logging: Vec::new(),
+        }
+    }
+
+    /// That of an application which a stack file or a person declares in the platform's own words.
+    pub fn of(spec: &ApplicationSpec) -> Self {
+        let parallelism = Parallelism {
+            by: Setting::Custom,
+            parallelism: spec.parallelism,
+            per_kpu: spec.parallelism_per_kpu,
+            auto_scaling: false,
+        };
+        let checkpoints = spec.checkpoints.map_or(CheckpointSetting::OWN, |c| CheckpointSetting {
+            interval_ms: c.interval_ms,
+            min_pause_ms: c.min_pause_ms,
+            ..CheckpointSetting::OWN
+        });
+        Self { parallelism, checkpoints, ..Self::new("FLINK-1_20", "", spec.script.clone()) }
+    }
+
+    /// What the runner is given: the script with its properties in their places, at this size or at that of the
+    /// configuration.
+    ///
+    /// # Errors
+    /// When a bound is broken, the script names an unknown property, or nothing here runs the application.
+    pub fn spec(&self, name: &str, size: Option<Size>, kpus_max: u32) -> Result<ApplicationSpec, ConfigurationError> {
+        let script = properties::substitute(&self.code, &self.properties)
+            .map_err(|error| ConfigurationError::Property { name: name.to_owned(), error })?;
+        let configured = Size { parallelism: self.parallelism.parallelism, per_kpu: self.parallelism.per_kpu };
+        let size = size.unwrap_or(configured);
+        let spec = ApplicationSpec {
+            name: name.to_owned(),
+            script,
+            parallelism: size.parallelism,
+            parallelism_per_kpu: size.per_kpu,
+            checkpoints: Some(Checkpoints {
+                enabled: self.checkpoints.enabled,
+                interval_ms: self.checkpoints.interval_ms,
+                min_pause_ms: self.checkpoints.min_pause_ms,
+            }),
+        };
+        spec.check(kpus_max)?;
+        self.check_checkpoints(name)?;
+        if self.runner != EMBEDDED {
+            return Err(ConfigurationError::Runner { name: name.to_owned(), runner: self.runner.clone() });
+        }
+        Ok(spec)
+    }
+
+    fn check_checkpoints(&self, name: &str) -> Result<(), ConfigurationError> {
+        let bounds = [
+            ("a checkpoint interval", self.checkpoints.interval_ms, CHECKPOINT_INTERVAL_MS_MIN),
+            ("a pause between checkpoints", self.checkpoints.min_pause_ms, 0),
+        ];
+        match bounds.into_iter().find(|(_, ms, min)| !(*min..=CHECKPOINT_INTERVAL_MS_MAX).contains(ms)) {
+            None => Ok(()),
+            Some((what, ms, min)) => Err(ConfigurationError::Checkpoints { name: name.to_owned(), what, ms, min }),
+        }
+    }
+
+    /// Whether a run of this configuration goes on as one of `other` without a new start: at most the parallelism differs.
+    pub(crate) fn runs_as(&self, other: &Self) -> bool {
+        let same_run =
+            |a: &Self| (a.code.clone(), a.properties.clone(), a.checkpoints, a.parallelism.per_kpu, a.runner.clone());
+        same_run(self) == same_run(other)
+    }
+
+    /// Whether the script that is run is another one.
+    pub(crate) fn reads_as(&self, other: &Self) -> bool {
+        self.code == other.code && self.properties == other.properties
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn configuration() -> Configuration {
+        Configuration::new("FLINK-1_20", "arn:aws:iam::000000000000:role/r", "SELECT '${word}'")
+    }
+
+    #[test]
+    fn a_runner_is_given_the_script_with_its_properties_at_the_size_of_the_moment() {
+        let mut made = configuration();
+        assert!(made.spec("a", None, 32).unwrap_err().to_string().contains("application a: line 1, column 9: ${word}"));
+        made.properties = [("g".to_owned(), [("word".to_owned(), "x".to_owned())].into())].into();
+        let spec = made.spec("a", None, 32).unwrap();
+        assert_eq!((spec.script.as_str(), spec.parallelism, spec.parallelism_per_kpu), ("SELECT 'x'", 1, 1));
+        let checkpoints = spec.checkpoints.unwrap();
+        assert_eq!((checkpoints.enabled, checkpoints.interval_ms, checkpoints.min_pause_ms), (true, 60_000, 5_000));
+        let spec = made.spec("a", Some(Size { parallelism: 6, per_kpu: 2 }), 32).unwrap();
+        assert_eq!((spec.parallelism, spec.kpus()), (6, 3));
+    }
+
+    #[test]
+    fn what_is_out_of_bounds_is_named() {
+        let refused = |change: &dyn Fn(&mut Configuration)| {
+            let mut made = Configuration { code: String::new(), ..configuration() };
+            change(&mut made);
+            made.spec("a", None, 32).unwrap_err().to_string()
+        };
+        assert!(refused(&|c| c.checkpoints.interval_ms = 99).contains("interval of 99 ms is not within 100 to"));
+        assert!(refused(&|c| c.checkpoints.min_pause_ms = u64::MAX).contains("a pause between checkpoints"));
+        assert!(refused(&|c| c.parallelism.parallelism = 33).contains("33 KPUs are more than the quota of 32"));
+        assert!(refused(&|c| c.runner = "flink".into()).contains("no runner \"flink\""));
+    }
+
+    #[test]
+    fn only_what_a_run_was_started_with_needs_a_new_start() {
+        let made = configuration();
+        let with = |change: &dyn Fn(&mut Configuration)| {
+            let mut other = made.clone();
+            change(&mut other);
+            (made.runs_as(&other), made.reads_as(&other))
+        };
+        assert_eq!(with(&|c| c.parallelism.parallelism = 9), (true, true));
+        assert_eq!(with(&|c| c.monitoring.log_level = "WARN".into()), (true, true));
+        assert_eq!(with(&|c| c.parallelism.per_kpu = 2), (false, true));
+        assert_eq!(with(&|c| c.checkpoints.interval_ms = 100), (false, true));
+        assert_eq!(with(&|c| c.code.push(' ')), (false, false));
+    }
+}

@@ -1,0 +1,147 @@
+//! Stacks: what a stack file declares, compared with what there is, and made so.
+//!
+//! *Laws.* A plan changes nothing. Making a stack so twice changes nothing the second time. What a stack does not declare
+//! stays as it is. Everything is checked before anything is changed.
+
+mod applications;
+mod indices;
+mod streams;
+
+use super::Parts;
+use crate::stack::{ApplicationDecl, IndexDecl, StackFiles, StreamDecl};
+use control::Configuration;
+use model::Kind;
+use std::sync::Arc;
+
+/// How far a stack is made so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// What is missing is made; what is there stays as somebody has set it, and runs if it should.
+    Missing,
+    /// What is missing is made, what differs is changed.
+    All,
+}
+
+/// What becomes of one declared thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It is as declared.
+    Keep,
+    Create,
+    Update,
+    Start,
+    Stop,
+}
+
+impl Change {
+    /// Its word for people and programs.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Start => "start",
+            Self::Stop => "stop",
+        }
+    }
+}
+
+/// One step on the way from what there is to what is declared.
+#[derive(Debug)]
+pub(crate) struct Step {
+    /// What it is about, such as `stream trips`.
+    pub(crate) subject: String,
+    pub(crate) change: Change,
+    /// What is done, in words; empty where nothing is.
+    pub(crate) words: String,
+    doing: Doing,
+}
+
+#[derive(Debug)]
+enum Doing {
+    Nothing,
+    MakeStream(StreamDecl),
+    Reshard(String, u32),
+    Keep(String, u32),
+    MakeIndex(IndexDecl),
+    AddFields(IndexDecl),
+    MakeApplication(String, Box<Configuration>),
+    ChangeApplication(String, Box<Configuration>),
+    StartApplication(String),
+    StopApplication(String),
+}
+
+/// Why a stack cannot be made so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{subject}: {message}")]
+pub(crate) struct StackFailure {
+    pub(crate) kind: Kind,
+    /// What it is about.
+    subject: String,
+    message: String,
+}
+
+impl StackFailure {
+    fn new(subject: &str, kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, subject: subject.to_owned(), message: message.into() }
+    }
+
+    fn of(subject: &str, error: &(impl model::Classified + std::fmt::Display)) -> Self {
+        Self::new(subject, error.kind(), error.to_string())
+    }
+}
+
+impl Step {
+    fn keep(subject: String) -> Self {
+        Self { subject, change: Change::Keep, words: String::new(), doing: Doing::Nothing }
+    }
+
+    fn new(subject: &str, change: Change, words: impl Into<String>, doing: Doing) -> Self {
+        Self { subject: subject.to_owned(), change, words: words.into(), doing }
+    }
+}
+
+/// The steps to a stack, in the order in which they are taken: streams and indices before the applications that use them.
+///
+/// # Errors
+/// When something that is declared is wrong, or contradicts what there is.
+pub(crate) fn plan(parts: &Parts, files: &StackFiles, extent: Extent) -> Result<Vec<Step>, StackFailure> {
+    let mut steps = Vec::new();
+    for declared in &files.stack.streams {
+        streams::plan(parts, declared, extent, &mut steps)?;
+    }
+    for declared in &files.stack.indices {
+        indices::plan(parts, declared, &mut steps)?;
+    }
+    for declared in &files.stack.applications {
+        applications::plan(parts, declared, script(files, declared), extent, &mut steps)?;
+    }
+    Ok(steps)
+}
+
+fn script<'a>(files: &'a StackFiles, declared: &ApplicationDecl) -> &'a str {
+    files.scripts.get(&declared.script).map_or("", String::as_str)
+}
+
+/// Takes one step; what it does is durable when this returns.
+///
+/// # Errors
+/// When it cannot be taken; what was done before stays done.
+pub(crate) async fn take(parts: &Arc<Parts>, step: &Step) -> Result<(), StackFailure> {
+    match &step.doing {
+        Doing::Nothing => Ok(()),
+        Doing::MakeStream(declared) => streams::make(parts, &step.subject, declared).await,
+        Doing::Reshard(name, shards) => streams::reshard(parts, &step.subject, name, *shards).await,
+        Doing::Keep(name, hours) => streams::keep(parts, &step.subject, name, *hours).await,
+        Doing::MakeIndex(declared) => indices::make(parts, &step.subject, declared),
+        Doing::AddFields(declared) => indices::add_fields(parts, &step.subject, declared),
+        Doing::MakeApplication(name, configuration) => {
+            applications::make(parts, &step.subject, name, (**configuration).clone())
+        }
+        Doing::ChangeApplication(name, configuration) => {
+            applications::change(parts, &step.subject, name, (**configuration).clone()).await
+        }
+        Doing::StartApplication(name) => applications::start(parts, &step.subject, name),
+        Doing::StopApplication(name) => applications::stop(parts, &step.subject, name).await,
+    }
+}

@@ -1,0 +1,160 @@
+// The alarms: a list with those that ring first, and for the chosen one its numbers against the threshold and what became of it.
+import type { AlignedData } from 'uplot';
+import { useMemo, useState } from 'preact/hooks';
+import { type AlarmLine, type AlarmState, type AlarmView as View, orders } from '../api';
+import { alarms, choose, chosen, look, refresh, span, trouble, view } from '../alarms';
+import { alarmControl, run } from '../controls';
+import { count, day, isTime, time } from '../format';
+import { connection } from '../live';
+import { Chart } from './chart';
+import { Spans } from './spans';
+import type { Mood } from './stage';
+
+const MOODS: Record<AlarmState, Mood> = { ok: 'good', alarm: 'bad', insufficient_data: 'calm' };
+const WORDS: Record<AlarmState, string> = { ok: 'OK', alarm: 'alarm', insufficient_data: 'too little data' };
+const when = (ms: number): string => (isTime(ms) ? `${day(ms, {})} ${time(ms, true)}` : '–');
+/** A number of whatever unit: whole where it is large. */
+const number = (value: number): string => (Math.abs(value) >= 100 || Number.isInteger(value) ? count(value) : value.toPrecision(3));
+
+function Line({ line }: { line: AlarmLine }) {
+  return (
+    <li>
+      <button type="button" class="stream-line" aria-pressed={chosen.value === line.name} onClick={() => choose(line.name)} data-testid="alarm-line">
+        <span class="stream-line-name">{line.name}</span>
+        <span class="pill" data-mood={MOODS[line.state]}>
+          {WORDS[line.state]}
+        </span>
+      </button>
+    </li>
+  );
+}
+
+function Head({ line }: { line: AlarmLine }) {
+  const { pending, error } = alarmControl.value;
+  const turn = async () => {
+    const words = line.actions_enabled ? `Nothing is done any more when ${line.name} changes.` : `Actions of ${line.name} are on.`;
+    await run(alarmControl, words, () => orders.setAlarmActions(line.name, !line.actions_enabled));
+    refresh();
+  };
+  return (
+    <section class="panel" aria-labelledby="alarm-title" data-testid="alarm-view">
+      <div class="panel-head">
+        <h2 id="alarm-title" class="stream-view-name">
+          {line.name}
+        </h2>
+        <span class="pill" data-mood={MOODS[line.state]} data-testid="alarm-state">
+          {WORDS[line.state]}
+        </span>
+        <p class="hint">since {when(line.since_ms)} UTC</p>
+      </div>
+      <p class="words" data-testid="alarm-reason">
+        {line.reason}
+      </p>
+      <p class="hint words">{line.watches}</p>
+      {line.description && <p class="hint words">{line.description}</p>}
+      {line.actions.length > 0 && (
+        <ul class="hint words">
+          {line.actions.map((action) => (
+            <li key={action}>{action}</li>
+          ))}
+        </ul>
+      )}
+      <div class="controls">
+        <button type="button" class="button" disabled={pending || connection.value !== 'live'} onClick={() => void turn()} data-testid="alarm-actions">
+          {line.actions_enabled ? 'Turn actions off' : 'Turn actions on'}
+        </button>
+      </div>
+      {error && (
+        <p class="control-error" role="alert" data-testid="alarm-error">
+          {error}
+        </p>
+      )}
+    </section>
+  );
+}
+
+function Past({ now }: { now: View }) {
+  const { points, threshold } = now;
+  const [pointed, point] = useState<number | null>(null);
+  const data = useMemo(() => {
+    const rows = [points.map(([at]) => at / 1_000), points.map(([, value]) => value)];
+    return (threshold === null ? rows : [...rows, points.map(() => threshold)]) as AlignedData;
+  }, [points, threshold]);
+  const shown = pointed === null ? points.at(-1) : points[pointed];
+  return (
+    <section class="panel" aria-labelledby="alarm-past-title">
+      <div class="panel-head">
+        <h2 id="alarm-past-title">Its numbers</h2>
+        <Spans id="alarm-span" value={span.value} look={look} />
+      </div>
+      {points.length === 0 ? (
+        <p class="panel-none">No numbers came in this time.</p>
+      ) : (
+        <>
+          <ul class="chart-legend">
+            <li>
+              <span class="chart-key" aria-hidden="true" style={{ background: 'var(--series-0)' }} />
+              <span>{shown ? when(shown[0]) : ''}</span>
+              <strong data-testid="alarm-value">{shown ? number(shown[1]) : '–'}</strong>
+            </li>
+            {threshold !== null && (
+              <li>
+                <span class="chart-key" aria-hidden="true" style={{ background: 'var(--bad-fill)' }} />
+                <span>threshold</span>
+                <strong>{number(threshold)}</strong>
+              </li>
+            )}
+          </ul>
+          <Chart label={`Numbers of ${now.line.name} over time`} data={data} colours={threshold === null ? ['--series-0'] : ['--series-0', '--bad-fill']} kind="area" height={180} value={number} pointed={point} />
+        </>
+      )}
+    </section>
+  );
+}
+
+function Changes({ now }: { now: View }) {
+  return (
+    <section class="panel" aria-labelledby="alarm-changes-title">
+      <div class="panel-head">
+        <h2 id="alarm-changes-title">What became of it</h2>
+      </div>
+      <ol class="happenings" data-testid="alarm-changes">
+        {now.changes.map((change, at) => (
+          <li key={at}>
+            <time>{when(change.at_ms)}</time>
+            <span class="happening-words words-wide">{change.text}</span>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+export function AlarmView() {
+  const all = alarms.value;
+  const now = view.value;
+  return (
+    <main class="streams" id="results" tabIndex={-1} data-testid="alarms">
+      <nav class="panel stream-list alarm-list" aria-label="Alarms">
+        <h2>Alarms</h2>
+        {all === null && !trouble.value && <div class="skeleton" />}
+        {all?.length === 0 && <p class="panel-none">No alarm yet. Make one in the stack file, or with PutMetricAlarm.</p>}
+        <ul>{all?.map((line) => <Line key={line.name} line={line} />)}</ul>
+      </nav>
+      <div class="stream-detail">
+        {trouble.value && connection.value !== 'lost' && (
+          <p class="trouble" role="alert" data-testid="alarms-trouble">
+            {trouble.value}
+          </p>
+        )}
+        {now && (
+          <>
+            <Head line={now.line} />
+            <Past now={now} />
+            <Changes now={now} />
+          </>
+        )}
+      </div>
+    </main>
+  );
+}

@@ -1,0 +1,228 @@
+// Scaling: load, lag and size on one axis of time with the decisions on it, each decision with its numbers, and the rules.
+import type { AlignedData } from 'uplot';
+import { useMemo, useState } from 'preact/hooks';
+import { type Decision, type PolicyLine, type ScalingMode, type ScalingPoint, orders } from '../api';
+import { run, scalingControl } from '../controls';
+import { count, day, duration, rate, time } from '../format';
+import { connection } from '../live';
+import { look, refresh, scaling, span, trouble } from '../scaling';
+import { Chart } from './chart';
+import { Spans } from './spans';
+import type { Mood } from './stage';
+
+const when = (ms: number): string => `${day(ms, {})} ${time(ms, true)}`;
+
+const OUTCOMES: Record<Decision['outcome'], [string, Mood]> = {
+  under_way: ['under way', 'warn'],
+  done: ['done', 'good'],
+  failed: ['failed', 'bad'],
+  dry_run: ['dry run', 'calm'],
+  refused: ['not done', 'warn'],
+};
+
+const MODES: [ScalingMode, string][] = [
+  ['off', 'Off'],
+  ['dry_run', 'Dry run'],
+  ['on', 'On'],
+];
+
+interface Drawing {
+  id: string;
+  title: string;
+  colours: string[];
+  names: string[];
+  rows: ((point: ScalingPoint) => number | null)[];
+  value: (value: number) => string;
+}
+
+const DRAWINGS: Drawing[] = [
+  {
+    id: 'load',
+    title: 'Load, in records/s',
+    colours: ['--series-0', '--bad-fill', '--series-1'],
+    names: ['taken', 'refused', 'read'],
+    rows: [(p) => p.accepted_per_s, (p) => p.throttled_per_s, (p) => p.read_per_s],
+    value: rate,
+  },
+  { id: 'lag', title: 'Lag', colours: ['--bad-fill'], names: ['behind latest'], rows: [(p) => p.lag_ms], value: duration },
+  { id: 'size', title: 'Size', colours: ['--series-0', '--series-1'], names: ['shards', 'KPUs'], rows: [(p) => p.shards, (p) => p.kpus], value: count },
+];
+
+function Line({ drawing, points }: { drawing: Drawing; points: ScalingPoint[] }) {
+  const [pointed, point] = useState<number | null>(null);
+  const data = useMemo(() => [points.map((p) => p.at_ms / 1_000), ...drawing.rows.map((row) => points.map(row))] as AlignedData, [points, drawing]);
+  const shown = pointed === null ? points.at(-1) : points[pointed];
+  return (
+    <div class="past">
+      <ul class="chart-legend">
+        <li>{drawing.title}</li>
+        {drawing.names.map((name, at) => {
+          const value = shown && drawing.rows[at]?.(shown);
+          return (
+            <li key={name}>
+              <span class="chart-key" aria-hidden="true" style={{ background: `var(${drawing.colours[at]})` }} />
+              <span>{name}</span>
+              <strong data-testid={`scaling-${drawing.id}-${at}`}>{typeof value === 'number' ? drawing.value(value) : '–'}</strong>
+            </li>
+          );
+        })}
+      </ul>
+      <Chart label={`${drawing.title} over time`} data={data} colours={drawing.colours} kind="area" height={130} value={drawing.value} pointed={point} />
+    </div>
+  );
+}
+
+/** The decisions on the axis of time that the drawings share. */
+function Marks({ decisions, points, open }: { decisions: Decision[]; points: ScalingPoint[]; open: (at: number) => void }) {
+  const [from, to] = [points[0]?.at_ms ?? 0, points.at(-1)?.at_ms ?? 1];
+  return (
+    <div class="marks" data-testid="scaling-marks">
+      {decisions.map((decision, at) =>
+        decision.at_ms >= from && decision.at_ms <= to ? (
+          <button
+            key={at}
+            type="button"
+            class="axis-mark"
+            data-mood={OUTCOMES[decision.outcome][1]}
+            style={{ left: `${((decision.at_ms - from) / Math.max(1, to - from)) * 100}%` }}
+            aria-label={`${when(decision.at_ms)}: ${decision.subject} ${decision.what}`}
+            title={`${when(decision.at_ms)} ${decision.subject} ${decision.what}`}
+            onClick={() => open(at)}
+          />
+        ) : null,
+      )}
+    </div>
+  );
+}
+
+function price(usd: number): string {
+  const sign = usd < 0 ? '−' : '+';
+  return `${sign}${Math.abs(usd).toFixed(2)} USD/h`;
+}
+
+function Entry({ decision, at, open, toggle }: { decision: Decision; at: number; open: boolean; toggle: () => void }) {
+  const [words, mood] = OUTCOMES[decision.outcome];
+  return (
+    <li id={`decision-${at}`} data-testid="decision">
+      <time>{when(decision.at_ms)}</time>
+      <span class="pill" data-mood={mood}>
+        {words}
+      </span>
+      <div class="happening-words">
+        <p>
+          <strong>{decision.subject}</strong> {decision.what}
+          {decision.price_per_hour !== null && <span class="hint"> {price(decision.price_per_hour)}</span>}
+        </p>
+        <p>{decision.reason}</p>
+        {decision.outcome_text && <p class="hint">{decision.outcome_text}</p>}
+        <button type="button" class="link" aria-expanded={open} onClick={toggle} data-testid="decision-more">
+          {open ? 'Less' : 'How it was computed'}
+        </button>
+        {open && (
+          <div class="decision-inputs" data-testid="decision-inputs">
+            <p>
+              Rule {decision.policy}: <code>{decision.formula}</code>
+            </p>
+            <dl>
+              {decision.inputs.map(([name, value]) => (
+                <div key={name}>
+                  <dt>{name}</dt>
+                  <dd>{value}</dd>
+                </div>
+              ))}
+            </dl>
+          </div>
+        )}
+      </div>
+    </li>
+  );
+}
+
+function Rules({ policies }: { policies: PolicyLine[] }) {
+  const { pending, error } = scalingControl.value;
+  const set = async (policy: PolicyLine, mode: ScalingMode, words: string) => {
+    await run(scalingControl, `${policy.subject}: ${words}.`, () => orders.setScalingMode(policy.subject, mode));
+    refresh();
+  };
+  return (
+    <section class="panel" aria-labelledby="rules-title">
+      <div class="panel-head">
+        <h2 id="rules-title">Rules</h2>
+      </div>
+      {policies.length === 0 && <p class="panel-none">No rule scales anything. An application with AutoScalingEnabled gets one, a stream one in the stack file.</p>}
+      <ul class="rules">
+        {policies.map((policy) => (
+          <li key={policy.subject} data-testid="rule">
+            <span class="happening-words">
+              <strong>{policy.subject}</strong> {policy.policy}
+              <br />
+              <span class="hint">{policy.bounds}</span>
+            </span>
+            <div class="spans" role="group" aria-label={`What the rule of ${policy.subject} may do`}>
+              {MODES.map(([mode, words]) => (
+                <button key={mode} type="button" class="button" aria-pressed={policy.mode === mode} disabled={pending || connection.value !== 'live'} onClick={() => void set(policy, mode, words)} data-testid={`rule-${mode}`}>
+                  {words}
+                </button>
+              ))}
+            </div>
+          </li>
+        ))}
+      </ul>
+      {error && (
+        <p class="control-error" role="alert" data-testid="rules-error">
+          {error}
+        </p>
+      )}
+    </section>
+  );
+}
+
+export function ScalingView() {
+  const now = scaling.value;
+  const [opened, setOpened] = useState<number | null>(null);
+  const open = (at: number) => {
+    setOpened(at);
+    document.getElementById(`decision-${at}`)?.scrollIntoView({ block: 'center' });
+  };
+  return (
+    <main class="scaling" id="results" tabIndex={-1} data-testid="scaling">
+      <section class="panel" aria-labelledby="scaling-title">
+        <div class="panel-head">
+          <h2 id="scaling-title">Load, lag and size</h2>
+          <Spans id="scaling-span" value={span.value} look={look} />
+        </div>
+        {trouble.value && connection.value !== 'lost' && (
+          <p class="trouble" role="alert" data-testid="scaling-trouble">
+            {trouble.value}
+          </p>
+        )}
+        {now === null && !trouble.value && <div class="skeleton" />}
+        {now?.points.length === 0 && <p class="panel-none">Nothing was measured yet.</p>}
+        {now && now.points.length > 0 && (
+          <>
+            <Marks decisions={now.decisions} points={now.points} open={open} />
+            {DRAWINGS.map((drawing) => (
+              <Line key={drawing.id} drawing={drawing} points={now.points} />
+            ))}
+          </>
+        )}
+      </section>
+      {now && (
+        <>
+          <section class="panel" aria-labelledby="decisions-title">
+            <div class="panel-head">
+              <h2 id="decisions-title">Decisions</h2>
+            </div>
+            {now.decisions.length === 0 && <p class="panel-none">Nothing was decided yet.</p>}
+            <ol class="happenings decisions" data-testid="decisions">
+              {now.decisions.map((decision, at) => (
+                <Entry key={`${decision.at_ms} ${decision.subject}`} decision={decision} at={at} open={opened === at} toggle={() => setOpened(opened === at ? null : at)} />
+              ))}
+            </ol>
+          </section>
+          <Rules policies={now.policies} />
+        </>
+      )}
+    </main>
+  );
+}
