@@ -63,7 +63,7 @@ web/node_modules/.package-lock.json: web/package.json web/package-lock.json
 	npm --prefix web ci --no-audit --no-fund
 	@touch $@
 
-web/dist/index.html: web/node_modules/.package-lock.json web/index.html $(wildcard web/*.ts web/*.json web/*.js) $(shell find web/src web/public -type f 2>/dev/null)
+web/dist/index.html: web/node_modules/.package-lock.json $(wildcard web/*.html) $(wildcard web/*.ts web/*.json web/*.js) $(shell find web/src web/public -type f 2>/dev/null)
 	npm --prefix web run build
 	@touch $@
 

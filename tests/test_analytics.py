@@ -235,7 +235,7 @@ def test_changes_are_conditional(platform):
     ({"ApplicationName": "a b"}, "InvalidArgumentException", "1 validation error detected: Value 'a b' at 'applicationName' failed to satisfy "
      "constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"),
     ({"RuntimeEnvironment": "FLINK-9_9"}, "InvalidArgumentException", "at 'runtimeEnvironment' failed to satisfy constraint: Member must satisfy enum value set: [SQL-1_0,"),
-    ({"RuntimeEnvironment": "SQL-1_0"}, "UnsupportedOperationException", "use FLINK-1_20"),
+    ({"RuntimeEnvironment": "SQL-1_0"}, "UnsupportedOperationException", "Use FLINK-1_20"),
     ({"ServiceExecutionRole": None}, "InvalidArgumentException", "Value null at 'serviceExecutionRole'"),
     ({"ApplicationDescription": "x" * 1025}, "InvalidArgumentException", "length less than or equal to 1024"),
     ({"ApplicationMode": "INTERACTIVE"}, "UnsupportedOperationException", "notebooks"),

@@ -8,6 +8,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 1500,
     rolldownOptions: {
+      // The page of the login is a page for itself, which needs no script.
+      input: ['index.html', 'login.html'],
       output: {
         // The map is most of the weight and seldom changes: it keeps its name, and stays cached, when the page changes.
         codeSplitting: { groups: [{ name: 'maplibre', test: /node_modules\/(maplibre-gl|@maplibre|@mapbox)/ }] },

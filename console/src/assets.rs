@@ -5,6 +5,7 @@ use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
+use std::borrow::Cow;
 
 /// What the web build leaves behind.
 #[derive(RustEmbed)]
@@ -13,6 +14,8 @@ struct Assets;
 
 /// Files below this folder have a hash of their content in their name and never change.
 const HASHED: &str = "assets/";
+/// The page of the login, a template that is served filled.
+const LOGIN: &str = "login.html";
 
 /// The page itself.
 pub(crate) async fn page(headers: HeaderMap) -> Response {
@@ -24,19 +27,34 @@ pub(crate) async fn file(Path(path): Path<String>, headers: HeaderMap) -> Respon
     serve(&path, &headers)
 }
 
+/// One file whose name has a hash in it: code, styles and maps, which are the same for everybody.
+pub(crate) async fn hashed(Path(path): Path<String>, headers: HeaderMap) -> Response {
+    serve(&format!("{HASHED}{path}"), &headers)
+}
+
+/// The page of the login, before it is filled; it is no file for itself.
+pub(crate) fn login_page_text() -> String {
+    Assets::get(LOGIN).map(|file| String::from_utf8_lossy(&file.data).into_owned()).unwrap_or_default()
+}
+
 fn serve(path: &str, request: &HeaderMap) -> Response {
-    let Some(file) = Assets::get(path) else {
+    let Some(file) = Assets::get(path).filter(|_| path != LOGIN) else {
         return (StatusCode::NOT_FOUND, "there is no such page; the console is at /").into_response();
     };
     let tag = entity_tag(&file);
+    let kind = content_type(path, file.metadata.mimetype()).to_owned();
     let mut response = match request.get(header::IF_NONE_MATCH) {
         Some(known) if known == tag => StatusCode::NOT_MODIFIED.into_response(),
-        _ => Response::new(Body::from(file.data.into_owned())),
+        // What is in the binary is sent from there: many slow readers of a large file share it.
+        _ => Response::new(match file.data {
+            Cow::Borrowed(bytes) => Body::from(bytes),
+            Cow::Owned(bytes) => Body::from(bytes),
+        }),
     };
     let headers = response.headers_mut();
     headers.insert(header::ETAG, tag);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching(path)));
-    if let Ok(kind) = HeaderValue::from_str(content_type(path, file.metadata.mimetype())) {
+    if let Ok(kind) = HeaderValue::from_str(&kind) {
         headers.insert(header::CONTENT_TYPE, kind);
     }
     response
@@ -86,7 +104,8 @@ mod tests {
 
     #[test]
     fn nothing_outside_the_build_is_served() {
-        for path in ["", "nothing.js", "../package.json", "..%2fpackage.json", "/etc/hostname", "assets/"] {
+        for path in ["", "nothing.js", "../package.json", "..%2fpackage.json", "/etc/hostname", "assets/", "login.html"]
+        {
             assert_eq!(serve(path, &HeaderMap::new()).status(), StatusCode::NOT_FOUND, "{path}");
         }
     }

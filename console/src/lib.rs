@@ -7,6 +7,7 @@
 
 mod api;
 mod assets;
+mod bounds;
 mod failure;
 mod live;
 mod platform;
@@ -14,6 +15,6 @@ mod prometheus;
 mod security;
 pub mod views;
 
-pub use api::{Options, router};
+pub use api::{Login, Options, Person, Rule, login_page, router, router_behind, rule, rules};
 pub use failure::Failure;
 pub use platform::Platform;

@@ -2,9 +2,10 @@
 
 use crate::Failure;
 use crate::views::{
-    AirportLine, AlarmLine, AlarmView, ApplicationLine, ApplicationView, Cell, CellsRequest, Correction, Happening,
-    HourCount, Pipeline, Scaling, ScalingMode, ShardChange, ShardKeys, Snapshot, StackRequest, StackStep,
-    StreamHistory, StreamLine, StreamView, TimeRange, Totals,
+    AirportLine, AlarmLine, AlarmView, ApplicationChange, ApplicationDetail, ApplicationLine, ApplicationLog,
+    ApplicationView, AuditPage, Cell, CellsRequest, Correction, Happening, HourCount, NewApplication, OperationLine,
+    Pipeline, Scaling, ScalingMode, ShardChange, ShardKeys, Snapshot, StackRequest, StackStep, StreamHistory,
+    StreamLine, StreamView, TimeRange, Totals,
 };
 use crate::views::{AlarmItem, AlarmTrial, MetricLine, MetricQuestion};
 use model::{Kind, Sample};
@@ -83,6 +84,52 @@ pub trait Platform: Send + Sync + 'static {
     /// Computes the windows of an application anew that had late rows, or (`only_plan`) tells which could be. Returns when
     /// the results are durable, which may take as long as reading what its streams hold. The platform bounds the answer.
     fn correct(&self, application: Option<&str>, _only_plan: bool) -> Result<Correction, Failure> {
+        Err(no_application(application))
+    }
+
+    /// Adds an application; it does not run yet.
+    fn create_application(&self, new: NewApplication) -> Result<(), Failure> {
+        Err(Failure::new(Kind::Invalid, format!("application {} cannot be made here", new.name)))
+    }
+
+    /// Changes an application. Returns at once, with the name of the operation.
+    fn update_application(&self, change: ApplicationChange) -> Result<String, Failure> {
+        Err(no_application(change.application.as_deref()))
+    }
+
+    /// Lets the version before the present one take its place again. Returns at once, with the name of the operation.
+    fn roll_back_application(&self, application: Option<&str>) -> Result<String, Failure> {
+        Err(no_application(application))
+    }
+
+    /// Removes an application that does not run, with all that it keeps.
+    fn delete_application(&self, application: Option<&str>) -> Result<(), Failure> {
+        Err(no_application(application))
+    }
+
+    /// All that is to be known of an application.
+    fn describe_application(&self, application: Option<&str>) -> Result<ApplicationDetail, Failure> {
+        Err(no_application(application))
+    }
+
+    /// The operators of an application, as text.
+    fn explain_application(&self, application: Option<&str>) -> Result<String, Failure> {
+        Err(no_application(application))
+    }
+
+    /// What was done with an application last, the newest first; `limit` of it at most.
+    fn operations(&self, application: Option<&str>, _limit: u32) -> Result<Vec<OperationLine>, Failure> {
+        Err(no_application(application))
+    }
+
+    /// The lines told of an application after the one with the number `after`, the oldest first; of more than `limit` the
+    /// latest.
+    fn application_lines(
+        &self,
+        application: Option<&str>,
+        _after: u64,
+        _limit: u32,
+    ) -> Result<Vec<ApplicationLog>, Failure> {
         Err(no_application(application))
     }
 
@@ -204,6 +251,11 @@ pub trait Platform: Send + Sync + 'static {
     /// Begins to change a stream's shards; progress shows in its status.
     fn change_shards(&self, stream: &str, _change: ShardChange) -> Result<(), Failure> {
         Err(no_stream(stream))
+    }
+
+    /// The newest `n` control actions before the entry `before`, or of all, the newest first.
+    fn audit(&self, _before: Option<u64>, _n: usize) -> Result<AuditPage, Failure> {
+        Err(Failure::new(Kind::NotFound, "there is no audit log here"))
     }
 
     /// All readings for `/metrics`.

@@ -1,7 +1,8 @@
 //! What keeps other pages out: response headers, the check of the host that was asked for, the check of a control's origin.
 //!
-//! There is no cookie and no ambient credential, so what is left of cross-site danger is a foreign page that sends a
-//! control to a console on the same machine, or that reads it under a name of its own (DNS rebinding).
+//! The cookie of a session is not sent by other sites, and its orders need a token besides; that is a guard's business
+//! before the routes. Here it is about a foreign page that sends a control to a console on the same machine, or that reads
+//! it under a name of its own (DNS rebinding), whether or not anybody is asked who they are.
 
 use crate::Failure;
 use axum::extract::{Request, State};
@@ -16,12 +17,17 @@ use std::sync::Arc;
 pub(crate) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// The same for the page of the login, whose form must reach the console: it has no script at all.
+pub(crate) const LOGIN_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; \
+     frame-ancestors 'none'";
+
 /// Headers of every answer.
 const HEADERS: [(HeaderName, &str); 6] = [
     (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
-    (header::REFERRER_POLICY, "no-referrer"),
+    // Another site is told nothing; the console itself is told the origin, without which a form would name none.
+    (header::REFERRER_POLICY, "same-origin"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
@@ -37,7 +43,8 @@ pub(crate) async fn guard(State(hosts): State<Hosts>, request: Request, next: Ne
         Err(failure) => failure.into_response(),
     };
     for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        // The page of the login has a policy of its own.
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

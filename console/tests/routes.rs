@@ -368,6 +368,37 @@ async fn the_page_is_served_under_a_strict_policy() {
 }
 
 #[tokio::test]
+async fn where_nobody_is_asked_everybody_may_do_everything() {
+    let served = Served::new().await;
+    let session = served.get("/api/session").await.json();
+    assert_eq!((&session["asked"], &session["key"], &session["csrf"]), (&json!(false), &json!(null), &json!(null)));
+    assert_eq!(session["rights"], json!(["look", "read", "register", "write", "control", "govern"]));
+    for (query, status) in [("", 404), ("?n=200&before=7", 404), ("?n=0", 400), ("?n=201", 400), ("?m=1", 400)] {
+        assert_eq!(served.get(&format!("/api/audit{query}")).await.status, status, "{query}");
+    }
+    assert_eq!(served.get("/login.html").await.status, 404, "the page of the login is served filled, or not at all");
+    assert_eq!(served.get("/").await.header("referrer-policy"), Some("same-origin"));
+}
+
+#[tokio::test]
+async fn bodies_are_bounded_in_length_and_depth() {
+    let served = Served::new().await;
+    let speed = |value: &str| format!("{{\"speedup\":{value}}}");
+    for (body, status, words) in [
+        (speed(&"[".repeat(64)), 400, "nested deeper than 64"),
+        (speed(&format!("{}{}", "[".repeat(60), "]".repeat(60))), 422, "invalid type"),
+        (speed(&format!("\"{}\"", "[".repeat(1_000))), 422, "invalid type"),
+        (speed(&" ".repeat(5_000)), 413, "length limit"),
+        (" ".repeat(20_000), 413, "larger than 16384 bytes"),
+    ] {
+        let answer = served.post("/api/replay/speed", &body).await;
+        assert_eq!(answer.status, status, "{}", answer.body);
+        assert!(answer.body.contains(words), "{}", answer.body);
+    }
+    assert_eq!(served.orders(), [""; 0]);
+}
+
+#[tokio::test]
 async fn results_are_asked_for_as_the_page_asks() {
     let served = Served::new().await;
     assert_eq!(served.get("/api/results/range").await.json(), json!({"range": {"from_ms": 0, "to_ms": 7_200_000}}));

@@ -204,9 +204,6 @@ fn a_failing_application_can_be_updated_too() {
 
 #[test]
 fn a_rollback_that_does_not_come_up_either_waits_for_somebody() {
-    let stand = Stand::running("it dies not");
-    wait_for(&stand.applications, Status::Starting);
-    stand.applications.stop("taxi", true).unwrap();
     let stand = Stand::running("one");
     stand.update(|c| c.code = "two".into()).unwrap();
     wait_until("version 2", || stand.puppet.0.lock().started.len() == 2);
@@ -287,7 +284,8 @@ fn a_failed_snapshot_before_an_update_leaves_the_former_version_running() {
     wait_for(&stand.applications, Status::Running);
     let view = stand.applications.view("taxi").unwrap();
     assert_eq!((view.version.version, view.version.rolled_back, view.spec.script.as_str()), (3, Some((2, 1)), "one"));
-    assert_eq!((stand.puppet.0.lock().stopped, stand.puppet.0.lock().started.len()), (0, 1));
+    let script = stand.puppet.0.lock();
+    assert_eq!((script.stopped, script.started.len()), (0, 1));
 }
 
 #[test]

@@ -35,6 +35,9 @@ pub(crate) enum Command {
         after_help = "Example: hailstream alarm list\n         hailstream alarm test taxi-millis-behind-latest --hours 24"
     )]
     Alarm(AlarmArgs),
+    /// Look at the audit log of a platform, and check that it is what was written
+    #[command(after_help = "Example: hailstream audit verify --data-dir hailstream-data")]
+    Audit(AuditArgs),
     /// Look at applications and at what they keep; start, stop and rescale them, take snapshots and go back to them
     #[command(after_help = "Example: hailstream app state taxi\n         hailstream app snapshot taxi")]
     App(AppArgs),
@@ -109,6 +112,13 @@ pub(crate) struct PlatformArgs {
     /// Key of that certificate (PEM)
     #[arg(long, env = "HAILSTREAM_TLS_KEY", value_name = "FILE")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// From where a door is reached, by networks or addresses; without a list from everywhere. Reads and writes (:read, :write)
+    /// may have lists of their own; may be given again
+    #[arg(long, env = "HAILSTREAM_ALLOW", value_name = "DOOR[:read|:write]=NETWORK,…", value_delimiter = ' ')]
+    pub(crate) allow: Vec<String>,
+    /// Proxy, or network of proxies, whose X-Forwarded-For or Forwarded says for whom it asks; may be given again
+    #[arg(long = "trusted-proxy", env = "HAILSTREAM_TRUSTED_PROXIES", value_name = "NETWORK", value_delimiter = ',')]
+    pub(crate) trusted_proxies: Vec<String>,
     /// File to which the addresses of the doors are written as JSON once they answer
     #[arg(long, value_name = "FILE")]
     pub(crate) addresses_file: Option<PathBuf>,
@@ -265,6 +275,46 @@ pub(crate) enum CredentialsAction {
     List(CredentialsFile),
     /// Read the file as the platform does, and tell what is wrong with it
     Check(CredentialsFile),
+}
+
+/// Options of `audit`.
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// What to do with the log.
+    #[command(subcommand)]
+    pub(crate) action: AuditAction,
+}
+
+/// The log that a command works on.
+#[derive(Debug, Args)]
+pub(crate) struct AuditPlace {
+    /// Data directory of the platform, which may be running
+    #[arg(long, env = "HAILSTREAM_DATA_DIR", value_name = "DIR", default_value = crate::settings::DATA_DIR_DEFAULT)]
+    pub(crate) data_dir: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What can be done with the audit log.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditAction {
+    /// Check the chain of all entries; tells the first line that is not what was written
+    Verify {
+        #[command(flatten)]
+        place: AuditPlace,
+        /// An entry and the hash after it, as verify has told before; then a log that was written anew is told from the old one
+        #[arg(long, value_name = "NUMBER:HASH")]
+        holds: Option<String>,
+    },
+    /// Show the newest entries, the oldest of them first
+    Show {
+        #[command(flatten)]
+        place: AuditPlace,
+        /// How many
+        #[arg(short, long, value_name = "COUNT", default_value_t = 50)]
+        number: usize,
+    },
 }
 
 /// Options of `sql`.

@@ -2,6 +2,7 @@
 //!
 //! *Invariant:* nothing is decided here that a stage could decide; `wiring` translates one crate's types to another's port.
 
+mod audit;
 pub mod auth;
 mod cli;
 mod commands;

@@ -1,7 +1,8 @@
 //! One platform on one data directory: everything opened in order, served, and closed in the opposite order.
 
-use crate::auth::{self, CredentialsError, KeyRing, Rule, guarded};
-use crate::doors::{Addresses, DoorError, Doors};
+use crate::audit::{self, AuditError, AuditLog};
+use crate::auth::{self, Attempts, CredentialsError, KeyRing, guarded, ruled};
+use crate::doors::{Addresses, DoorError, DoorName, Doors, reached_from};
 use crate::replaying::{History, Replaying, ReplayingError};
 use crate::settings::{DurabilityArg, Settings, SettingsError};
 use crate::stack::StackFiles;
@@ -9,7 +10,6 @@ use crate::wiring::stacks::{self, Extent, StackFailure};
 use crate::wiring::{ConsolePlatform, Control, EmbeddedRunner, Parts, PlatformConnectors, PolicySeat, StatePlace};
 use crate::wiring::{WatchError, beside_streams};
 use axum::Router;
-use axum::http::Method;
 use control::{Applications, ControlError, Database, DatabaseError, Options};
 use engine::port::PortError;
 use engine::run::StateMemory;
@@ -58,6 +58,8 @@ pub(crate) enum PlatformError {
     #[error(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
+    Audit(#[from] AuditError),
+    #[error(transparent)]
     Replay(#[from] ReplayingError),
     #[error("the stack cannot be made: {0}")]
     Stack(#[from] StackFailure),
@@ -85,6 +87,8 @@ impl Platform {
         let doors = Doors::open(settings, &env).await?;
         let addresses = doors.addresses().map_err(PlatformError::Address)?;
         let (store, index) = open_stages(settings, &env)?;
+        // The store has made sure by now that no other process uses the directory.
+        let audit = Arc::new(AuditLog::open(&settings.data_dir.join(audit::FOLDER), env.clone())?);
         let connectors = Arc::new(PlatformConnectors::new(
             store.clone(),
             index.clone(),
@@ -105,11 +109,19 @@ impl Platform {
             begin(work, &settings.data_dir, &parts).await?;
         }
         let (ended, watching) = watch::channel(false);
-        let console = console_router(&parts, settings.console_hosts.clone(), watching.clone());
-        let (search, console) = asked(index::elastic::router(index.clone()), console, keys.as_ref());
-        let services = vec![analytics(&parts, &addresses), parts.control().service()?];
-        let services = control::aws::Door::new(services, parts.env().clone());
-        let aws = guarded(beside_streams(store::kinesis::router(store), services), keys);
+        let services = control::aws::Door::new(
+            vec![analytics(&parts, &addresses), parts.control().service()?],
+            parts.env().clone(),
+        );
+        let attempts = Arc::new(Attempts::new(parts.env().clone()));
+        let hosts = settings.console_hosts.clone();
+        let guards = (keys.clone(), attempts.clone());
+        let console = console_router(&parts, hosts, watching.clone(), guards, &audit);
+        let aws = ruled(beside_streams(store::kinesis::router(store), services), DoorName::Aws, &audit);
+        let search = ruled(index::elastic::router(index.clone()), DoorName::Search, &audit);
+        let (aws, search) = (guarded(aws, keys.clone()), auth::asked(search, keys, attempts));
+        let [aws, search, console] = [(aws, DoorName::Aws), (search, DoorName::Search), (console, DoorName::Console)]
+            .map(|(door, name)| reached_from(door, name, &settings.reach));
         let mut tasks = doors.serve(aws, search, console, &watching);
         tasks.push(tokio::spawn(each_second(parts.clone(), watching)));
         announce(settings, &addresses)?;
@@ -221,17 +233,17 @@ async fn each_second(parts: Arc<Parts>, mut ended: watch::Receiver<bool>) {
     }
 }
 
-/// The search door and the console, which ask for a key where there are any.
-fn asked(search: Router, console: Router, keys: Option<&Arc<KeyRing>>) -> (Router, Router) {
-    let searching = Rule { only_reads: index::elastic::only_reads, open: &[] };
-    // Whoever watches over the platform asks for its health without a key.
-    let watching = Rule { only_reads: |method, _| method == Method::GET || method == Method::HEAD, open: &["/health"] };
-    (auth::asked(search, keys.cloned(), searching), auth::asked(console, keys.cloned(), watching))
-}
-
-fn console_router(parts: &Arc<Parts>, hosts: Vec<String>, ended: watch::Receiver<bool>) -> Router {
+/// The console behind its guards: of hosts and origins first, then of people.
+fn console_router(
+    parts: &Arc<Parts>,
+    hosts: Vec<String>,
+    ended: watch::Receiver<bool>,
+    (keys, attempts): (Option<Arc<KeyRing>>, Arc<Attempts>),
+    audit: &Arc<AuditLog>,
+) -> Router {
     let options = console::Options { closing: Some(ended), hosts, ..console::Options::new(parts.env().clone()) };
-    console::router(Arc::new(ConsolePlatform::new(parts.clone())), options)
+    let platform = Arc::new(ConsolePlatform::new(parts.clone(), audit.clone()));
+    console::router_behind(platform, options, |routes| auth::console_door(routes, keys, attempts, audit))
 }
 
 /// Writes the addresses for programs that wait for them: as a whole, so that none reads half a file.

@@ -2,8 +2,9 @@
 
 use crate::auth::{ClientKey, ClientKeyError};
 use crate::cli::PlatformArgs;
-use crate::doors::TlsMode;
+use crate::doors::{DoorName, Networks, Reach, TlsMode, network};
 use connect::{Bucket, BucketKey, BucketSettings};
+use ipnet::IpNet;
 use model::limits::{KPUS_MAX, PARALLELISM_MAX};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -69,6 +70,8 @@ pub(crate) struct Settings {
     pub(crate) addresses_file: Option<PathBuf>,
     /// What alarms can do by name.
     pub(crate) alarm_actions: AlarmActions,
+    /// From where the doors are reached.
+    pub(crate) reach: Reach,
 }
 
 /// Where applications keep their state.
@@ -115,6 +118,29 @@ struct File {
     tls_key: Option<PathBuf>,
     #[serde(default)]
     alarm_actions: AlarmActions,
+    #[serde(default)]
+    allow: Allowed,
+    #[serde(default)]
+    trusted_proxies: Vec<String>,
+}
+
+/// The lists of networks in the configuration file, one for each door.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Allowed {
+    #[serde(default)]
+    aws: AllowedAt,
+    #[serde(default)]
+    search: AllowedAt,
+    #[serde(default)]
+    console: AllowedAt,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AllowedAt {
+    read: Option<Vec<String>>,
+    write: Option<Vec<String>>,
 }
 
 /// Why the settings cannot be used.
@@ -138,6 +164,8 @@ pub(crate) enum SettingsError {
     KpuMemory(u32),
     #[error("alarm-actions.{name}: {reason}")]
     AlarmAction { name: String, reason: &'static str },
+    #[error("{whose}: {problem}")]
+    Network { whose: String, problem: String },
     #[error(transparent)]
     Key(#[from] ClientKeyError),
     #[error("{0:?} is no address of an object store: write it as https://host or http://host:port")]
@@ -170,6 +198,7 @@ impl Settings {
             tls_pair: pair(args.tls_cert.clone().or(file.tls_cert), args.tls_key.clone().or(file.tls_key))?,
             addresses_file: args.addresses_file.clone(),
             alarm_actions: file.alarm_actions,
+            reach: reach(args, &file.allow, &file.trusted_proxies)?,
         };
         settings.check_alarm_actions()?;
         if !(1..=KPU_MEMORY_MIB_MAX).contains(&settings.kpu_memory_mib) {
@@ -256,6 +285,90 @@ impl StateSettings {
         let key = key.map(|key| BucketKey { id: key.id, secret: key.secret, session_token: key.session_token });
         Ok(Self::Bucket(address, BucketSettings { endpoint, region, key }))
     }
+}
+
+/// From where the doors are reached: of each list what the options say, else what the file says.
+fn reach(args: &PlatformArgs, file: &Allowed, proxies: &[String]) -> Result<Reach, SettingsError> {
+    let mut reach = Reach {
+        aws: at_door(DoorName::Aws, &file.aws)?,
+        search: at_door(DoorName::Search, &file.search)?,
+        console: at_door(DoorName::Console, &file.console)?,
+        proxies: Vec::new(),
+    };
+    let proxies = if args.trusted_proxies.is_empty() { proxies } else { &args.trusted_proxies };
+    for proxy in proxies {
+        reach.proxies.push(network(proxy).map_err(|problem| wrong_network("a trusted proxy", problem))?);
+    }
+    let mut said: Vec<(DoorName, Kind)> = Vec::new();
+    for text in &args.allow {
+        let whose = format!("--allow {text}");
+        let (door, kinds, all) = allowed(text).map_err(|problem| wrong_network(&whose, problem))?;
+        for kind in kinds {
+            let list = kind.of(reach.of_mut(door));
+            // What options say takes the place of what the file says, and what several of them say is one list.
+            if !said.contains(&(door, kind)) {
+                said.push((door, kind));
+                *list = None;
+            }
+            list.get_or_insert_default().extend(&all);
+        }
+    }
+    Ok(reach)
+}
+
+fn at_door(door: DoorName, file: &AllowedAt) -> Result<Networks, SettingsError> {
+    let list = |list: &Option<Vec<String>>, kind: &str| {
+        let whose = format!("allow.{}.{kind}", door.key());
+        let all = list.as_ref().map(|all| networks(all.iter().map(String::as_str))).transpose();
+        all.map_err(|problem| wrong_network(&whose, problem))
+    };
+    Ok(Networks { read: list(&file.read, "read")?, write: list(&file.write, "write")? })
+}
+
+/// One of the two lists of a door.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Read,
+    Write,
+}
+
+impl Kind {
+    fn of(self, networks: &mut Networks) -> &mut Option<Vec<IpNet>> {
+        match self {
+            Self::Read => &mut networks.read,
+            Self::Write => &mut networks.write,
+        }
+    }
+}
+
+/// What `DOOR[:read|:write]=NETWORK[,NETWORK…]` says; without a kind it is both.
+fn allowed(text: &str) -> Result<(DoorName, Vec<Kind>, Vec<IpNet>), String> {
+    let form =
+        || "write it as DOOR=NETWORK, DOOR:read=NETWORK or DOOR:write=NETWORK, more networks after commas".to_owned();
+    let (place, list) = text.split_once('=').ok_or_else(form)?;
+    let (door, kind) = place.split_once(':').map_or((place, None), |(door, kind)| (door, Some(kind)));
+    let doors = [DoorName::Aws, DoorName::Search, DoorName::Console];
+    let door = doors.into_iter().find(|known| known.key() == door);
+    let door = door.ok_or_else(|| "the doors are aws, search and console".to_owned())?;
+    let kinds = match kind {
+        None => vec![Kind::Read, Kind::Write],
+        Some("read") => vec![Kind::Read],
+        Some("write") => vec![Kind::Write],
+        Some(_) => return Err(form()),
+    };
+    Ok((door, kinds, networks(list.split(','))?))
+}
+
+fn networks<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Vec<IpNet>, String> {
+    let all: Vec<IpNet> = texts.map(|text| network(text.trim())).collect::<Result<_, _>>()?;
+    if all.is_empty() {
+        return Err("an empty list would let nobody in: leave it out, or name 127.0.0.1".to_owned());
+    }
+    Ok(all)
+}
+
+fn wrong_network(whose: &str, problem: String) -> SettingsError {
+    SettingsError::Network { whose: whose.to_owned(), problem }
 }
 
 fn pair(cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<(PathBuf, PathBuf)>, SettingsError> {
@@ -361,6 +474,49 @@ mod tests {
             assert!(settings(&format!("{guarded}tls = 'off'")).unwrap_err().contains("--tls off"));
         }
         assert!(settings("bind = 'localhost'").unwrap_err().contains("bind"));
+    }
+
+    #[test]
+    fn networks_are_read_from_options_and_file_and_refused_where_they_are_wrong() {
+        let settings = |config: &str, allow: &[&str], proxies: &[&str]| {
+            let (_dir, mut args) = args(config);
+            args.allow = allow.iter().map(|text| (*text).to_owned()).collect();
+            args.trusted_proxies = proxies.iter().map(|text| (*text).to_owned()).collect();
+            Settings::new(&args).map(|settings| settings.reach).map_err(|error| error.to_string())
+        };
+        assert_eq!(settings("", &[], &[]).unwrap(), Reach::default());
+        let net = |texts: &[&str]| Some(texts.iter().map(|text| network(text).unwrap()).collect::<Vec<_>>());
+        let file =
+            "trusted-proxies = ['10.0.0.5']\n[allow.console]\nread = ['10.0.0.0/8', '::1']\nwrite = ['10.1.0.0/16']\n";
+        let of_file = settings(file, &[], &[]).unwrap();
+        assert_eq!((of_file.console.read, of_file.console.write), (net(&["10.0.0.0/8", "::1"]), net(&["10.1.0.0/16"])));
+        assert_eq!(of_file.proxies, net(&["10.0.0.5"]).unwrap());
+        let options = ["console:read=192.0.2.0/24", "console:read=192.0.2.7, ::1", "aws=10.0.0.1"];
+        let both = settings(file, &options, &["10.0.0.6"]).unwrap();
+        assert_eq!(both.console.read, net(&["192.0.2.0/24", "192.0.2.7", "::1"]));
+        assert_eq!(both.console.write, net(&["10.1.0.0/16"]), "what no option says stays");
+        assert_eq!((both.aws.read, both.aws.write), (net(&["10.0.0.1"]), net(&["10.0.0.1"])));
+        assert_eq!((both.search, both.proxies), (Networks::default(), net(&["10.0.0.6"]).unwrap()));
+        for (config, told) in [
+            ("[allow.console]\nread = ['10.0.0.1/8']", "allow.console.read: 10.0.0.1/8 has bits beyond its prefix"),
+            ("[allow.aws]\nwrite = []", "allow.aws.write: an empty list would let nobody in"),
+            ("[allow.web]\nread = ['::1']", "web"),
+            ("[allow.aws]\nboth = ['::1']", "both"),
+            ("trusted-proxies = ['proxy.example']", "a trusted proxy: \"proxy.example\" is no network"),
+        ] {
+            let error = settings(config, &[], &[]).unwrap_err();
+            assert!(error.contains(told), "{error}");
+        }
+        for (option, told) in [
+            ("console", "write it as DOOR=NETWORK"),
+            ("console:look=::1", "write it as DOOR=NETWORK"),
+            ("web=::1", "the doors are aws, search and console"),
+            ("console=", "is no network"),
+            ("console=10.0.0.0/40", "is no network"),
+        ] {
+            let error = settings("", &[option], &[]).unwrap_err();
+            assert!(error.starts_with(&format!("--allow {option}: ")) && error.contains(told), "{error}");
+        }
     }
 
     #[test]

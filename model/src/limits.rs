@@ -28,6 +28,9 @@ pub const GET_RECORDS_MAX: usize = 10_000;
 /// Most bytes in one answer to a reader.
 pub const GET_BYTES_MAX: usize = 10 * 1024 * 1024;
 
+/// Levels of objects and arrays in a document of JSON that a door takes.
+pub const JSON_DEPTH_MAX: usize = 64;
+
 /// Calls per second of most operations that change a stream, for an account.
 pub const CHANGE_CALLS_PER_S: u64 = 5;
 /// Calls per second that ask for the account's limits.

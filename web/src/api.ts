@@ -1,5 +1,7 @@
 // What the console's server says and takes: its types, its questions, its controls, and how failures reach the page.
 
+import { session, toLogin, whoLooks } from './session';
+
 export interface Replay {
   state: 'idle' | 'running' | 'paused' | 'finished' | 'failed';
   message: string | null;
@@ -315,6 +317,29 @@ export interface Scaling {
   policies: PolicyLine[];
 }
 
+/** What somebody did, or was not let do. */
+export interface AuditEntry {
+  number: number;
+  at_ms: number;
+  event: string;
+  of: number | null;
+  door: string | null;
+  operation: string | null;
+  subject: string | null;
+  key: string | null;
+  user: string | null;
+  role: string | null;
+  address: string | null;
+  status: number | null;
+  note: string | null;
+}
+
+export interface AuditPage {
+  entries: AuditEntry[];
+  newest: number;
+  hash: string;
+}
+
 /** A failure in words for people. */
 export class Failure extends Error {}
 
@@ -333,6 +358,9 @@ async function request<T>(path: string, init: RequestInit): Promise<T> {
     if (init.signal?.aborted) throw cause;
     throw new Failure(deadline.aborted ? `No answer within ${ANSWER_MS_MAX / 1000} s.` : 'The platform cannot be reached.');
   }
+  if (response.status === 401) toLogin();
+  // Perhaps the role is another one by now, or the session a new one.
+  if (response.status === 403) void whoLooks();
   if (!response.ok) throw new Failure(body.error?.message ?? `The platform answered with status ${response.status}.`);
   return body as T;
 }
@@ -382,6 +410,11 @@ export const scalingQuestions = {
   past: (seconds: number, signal: AbortSignal) => request<Scaling>(`/api/scaling?seconds=${seconds}`, { signal }),
 };
 
+export const auditQuestions = {
+  list: (before: number | null, n: number, signal: AbortSignal) =>
+    request<AuditPage>(`/api/audit?n=${n}${before === null ? '' : `&before=${before}`}`, { signal }),
+};
+
 export const streamQuestions = {
   list: (signal: AbortSignal) => askStreams<{ streams: StreamLine[]; truncated: boolean }>('', {}, signal),
   view: (name: string, signal: AbortSignal) => askStreams<StreamView>('/view', { name }, signal),
@@ -390,7 +423,8 @@ export const streamQuestions = {
 };
 
 function order(path: string, body: object): Promise<void> {
-  const headers = { 'content-type': 'application/json' };
+  const csrf = session.value?.csrf;
+  const headers = { 'content-type': 'application/json', ...(csrf ? { 'x-csrf-token': csrf } : {}) };
   return request(`/api/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
 }
 

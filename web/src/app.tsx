@@ -12,6 +12,7 @@ import { ScalingView } from './components/scaling-view';
 import { TimelineView } from './components/timeline-view';
 import { Totals } from './components/totals';
 import { announcement } from './controls';
+import { onlyLooks } from './session';
 import { connection } from './live';
 import { shownPage } from './page';
 import { StreamView } from './components/stream-view';
@@ -24,6 +25,11 @@ export function App() {
       </a>
       <Header />
       <Banner />
+      {onlyLooks.value && (
+        <p class="only-looks" role="note" data-testid="only-looks">
+          {onlyLooks.value}
+        </p>
+      )}
       <Pipeline />
       {shownPage.value === 'streams' && <StreamView />}
       {shownPage.value === 'applications' && <ApplicationView />}

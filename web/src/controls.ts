@@ -1,6 +1,8 @@
 // Controls: what is under way, what was refused, and what is said about it aloud.
-import { type Signal, signal } from '@preact/signals';
+import { type Signal, computed, signal } from '@preact/signals';
 import { Failure } from './api';
+import { connection } from './live';
+import { may } from './session';
 
 export interface ControlState {
   pending: boolean;
@@ -20,6 +22,9 @@ export const alarmControl: Control = signal({ pending: false, error: null });
 export const scalingControl: Control = signal({ pending: false, error: null });
 export const applicationControl: Control = signal({ pending: false, error: null });
 export const streamControl: Control = signal({ pending: false, error: null });
+
+/** Whether no order can be given: the platform is away, or the role may change nothing. */
+export const locked = computed(() => connection.value !== 'live' || !may('control'));
 
 /** Sends an order; its outcome shows beside the control, and `said` is announced when it was taken. */
 export async function run(control: Control, said: string, order: () => Promise<void>): Promise<void> {

@@ -1,6 +1,7 @@
 // The live connection: newest tick, whether it is fresh, and the recent past of each rate.
 import { computed, signal } from '@preact/signals';
 import type { Pipeline, Tick } from './api';
+import { session, whoLooks } from './session';
 
 export type Connection = 'connecting' | 'live' | 'lost';
 
@@ -51,6 +52,8 @@ export function connect(): void {
       source.close();
       clearTimeout(silence);
       connection.value = 'lost';
+      // A browser does not tell why: perhaps nobody is known any more.
+      void whoLooks();
       const wait = RETRY_MS[Math.min(attempts, RETRY_MS.length - 1)] ?? 8_000;
       attempts += 1;
       retryAt.value = Date.now() + wait;
@@ -67,6 +70,7 @@ export function connect(): void {
       remember(newest.pipeline);
       tick.value = newest;
       connection.value = 'live';
+      if (session.peek() === null) void whoLooks();
     });
     source.addEventListener('error', lose);
     listen();

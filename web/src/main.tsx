@@ -6,10 +6,12 @@ import { loadPlaces } from './map/places';
 import { followAddress } from './page';
 import { follow } from './results';
 import { followStreams } from './streams';
+import { whoLooks } from './session';
 import { applyTheme } from './theme';
 
 applyTheme();
 followAddress();
+void whoLooks();
 follow();
 followStreams();
 connect();

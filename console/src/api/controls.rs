@@ -3,10 +3,11 @@
 use super::Shared;
 use crate::Failure;
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
+use axum::body::Bytes;
 use axum::extract::{FromRequest, Request, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use model::limits::SHARDS_PER_STREAM_MAX;
+use model::limits::{JSON_DEPTH_MAX, SHARDS_PER_STREAM_MAX};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -20,16 +21,25 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
-        match Json::from_request(request, state).await {
+        let (parts, body) = request.into_parts();
+        let bytes = match Bytes::from_request(Request::new(body), state).await {
+            Ok(bytes) if model::is_shallow(&bytes) => bytes,
+            Ok(_) => {
+                let words = format!("the body is nested deeper than {JSON_DEPTH_MAX} levels");
+                return Err(Failure::invalid(words).into_response());
+            }
+            Err(error) => return Err(rejected(error.status(), error.body_text())),
+        };
+        match Json::from_request(Request::from_parts(parts, bytes.into()), state).await {
             Ok(Json(body)) => Ok(Self(body)),
-            Err(error) => Err(rejected(&error)),
+            Err(error) => Err(rejected(error.status(), error.body_text())),
         }
     }
 }
 
-fn rejected(error: &JsonRejection) -> Response {
-    let mut response = Failure::invalid(error.body_text()).into_response();
-    *response.status_mut() = error.status();
+fn rejected(status: StatusCode, words: String) -> Response {
+    let mut response = Failure::invalid(words).into_response();
+    *response.status_mut() = status;
     response
 }
 

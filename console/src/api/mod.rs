@@ -2,8 +2,11 @@
 
 mod alarms;
 mod applications;
+mod changes;
 mod controls;
+mod people;
 mod results;
+mod routes;
 mod scaling;
 mod snapshots;
 mod stacks;
@@ -11,25 +14,32 @@ mod streams;
 mod timeline;
 mod trials;
 
+use crate::bounds::read_ahead;
 use crate::live::Live;
 use crate::security::{Hosts, guard};
-use crate::{Failure, Platform, assets, prometheus};
+use crate::{Failure, Platform, prometheus};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::sse::Sse;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::any;
 use axum::{Json, Router};
 use model::{Env, Kind};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 
+pub use people::{Login, Person, login_page};
+pub(crate) use routes::large_body;
+pub use routes::{Rule, rule, rules};
+
 /// Most questions that the platform answers at a time; more are refused as `Throttled`.
 const QUESTIONS_MAX: usize = 16;
 /// Largest body of a control, in bytes.
 const CONTROL_BYTES_MAX: usize = 4 * 1024;
+/// Largest body of a control that brings a script, in bytes.
+const SCRIPT_BYTES_MAX: usize = 1024 * 1024;
 
 /// How a console is served.
 #[derive(Debug, Clone)]
@@ -84,67 +94,31 @@ impl Shared {
 
 /// The console over `platform`: to be served by itself, or merged into a larger router.
 pub fn router(platform: Arc<dyn Platform>, options: Options) -> Router {
+    router_behind(platform, options, |routes| routes)
+}
+
+/// The console over `platform` with a guard of somebody else's before its routes, which [`rule`] tells what each of them
+/// does and which says who asks by a [`Person`] among the request's extensions. The console's own guard, of hosts and
+/// origins, stands before that one, and gives its answers their headers too.
+pub fn router_behind(platform: Arc<dyn Platform>, options: Options, guarded: impl FnOnce(Router) -> Router) -> Router {
     let live = Live::new(Arc::clone(&platform), options.env, options.tick, options.closing);
     let shared = Shared { platform, live, questions: Arc::new(Semaphore::new(QUESTIONS_MAX)) };
-    let api = Router::new()
-        .route("/live", get(live_ticks))
-        .route("/pipeline", get(pipeline))
-        .route("/results/range", get(results::range))
-        .route("/results/cells", get(results::cells))
-        .route("/results/summary", get(results::summary))
-        .route("/results/history", get(results::history))
-        .route("/streams", get(streams::list))
-        .route("/streams/view", get(streams::view))
-        .route("/streams/history", get(streams::history))
-        .route("/streams/keys", get(streams::keys))
-        .route("/streams/count", post(streams::set_count))
-        .route("/streams/split", post(streams::split))
-        .route("/streams/merge", post(streams::merge))
-        .route("/alarms", get(alarms::list))
-        .route("/alarms/view", get(alarms::view))
-        .route("/alarms/actions", post(alarms::set_actions))
-        .route("/stack/plan", post(stacks::plan).layer(DefaultBodyLimit::max(stacks::STACK_BYTES_MAX)))
-        .route("/stack/apply", post(stacks::apply).layer(DefaultBodyLimit::max(stacks::STACK_BYTES_MAX)))
-        .route("/scaling", get(scaling::look))
-        .route("/scaling/mode", post(scaling::set_mode))
-        .route("/timeline", get(timeline::look))
-        .route("/alarms/describe", get(trials::describe))
-        .route("/alarms/history", get(trials::history))
-        .route("/alarms/state", post(trials::set_state))
-        .route("/alarms/backtest", post(trials::backtest))
-        .route("/metrics", get(trials::metrics))
-        .route("/replay/start", post(controls::start_replay))
-        .route("/replay/stop", post(controls::stop_replay))
-        .route("/replay/speed", post(controls::set_speedup))
-        .route("/stream/shards", post(controls::set_shard_count))
-        .route("/applications", get(applications::list))
-        .route("/applications/view", get(applications::view))
-        .route("/application", get(applications::look))
-        .route("/application/start", post(applications::start))
-        .route("/application/stop", post(applications::stop))
-        .route("/application/correct", post(applications::correct))
-        .route("/application/parallelism", post(applications::set_parallelism))
-        .route("/application/snapshots", get(snapshots::list))
-        .route("/application/snapshots/take", post(snapshots::take))
-        .route("/application/snapshots/restore", post(snapshots::restore))
-        .route("/application/snapshots/remove", post(snapshots::remove))
-        .route("/{*rest}", any(unknown))
+    let routes = routes::all().into_iter().fold(Router::new(), |router, route| router.route(route.path, route.answers));
+    let routes = routes
+        .route("/api/{*rest}", any(unknown))
         .layer(DefaultBodyLimit::max(CONTROL_BYTES_MAX))
-        .layer(from_fn(uncached));
-    Router::new()
-        .nest("/api", api)
-        .route("/metrics", get(metrics))
-        .route("/health", get(health))
-        .route("/", get(assets::page))
-        .route("/{*path}", get(assets::file))
-        .layer(from_fn_with_state(Hosts(options.hosts.into()), guard))
-        .with_state(shared)
+        .layer(from_fn(uncached_api))
+        .with_state(shared);
+    guarded(routes).layer(from_fn(read_ahead)).layer(from_fn_with_state(Hosts(options.hosts.into()), guard))
 }
 
 /// Answers of the API are of the moment; nobody is to keep them.
-async fn uncached(request: Request, next: Next) -> Response {
+async fn uncached_api(request: Request, next: Next) -> Response {
+    let of_api = request.uri().path().starts_with("/api/");
     let mut response = next.run(request).await;
-    response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    if of_api {
+        response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    }
     response
 }
 

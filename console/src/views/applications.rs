@@ -2,7 +2,8 @@
 
 use super::pipeline::{cut, finite};
 use super::{ApplicationState, OPERATORS_SHOWN_MAX};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What is to be known of an application that is being controlled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -185,4 +186,123 @@ impl ApplicationLine {
         self.last_error.iter_mut().for_each(cut);
         self
     }
+}
+
+/// An application that is to be.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewApplication {
+    /// Its name.
+    pub name: String,
+    /// Its SQL script.
+    pub script: String,
+    /// Parallel subtasks of each operator.
+    pub parallelism: u32,
+    /// Subtasks that share one KPU.
+    pub parallelism_per_kpu: u32,
+    /// Properties in groups, by the name of the group.
+    #[serde(default)]
+    pub properties: Properties,
+}
+
+/// Properties in groups, by the name of the group.
+pub type Properties = BTreeMap<String, BTreeMap<String, String>>;
+
+/// What is to change of an application; what is not given stays.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApplicationChange {
+    /// The application; without one, the one that is shown.
+    pub application: Option<String>,
+    /// Its SQL script.
+    pub script: Option<String>,
+    /// Parallel subtasks of each operator.
+    pub parallelism: Option<u32>,
+    /// Subtasks that share one KPU.
+    pub parallelism_per_kpu: Option<u32>,
+    /// All of its properties, in groups.
+    pub properties: Option<Properties>,
+    /// Whether a version that does not come up is taken back by itself.
+    pub rollback: Option<bool>,
+    /// State that the new script has no use for may be dropped.
+    #[serde(default)]
+    pub allow_dropped: bool,
+    /// It begins without the state that is kept.
+    #[serde(default)]
+    pub anew: bool,
+}
+
+/// All that is to be known of an application.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct ApplicationDetail {
+    /// Its name.
+    pub name: String,
+    /// What it is doing, in the managed service's word: `RUNNING`.
+    pub status: String,
+    /// Its version.
+    pub version: u64,
+    /// When it was made, in milliseconds since the Unix epoch.
+    pub created_ms: u64,
+    /// When it was last changed, likewise.
+    pub updated_ms: u64,
+    /// Parallel subtasks that it is set up with.
+    pub parallelism: u32,
+    /// Subtasks that share one KPU.
+    pub parallelism_per_kpu: u32,
+    /// Parallel subtasks that it has now.
+    pub current_parallelism: u32,
+    /// KPUs that it has now.
+    pub kpus: u32,
+    /// Whether rules may change its size.
+    pub auto_scaling: bool,
+    /// Whether a stop keeps a snapshot.
+    pub snapshots: bool,
+    /// Whether a version that does not come up is taken back by itself.
+    pub rollback: bool,
+    /// From one checkpoint to the next, in milliseconds; `None` where there are none.
+    pub checkpoint_interval_ms: Option<u64>,
+    /// What it is for, in words.
+    pub description: String,
+    /// Its properties, in groups.
+    pub properties: Properties,
+    /// Its SQL script, with places for properties.
+    pub script: String,
+    /// Tags by name.
+    pub tags: BTreeMap<String, String>,
+    /// How often it started anew after a failure.
+    pub restarts: u64,
+    /// The last failure.
+    pub last_error: Option<String>,
+}
+
+/// Something that was done with an application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OperationLine {
+    /// Its name, which no other has.
+    pub id: String,
+    /// What was ordered, in the managed service's word: `UpdateApplication`.
+    pub kind: String,
+    /// How far it is: `IN_PROGRESS`, `SUCCESSFUL`, `FAILED` or `CANCELLED`.
+    pub status: String,
+    /// When it began, in milliseconds since the Unix epoch.
+    pub start_ms: u64,
+    /// When it ended, likewise.
+    pub end_ms: Option<u64>,
+    /// The version before, and the version that was wanted.
+    pub versions: Option<(u64, u64)>,
+    /// Why it failed.
+    pub failure: Option<String>,
+}
+
+/// A line that was told of an application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ApplicationLog {
+    /// Its number; later lines have greater ones.
+    pub number: u64,
+    /// When, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// How bad it is: `INFO`, `WARN` or `ERROR`.
+    pub level: String,
+    /// What happened.
+    pub text: String,
 }

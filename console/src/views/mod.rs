@@ -2,6 +2,7 @@
 
 mod alarms;
 mod applications;
+mod audit;
 mod pipeline;
 mod results;
 mod scaling;
@@ -12,9 +13,11 @@ mod trial;
 
 pub use alarms::{AlarmChange, AlarmLine, AlarmState, AlarmView};
 pub use applications::{
-    ApplicationLine, ApplicationView, Checkpoints, CorrectedWindow, Correction, CorrectionWork, LostWindow,
-    OperatorUse, ReadFrom, RefusedOperator,
+    ApplicationChange, ApplicationDetail, ApplicationLine, ApplicationLog, ApplicationView, Checkpoints,
+    CorrectedWindow, Correction, CorrectionWork, LostWindow, NewApplication, OperationLine, OperatorUse, Properties,
+    ReadFrom, RefusedOperator,
 };
+pub use audit::{AuditEntry, AuditPage};
 pub use pipeline::{
     Application, ApplicationState, BadSample, Index, IndexName, LateWindow, Operator, Pipeline, Replay, ReplayState,
     Shard, Snapshot, Stream, StreamStatus,

@@ -182,6 +182,13 @@ mod tests {
     async fn what_cannot_be_answered_is_told_by_name() {
         for (target, body, allowed, status, code) in [
             ("Echo_1.Say", "{", true, 400, "SerializationException"),
+            (
+                "Echo_1.Say",
+                "{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
+                true,
+                400,
+                "SerializationException",
+            ),
             ("Echo_1.Say", "[]", true, 400, "SerializationException"),
             ("Echo_1.Say", "{}", false, 400, "AccessDeniedException"),
             ("Echo_1.Fail", "{}", true, 500, "InternalFailure"),

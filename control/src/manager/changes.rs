@@ -200,7 +200,7 @@ impl Applications {
         expect_version(name, expected, present)?;
         let changing =
             matches!(application.status, Status::Updating | Status::Autoscaling) && application.instead.is_none();
-        let settled = application.status == Status::Running && !application.busy;
+        let settled = application.status == Status::Running && !application.is_busy();
         if !(changing || settled || application.is_failing()) {
             return Err(application.refused("only a RUNNING or UPDATING application can be rolled back"));
         }
@@ -215,7 +215,7 @@ impl Applications {
         shared.keep_change(application, kept, version, &all)?;
         let id = operation.id.clone();
         application.operation = Some(operation);
-        if application.busy {
+        if application.is_busy() {
             application.instead = Some(Work::Rollback);
         } else {
             application.become_(Status::RollingBack);
@@ -262,7 +262,7 @@ impl Shared {
 impl Application {
     /// How an update is brought about now.
     fn way_to(&self, update: &Update) -> Result<Way, ControlError> {
-        let lasting = matches!(self.status, Status::Ready | Status::RolledBack) && !self.busy;
+        let lasting = matches!(self.status, Status::Ready | Status::RolledBack) && !self.is_busy();
         if lasting || self.is_failing() {
             return Ok(Way::AtOnce);
         }

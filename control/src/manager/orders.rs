@@ -135,7 +135,7 @@ impl Applications {
         let operation = shared.operation(OperationKind::Start, None);
         let id = operation.id.clone();
         shared.keep_change(application, kept, None, &[&operation])?;
-        application.to_start(operation);
+        application.await_start(operation);
         shared.wake.notify_all();
         Ok(id)
     }
@@ -153,7 +153,7 @@ impl Applications {
             None => {
                 // Whoever carries out another order sees to it.
                 let mut state = self.shared.state.lock();
-                while state.get(name)?.busy {
+                while state.get(name)?.is_busy() {
                     self.shared.wake.wait(&mut state);
                 }
                 Ok(None)
@@ -180,7 +180,7 @@ impl Applications {
             application.status,
             Status::Updating | Status::Autoscaling | Status::Stopping | Status::RollingBack
         );
-        if !((runs && !application.busy) || (forced && (runs || changes) && application.instead.is_none())) {
+        if !((runs && !application.is_busy()) || (forced && (runs || changes) && application.instead.is_none())) {
             return Err(application.refused("only a RUNNING application can be stopped"));
         }
         let operation = shared.operation(OperationKind::Stop, None);
@@ -191,7 +191,7 @@ impl Applications {
         let id = operation.id.clone();
         application.operation = Some(operation);
         application.become_(if forced { Status::ForceStopping } else { Status::Stopping });
-        if application.busy {
+        if application.is_busy() {
             application.instead = Some(Work::Stop { forced });
             shared.wake.notify_all();
             return Ok((id, None));
@@ -306,7 +306,7 @@ impl Applications {
 
 impl Application {
     /// The supervisor starts it at its next look.
-    fn to_start(&mut self, operation: Operation) {
+    fn await_start(&mut self, operation: Operation) {
         self.operation = Some(operation);
         self.failures = Failures::default();
         self.become_(Status::Starting);

@@ -29,8 +29,10 @@ pub(super) struct Shared {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) applications: BTreeMap<String, Application>,
-    /// Orders that are being carried out.
+    /// Orders that are being carried out, and snapshots that are being taken.
     pub(super) workers: usize,
+    /// Counts orders.
+    pub(super) orders: u64,
     pub(super) closing: bool,
 }
 
@@ -43,8 +45,8 @@ pub(super) struct Application {
     pub(super) running: Option<Arc<dyn Running>>,
     /// It is being started now, outside the lock.
     pub(super) launching: bool,
-    /// An order is being carried out; the supervisor leaves it alone.
-    pub(super) busy: bool,
+    /// The order that is being carried out, by its number; the supervisor leaves the application alone meanwhile.
+    pub(super) order: Option<u64>,
     /// What comes in place of the order that is being carried out.
     pub(super) instead: Option<Work>,
     /// What is under way.
@@ -90,7 +92,8 @@ impl State {
     pub(super) fn seize(&mut self, name: &str) -> Result<&mut Application, ControlError> {
         let application = self.applications.get_mut(name).ok_or_else(|| ControlError::Unknown(name.to_owned()))?;
         self.workers += 1;
-        application.busy = true;
+        self.orders += 1;
+        application.order = Some(self.orders);
         Ok(application)
     }
 }
@@ -140,6 +143,19 @@ impl Shared {
         version: Option<Version>,
         end: Result<(), String>,
     ) -> Result<(), ControlError> {
+        let passes = matches!(
+            application.status,
+            Status::Updating
+                | Status::Autoscaling
+                | Status::Stopping
+                | Status::ForceStopping
+                | Status::RollingBack
+                | Status::Deleting
+        );
+        if !passes {
+            // Whoever sees the state that lasts may give the next order.
+            application.order = None;
+        }
         let ended = application.operation.take().map(|operation| ended(operation, end, self.now_ms()));
         self.keep_change(application, kept, version, &ended.iter().collect::<Vec<_>>())
     }
@@ -204,7 +220,7 @@ impl Application {
             status,
             running: None,
             launching: false,
-            busy: false,
+            order: None,
             instead: None,
             operation: None,
             taking: BTreeSet::new(),
@@ -234,6 +250,10 @@ impl Application {
         }
     }
 
+    pub(super) fn is_busy(&self) -> bool {
+        self.order.is_some()
+    }
+
     pub(super) fn become_(&mut self, next: Status) {
         debug_assert!(self.status == next || self.status.may_become(next), "{} may not become {next}", self.status);
         self.status = next;
@@ -244,13 +264,13 @@ impl Application {
     }
 
     pub(super) fn expect(&self, statuses: &[Status], hint: &'static str) -> Result<(), ControlError> {
-        if statuses.contains(&self.status) && !self.busy { Ok(()) } else { Err(self.refused(hint)) }
+        if statuses.contains(&self.status) && !self.is_busy() { Ok(()) } else { Err(self.refused(hint)) }
     }
 
     /// Whether it waits to be started again, and could as well be started as something else.
     pub(super) fn is_failing(&self) -> bool {
         let starting = matches!(self.status, Status::Starting | Status::Maintenance);
-        starting && !self.launching && !self.busy && self.failures.count() > 0
+        starting && !self.launching && !self.is_busy() && self.failures.count() > 0
     }
 
     pub(super) fn beginning(&self) -> Beginning {
@@ -260,7 +280,7 @@ impl Application {
     /// One look at the application: what is due is given back to be started, what has happened to be told.
     pub(super) fn step(&mut self, now_ms: u64, policy: RestartPolicy) -> (Option<Launch>, Option<Told>) {
         match self.status {
-            _ if self.busy || self.launching => (None, None),
+            _ if self.is_busy() || self.launching => (None, None),
             Status::Starting | Status::Maintenance if now_ms >= self.retry_at_ms => {
                 self.launching = true;
                 (Some(Launch { spec: self.spec.clone(), beginning: self.beginning() }), None)

@@ -55,7 +55,7 @@ impl Shared {
         // Nothing removes an application that is being started.
         let Ok(application) = state.get(&launch.spec.name) else { return };
         application.launching = false;
-        let goes_on = matches!(application.status, Status::Starting | Status::Maintenance) && !application.busy;
+        let goes_on = matches!(application.status, Status::Starting | Status::Maintenance) && !application.is_busy();
         let told = match started {
             Ok(running) => {
                 let kept = application.begun(running, now_ms);

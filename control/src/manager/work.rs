@@ -67,7 +67,8 @@ impl Shared {
 
     /// Works on a seized application, then on what came meanwhile, and lets go of it.
     pub(super) fn carry_out(&self, name: &str, work: Work) -> Result<Option<SnapshotInfo>, ControlError> {
-        let _release = Release { shared: self, name };
+        let order = self.state.lock().get(name)?.order;
+        let _release = Release { shared: self, name, order };
         let done = self.work(name, work);
         let mut answer = done;
         loop {
@@ -149,7 +150,7 @@ impl Shared {
         let application = state.get(name)?;
         application.become_(Status::Ready);
         let kept = application.kept.clone();
-        let end = stopped.as_ref().map(|()| ()).map_err(ToString::to_string);
+        let end = stopped.clone().map_err(|error| error.to_string());
         self.finish(application, kept, None, end)?;
         drop(state);
         self.tell(name, Told::new(Severity::Info, "stop", "it is stopped"));
@@ -449,14 +450,16 @@ impl Shared {
 struct Release<'a> {
     shared: &'a Shared,
     name: &'a str,
+    order: Option<u64>,
 }
 
 impl Drop for Release<'_> {
     fn drop(&mut self) {
         let mut state = self.shared.state.lock();
         state.workers -= 1;
-        if let Some(application) = state.applications.get_mut(self.name) {
-            application.busy = false;
+        // Where the order has ended well, the next one may be under way.
+        if let Some(application) = state.applications.get_mut(self.name).filter(|a| a.order == self.order) {
+            application.order = None;
         }
         drop(state);
         self.shared.wake.notify_all();

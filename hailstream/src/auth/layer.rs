@@ -2,8 +2,10 @@
 
 use super::canonical::Head;
 use super::credentials::KeyRing;
+use super::deeds::at_aws;
 use super::error::AuthError;
 use super::verify::{Verified, verify};
+use super::who::Who;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -11,6 +13,7 @@ use axum::http::{HeaderValue, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use model::Access;
 use std::sync::Arc;
 use store::kinesis::{Caller, DEFAULT_ACCOUNT, give_way, request_id};
 
@@ -51,9 +54,10 @@ async fn admitted(ring: &Arc<KeyRing>, request: Request) -> Result<Request, Auth
     let Verified { key, unchunked } = verify(&keys, ring.env().now_ms(), &head, &body)?;
     give_way(&body).await;
     // What the role does not allow a policy may: the door knows the resource, and decides.
-    let operation = control::aws::operation(&parts.headers, parts.uri.path(), &body).unwrap_or_default();
-    let allowed = key.role.may(&operation);
+    let access = at_aws(&parts.uri, &parts.headers, unchunked.as_deref().unwrap_or(&body)).map(|(access, _)| access);
+    let allowed = key.role.may(access.unwrap_or(Access::Govern));
     parts.extensions.insert(Caller { arn: format!("arn:aws:iam::{DEFAULT_ACCOUNT}:user/{}", key.user), allowed });
+    parts.extensions.insert(Who(key));
     let body = match unchunked {
         None => body,
         Some(body) => {
@@ -67,7 +71,7 @@ async fn admitted(ring: &Arc<KeyRing>, request: Request) -> Result<Request, Auth
 }
 
 /// The whole body, which is checked before anything of it is used.
-async fn read(body: Body) -> Result<Bytes, AuthError> {
+pub(super) async fn read(body: Body) -> Result<Bytes, AuthError> {
     match Limited::new(body, BODY_BYTES_MAX).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(AuthError::TooLarge(BODY_BYTES_MAX)),

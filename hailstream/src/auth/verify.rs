@@ -35,7 +35,7 @@ pub(super) fn verify(keys: &Keys, now_ms: u64, head: &Head<'_>, body: &[u8]) -> 
     }
     let (id, scope) = split_credential(&claim)?;
     let [day, region, service, end] = scope;
-    check_scope(scope, &claim.date)?;
+    check_scope(scope, &claim.date, wanted_service(head))?;
     let key = keys.key(id).ok_or(AuthError::UnknownKey)?;
     key.check_token(claim.token.as_deref())?;
     if key.has_ended(now_s) {
@@ -108,14 +108,19 @@ fn split_credential(claim: &Claim) -> Result<(&str, [&str; 4]), AuthError> {
     }
 }
 
+/// The service that a request must be signed for: the one that it calls, so that no signature is good for another.
+fn wanted_service(head: &Head<'_>) -> &'static str {
+    control::aws::signing_name(head.path, head.headers).unwrap_or(SERVICE)
+}
+
 /// All that is wrong with a scope, told at once. Any region is taken: there is one endpoint for all.
-fn check_scope([day, region, service, end]: [&str; 4], date: &str) -> Result<(), AuthError> {
+fn check_scope([day, region, service, end]: [&str; 4], date: &str, wanted: &str) -> Result<(), AuthError> {
     let mut wrong = Vec::new();
     if region.is_empty() || !region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
         wrong.push(format!("Credential should be scoped to a valid region, not '{region}'."));
     }
-    if service != SERVICE {
-        wrong.push(format!("Credential should be scoped to correct service: '{SERVICE}'."));
+    if service != wanted {
+        wrong.push(format!("Credential should be scoped to correct service: '{wanted}'."));
     }
     if end != TERMINATOR {
         wrong.push(format!("Credential should be scoped with a valid terminator: '{TERMINATOR}', not '{end}'."));

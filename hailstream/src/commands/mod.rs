@@ -3,6 +3,7 @@
 mod alarm;
 mod app;
 mod apply;
+mod audit;
 mod client;
 mod console;
 mod credentials;
@@ -60,6 +61,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Alarm(args) => runtime()?.block_on(alarm::run(&args)),
         Command::App(args) => app::run(&args),
         Command::Apply(args) => runtime()?.block_on(apply::run(&args)),
+        Command::Audit(args) => audit::run(args),
         Command::Credentials(args) => credentials::run(args, &model::Env::system()),
         Command::Sql(args) => sql::run(&args),
         Command::Demo(args) => platform_runtime()?.block_on(demo::run(args)),

@@ -2,14 +2,21 @@
 
 mod certificate;
 mod connection;
+mod name;
+mod networks;
 
 pub(crate) use certificate::CertificateError;
 pub(crate) use connection::TlsMode;
+pub(crate) use name::DoorName;
+#[cfg(test)]
+pub(crate) use networks::Connected;
+pub(crate) use networks::{Networks, Origin, OriginError, Reach, network, reached_from};
 
 use crate::settings::Settings;
 use axum::Router;
 use certificate::Certificate;
-use connection::Door;
+use connection::{Bounds, Door};
+use ipnet::IpNet;
 use model::Env;
 use serde::Serialize;
 use std::io;
@@ -34,6 +41,7 @@ pub(crate) struct Doors {
     search: TcpListener,
     console: TcpListener,
     mode: TlsMode,
+    proxies: Arc<[IpNet]>,
     /// What the doors speak to which secrets are sent: beyond the loopback interface never plain text.
     mode_of_secrets: TlsMode,
     certificate: Option<Arc<Certificate>>,
@@ -56,6 +64,7 @@ impl Doors {
         let open = async |door, option, port| listen(door, option, SocketAddr::new(settings.bind, port)).await;
         Ok(Self {
             mode: settings.tls,
+            proxies: settings.reach.proxies.clone().into(),
             mode_of_secrets: if settings.bind.is_loopback() { settings.tls } else { TlsMode::Required },
             certificate: certificate(settings, env)?,
             aws: open("AWS door", "--aws-port", settings.aws_port).await?,
@@ -87,12 +96,19 @@ impl Doors {
     ) -> Vec<JoinHandle<()>> {
         let (open, secret) = (self.mode, self.mode_of_secrets);
         let doors = [
-            (self.aws, aws, "AWS door", open),
-            (self.search, search, "search door", secret),
-            (self.console, console, "console", secret),
+            (self.aws, aws, "AWS door", open, Bounds::OF_DATA),
+            (self.search, search, "search door", secret, Bounds::OF_DATA),
+            (self.console, console, "console", secret, Bounds::OF_PAGES),
         ];
-        let served = doors.map(|(listener, router, name, mode)| {
-            let door = Door { name, router, mode, certificate: self.certificate.clone() };
+        let served = doors.map(|(listener, router, name, mode, bounds)| {
+            let door = Door {
+                name,
+                router,
+                mode,
+                bounds,
+                proxies: self.proxies.clone(),
+                certificate: self.certificate.clone(),
+            };
             tokio::spawn(connection::serve(listener, door, ended.clone()))
         });
         served.into()

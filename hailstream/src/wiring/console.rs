@@ -1,13 +1,15 @@
 //! The console's platform: every question and control handed to the stage that it concerns.
 
-use super::Parts;
 use super::stacks::{self, Extent, StackFailure, Step};
+use super::{Parts, managing};
+use crate::audit::{AuditLog, Entry};
 use crate::replaying::{Replaying, ReplayingError};
 use crate::stack::StackFiles;
 use console::views::{
-    AirportLine, ApplicationLine, ApplicationView, Cell, CellsRequest, CorrectedWindow, Correction, CorrectionWork,
-    HourCount, LostWindow, Pipeline, ReadFrom, RefusedOperator, ShardChange, ShardKeys, Snapshot, StackRequest,
-    StackStep, StreamHistory, StreamLine, StreamView, TimeRange, Totals,
+    AirportLine, ApplicationChange, ApplicationDetail, ApplicationLine, ApplicationLog, ApplicationView, AuditEntry,
+    AuditPage, Cell, CellsRequest, CorrectedWindow, Correction, CorrectionWork, HourCount, LostWindow, NewApplication,
+    OperationLine, Pipeline, ReadFrom, RefusedOperator, ShardChange, ShardKeys, Snapshot, StackRequest, StackStep,
+    StreamHistory, StreamLine, StreamView, TimeRange, Totals,
 };
 use console::views::{AlarmItem, AlarmLine, AlarmTrial, AlarmView, Happening, MetricLine, MetricQuestion};
 use console::{Failure, Platform};
@@ -21,12 +23,13 @@ fn control_failure(error: &control::ControlError) -> Failure {
 /// A platform as the console sees it.
 pub(crate) struct ConsolePlatform {
     parts: Arc<Parts>,
+    audit: Arc<AuditLog>,
 }
 
 impl ConsolePlatform {
-    /// The platform made of `parts`.
-    pub(crate) fn new(parts: Arc<Parts>) -> Self {
-        Self { parts }
+    /// The platform made of `parts`, whose control actions `audit` keeps.
+    pub(crate) fn new(parts: Arc<Parts>, audit: Arc<AuditLog>) -> Self {
+        Self { parts, audit }
     }
 
     /// The application that is meant, by its name: without one the one that is shown.
@@ -81,6 +84,24 @@ fn stack_failure(error: &StackFailure) -> Failure {
 
 fn stack_step(step: &Step) -> StackStep {
     StackStep { subject: step.subject.clone(), change: step.change.name().to_owned(), words: step.words.clone() }
+}
+
+fn audit_view(entry: Entry) -> AuditEntry {
+    AuditEntry {
+        number: entry.number,
+        at_ms: entry.at_ms,
+        event: entry.event.name().to_owned(),
+        of: entry.of,
+        door: entry.door,
+        operation: entry.operation,
+        subject: entry.subject,
+        key: entry.key,
+        user: entry.user,
+        role: entry.role,
+        address: entry.address,
+        status: entry.status,
+        note: entry.note,
+    }
 }
 
 fn failure(error: ReplayingError) -> Failure {
@@ -180,6 +201,49 @@ impl Platform for ConsolePlatform {
         done.map(correction_view).map_err(|e| control_failure(&e))
     }
 
+    fn create_application(&self, new: NewApplication) -> Result<(), Failure> {
+        self.parts.applications().make(managing::new(new)).map_err(|e| control_failure(&e))
+    }
+
+    fn update_application(&self, change: ApplicationChange) -> Result<String, Failure> {
+        let name = self.named(change.application.as_deref());
+        managing::update(self.parts.applications(), &name, change).map_err(|e| control_failure(&e))
+    }
+
+    fn roll_back_application(&self, application: Option<&str>) -> Result<String, Failure> {
+        let done = self.parts.applications().rollback(&self.named(application), control::Expected::Any);
+        done.map_err(|e| control_failure(&e))
+    }
+
+    fn delete_application(&self, application: Option<&str>) -> Result<(), Failure> {
+        self.parts.applications().delete(&self.named(application)).map_err(|e| control_failure(&e))
+    }
+
+    fn describe_application(&self, application: Option<&str>) -> Result<ApplicationDetail, Failure> {
+        let view = self.parts.applications().view(&self.named(application));
+        view.map(managing::detail).map_err(|e| control_failure(&e))
+    }
+
+    fn explain_application(&self, application: Option<&str>) -> Result<String, Failure> {
+        self.parts.applications().explain(&self.named(application)).map_err(|e| control_failure(&e))
+    }
+
+    fn operations(&self, application: Option<&str>, limit: u32) -> Result<Vec<OperationLine>, Failure> {
+        let found = self.parts.applications().operations(&self.named(application), (None, None), u64::MAX, limit);
+        let found = found.map_err(|e| control_failure(&e))?;
+        Ok(found.into_iter().map(|(_, operation)| managing::operation(operation)).collect())
+    }
+
+    fn application_lines(
+        &self,
+        application: Option<&str>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<ApplicationLog>, Failure> {
+        let found = self.parts.applications().lines(&self.named(application), after, limit);
+        Ok(found.map_err(|e| control_failure(&e))?.into_iter().map(managing::line).collect())
+    }
+
     fn set_parallelism(&self, application: Option<&str>, parallelism: u32) -> Result<(), Failure> {
         let name = self.named(application);
         self.parts.applications().set_parallelism(&name, parallelism).map_err(|e| control_failure(&e))
@@ -259,6 +323,12 @@ impl Platform for ConsolePlatform {
 
     fn change_shards(&self, stream: &str, change: ShardChange) -> Result<(), Failure> {
         self.parts.change_shards(stream, change)
+    }
+
+    fn audit(&self, before: Option<u64>, n: usize) -> Result<AuditPage, Failure> {
+        let (newest, hash) = self.audit.head();
+        let entries = self.audit.newest(before, n).map_err(|e| Failure::new(Kind::Corrupt, e.to_string()))?;
+        Ok(AuditPage { entries: entries.into_iter().map(audit_view).collect(), newest, hash })
     }
 
     fn samples(&self) -> Vec<Sample> {

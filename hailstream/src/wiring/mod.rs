@@ -13,6 +13,7 @@ mod dead_letters;
 mod ending;
 mod help;
 mod index_sink;
+mod managing;
 mod measure;
 mod measure_applications;
 mod observe;

@@ -34,6 +34,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use call::{Answer, Call, Content};
 use failure::Failure;
+use model::Access;
 use std::cell::RefCell;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -56,9 +57,10 @@ pub fn router(index: Index) -> Router {
     Router::new().fallback(handle).with_state(door)
 }
 
-/// Whether a request with this method and path changes nothing in any index.
-pub fn only_reads(method: &Method, path: &str) -> bool {
-    routes::only_reads(method.as_str(), path)
+/// What a request with this method and path does, the path of its route, and the index that it names. What has no route
+/// changes nothing and has no path.
+pub fn access(method: &Method, path: &str) -> (Access, &'static str, Option<String>) {
+    routes::access(method.as_str(), path)
 }
 
 async fn handle(State(door): State<Door>, request: Request) -> Response {

@@ -3,51 +3,55 @@
 use super::call::{Answer, Call};
 use super::failure::Failure;
 use super::{bulk, cat, cluster, document, indices, scroll, search};
+use model::Access::{self, Control, Look, Write};
 
 pub(super) type Handler = fn(&Call) -> Result<Answer, Failure>;
 
-/// Paths, methods and handlers. `{name}` stands for any one part; of two paths that fit, the first one counts.
-const ROUTES: [(&str, &[&str], Handler); 39] = [
-    ("/", &["GET", "HEAD"], cluster::root),
-    ("/_cluster/health", &["GET"], cluster::health),
-    ("/_cluster/health/{index}", &["GET"], cluster::health),
-    ("/_cat/indices", &["GET"], cat::indices),
-    ("/_cat/indices/{index}", &["GET"], cat::indices),
-    ("/_cat/count", &["GET"], cat::count),
-    ("/_cat/count/{index}", &["GET"], cat::count),
-    ("/_cat/health", &["GET"], cat::health),
-    ("/_bulk", &["POST", "PUT"], bulk::bulk),
-    ("/{index}/_bulk", &["POST", "PUT"], bulk::bulk),
-    ("/_search", &["POST", "GET"], search::search),
-    ("/{index}/_search", &["POST", "GET"], search::search),
-    ("/_count", &["POST", "GET"], search::count),
-    ("/{index}/_count", &["POST", "GET"], search::count),
-    ("/_search/scroll", &["POST", "GET"], scroll::scroll),
-    ("/_search/scroll/{scroll_id}", &["POST", "GET"], scroll::scroll),
-    ("/_search/scroll", &["DELETE"], scroll::clear_scroll),
-    ("/_search/scroll/{scroll_id}", &["DELETE"], scroll::clear_scroll),
-    ("/_refresh", &["POST", "GET"], indices::refresh),
-    ("/{index}/_refresh", &["POST", "GET"], indices::refresh),
-    ("/_flush", &["POST", "GET"], indices::flush),
-    ("/{index}/_flush", &["POST", "GET"], indices::flush),
-    ("/_mapping", &["GET"], indices::get_mapping),
-    ("/{index}/_mapping", &["GET"], indices::get_mapping),
-    ("/{index}/_mapping", &["PUT", "POST"], indices::put_mapping),
-    ("/_settings", &["GET"], indices::get_settings),
-    ("/{index}/_settings", &["GET"], indices::get_settings),
-    ("/{index}/_doc", &["POST"], document::put),
-    ("/{index}/_doc/{id}", &["POST", "PUT"], document::put),
-    ("/{index}/_doc/{id}", &["GET", "HEAD"], document::get),
-    ("/{index}/_doc/{id}", &["DELETE"], document::delete),
-    ("/{index}/_create/{id}", &["POST", "PUT"], document::create),
-    ("/{index}/_update/{id}", &["POST"], document::change),
-    ("/{index}/_source/{id}", &["GET", "HEAD"], document::source),
-    ("/{index}", &["PUT"], indices::create),
-    ("/{index}", &["DELETE"], indices::delete),
-    ("/{index}", &["HEAD"], indices::exists),
-    ("/{index}", &["GET"], indices::get),
+/// A path, its methods, what such a request does, and who answers it.
+type Route = (&'static str, &'static [&'static str], Access, Handler);
+
+/// Every route. `{name}` stands for any one part; of two paths that fit, the first one counts.
+const ROUTES: [Route; 39] = [
+    ("/", &["GET", "HEAD"], Look, cluster::root),
+    ("/_cluster/health", &["GET"], Look, cluster::health),
+    ("/_cluster/health/{index}", &["GET"], Look, cluster::health),
+    ("/_cat/indices", &["GET"], Look, cat::indices),
+    ("/_cat/indices/{index}", &["GET"], Look, cat::indices),
+    ("/_cat/count", &["GET"], Look, cat::count),
+    ("/_cat/count/{index}", &["GET"], Look, cat::count),
+    ("/_cat/health", &["GET"], Look, cat::health),
+    ("/_bulk", &["POST", "PUT"], Write, bulk::bulk),
+    ("/{index}/_bulk", &["POST", "PUT"], Write, bulk::bulk),
+    ("/_search", &["POST", "GET"], Look, search::search),
+    ("/{index}/_search", &["POST", "GET"], Look, search::search),
+    ("/_count", &["POST", "GET"], Look, search::count),
+    ("/{index}/_count", &["POST", "GET"], Look, search::count),
+    ("/_search/scroll", &["POST", "GET"], Look, scroll::scroll),
+    ("/_search/scroll/{scroll_id}", &["POST", "GET"], Look, scroll::scroll),
+    ("/_search/scroll", &["DELETE"], Look, scroll::clear_scroll),
+    ("/_search/scroll/{scroll_id}", &["DELETE"], Look, scroll::clear_scroll),
+    ("/_refresh", &["POST", "GET"], Write, indices::refresh),
+    ("/{index}/_refresh", &["POST", "GET"], Write, indices::refresh),
+    ("/_flush", &["POST", "GET"], Write, indices::flush),
+    ("/{index}/_flush", &["POST", "GET"], Write, indices::flush),
+    ("/_mapping", &["GET"], Look, indices::get_mapping),
+    ("/{index}/_mapping", &["GET"], Look, indices::get_mapping),
+    ("/{index}/_mapping", &["PUT", "POST"], Control, indices::put_mapping),
+    ("/_settings", &["GET"], Look, indices::get_settings),
+    ("/{index}/_settings", &["GET"], Look, indices::get_settings),
+    ("/{index}/_doc", &["POST"], Write, document::put),
+    ("/{index}/_doc/{id}", &["POST", "PUT"], Write, document::put),
+    ("/{index}/_doc/{id}", &["GET", "HEAD"], Look, document::get),
+    ("/{index}/_doc/{id}", &["DELETE"], Write, document::delete),
+    ("/{index}/_create/{id}", &["POST", "PUT"], Write, document::create),
+    ("/{index}/_update/{id}", &["POST"], Write, document::change),
+    ("/{index}/_source/{id}", &["GET", "HEAD"], Look, document::source),
+    ("/{index}", &["PUT"], Control, indices::create),
+    ("/{index}", &["DELETE"], Control, indices::delete),
+    ("/{index}", &["HEAD"], Look, indices::exists),
+    ("/{index}", &["GET"], Look, indices::get),
     // The real one takes documents of any type here; this one has one type, `_doc`, and names what it does not know.
-    ("/{index}/{endpoint}", &["POST"], unknown_endpoint),
+    ("/{index}/{endpoint}", &["POST"], Look, unknown_endpoint),
 ];
 
 fn unknown_endpoint(call: &Call) -> Result<Answer, Failure> {
@@ -66,7 +70,7 @@ pub(super) fn find(method: &str, path: &str) -> Result<Found, Failure> {
     let given: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
     let mut allowed: Vec<&str> = Vec::new();
     let mut best: Option<Found> = None;
-    for (pattern, methods, handler) in ROUTES {
+    for (pattern, methods, _, handler) in ROUTES {
         let Some(parts) = fit(pattern, &given)? else { continue };
         if methods.contains(&method) && best.is_none() {
             best = Some(Found { handler, parts });
@@ -86,17 +90,17 @@ pub(super) fn find(method: &str, path: &str) -> Result<Found, Failure> {
     }
 }
 
-/// Whether a request only looks: by GET and HEAD, and the searches that are sent by POST, with the cursors they leave.
-pub(super) fn only_reads(method: &str, path: &str) -> bool {
+/// What a request does, the path of its route, and the index that it names. What has no route is answered with the reason
+/// and does nothing.
+pub(super) fn access(method: &str, path: &str) -> (Access, &'static str, Option<String>) {
     let given: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-    let looks = matches!(given[..], ["_search" | "_count"] | [_, "_search" | "_count"]);
-    let cursor = matches!(given[..], ["_search", "scroll"] | ["_search", "scroll", _]);
-    match method {
-        "GET" | "HEAD" => true,
-        "POST" => looks || cursor,
-        "DELETE" => cursor,
-        _ => false,
-    }
+    let found = ROUTES.iter().find_map(|(pattern, methods, access, _)| {
+        let parts = fit(pattern, &given).ok()??;
+        methods.contains(&method).then_some((*access, *pattern, parts))
+    });
+    let Some((access, pattern, parts)) = found else { return (Look, "", None) };
+    let index = parts.into_iter().find(|(name, _)| *name == "index").map(|(_, index)| index);
+    (access, pattern, index)
 }
 
 fn fit(pattern: &'static str, given: &[&str]) -> Result<Option<Vec<(&'static str, String)>>, Failure> {
@@ -140,18 +144,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_only_looks_is_known() {
-        let check = |method: &str, path: &str, expected: bool| assert_eq!(only_reads(method, path), expected, "{path}");
-        for (pattern, methods, _) in ROUTES {
+    fn what_a_request_does_is_told_of_each_route() {
+        let check = |method: &str, path: &str, expected: Access| assert_eq!(access(method, path).0, expected, "{path}");
+        for (pattern, methods, expected, _) in ROUTES {
             for method in methods {
-                let looks = pattern.ends_with("_search") || pattern.ends_with("_count") || pattern.contains("scroll");
-                check(method, pattern, matches!(*method, "GET" | "HEAD") || looks);
+                check(method, pattern, expected);
+                let searches = pattern.contains("_search") || pattern.contains("_count");
+                let looks = matches!(*method, "GET" | "HEAD") || searches || pattern.ends_with("{endpoint}");
+                let makes_visible = pattern.ends_with("_refresh") || pattern.ends_with("_flush");
+                assert_eq!(expected == Look, looks && !makes_visible, "{method} {pattern}");
             }
         }
-        check("POST", "//trips///_search/", true);
-        check("POST", "/trips/_search/more", false);
-        check("PUT", "/_search", false);
-        check("DELETE", "/_search", false);
-        check("POST", "/_bulk", false);
+        check("POST", "//trips///_search/", Look);
+        // To the router this is an index of that name, which its handler refuses.
+        check("PUT", "/_search", Control);
+        check("DELETE", "/_search", Control);
+        check("POST", "/_bulk", Write);
+        check("PUT", "/%74rips", Control);
+        assert_eq!(access("PUT", "/%74rips"), (Control, "/{index}", Some("trips".into())));
+        assert_eq!(access("PUT", "/a/b/c/d"), (Look, "", None));
+        assert!(find("PUT", "/a/b/c/d").is_err());
     }
 }

@@ -4,8 +4,10 @@ use super::error::{ApiError, Code};
 use super::policy::{Policy, Verdict};
 use super::token::{ShardIterator, decode_page};
 use super::validate::{arn_consumer, arn_stream};
-use super::{Door, Operation, parse};
+use super::{Codec, Door, Operation, TARGET_PREFIX, parse};
 use crate::setting::Resource;
+use axum::http::HeaderMap;
+use model::Access;
 use serde::Deserialize;
 
 /// Who makes a request, as a guard before the door has found out; it stands among the request's extensions. Without one
@@ -40,6 +42,24 @@ struct Page {
     stream: String,
 }
 
+/// What a request to this door does, by its headers, and the name of its operation; `None` where they name no operation.
+pub fn access(headers: &HeaderMap) -> Option<(Access, &str)> {
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok())?;
+    let name = target.strip_prefix(TARGET_PREFIX)?;
+    Operation::parse(name).map(|operation| (operation.access(), name))
+}
+
+/// What a request is about: the stream that it names, or the stream and the consumer as `stream/consumer`. `None` where it
+/// names neither, or its body cannot be read.
+pub fn subject(headers: &HeaderMap, body: &[u8]) -> Option<String> {
+    let body = Codec::of(headers).ok()?.read(body).ok()?;
+    let target = parse::<Named>(&body).ok()?.targets().into_iter().next()?;
+    Some(match target.consumer {
+        Some(consumer) => format!("{}/{consumer}", target.stream),
+        None => target.stream,
+    })
+}
+
 /// A stream, or a consumer of it.
 #[derive(Debug, PartialEq, Eq)]
 struct Target {
@@ -48,6 +68,45 @@ struct Target {
 }
 
 impl Operation {
+    /// What it does, which decides whose role allows it. Without a line here the door does not compile.
+    fn access(self) -> Access {
+        match self {
+            Self::DescribeAccountSettings
+            | Self::DescribeLimits
+            | Self::DescribeStream
+            | Self::DescribeStreamConsumer
+            | Self::DescribeStreamSummary
+            | Self::GetResourcePolicy
+            | Self::ListShards
+            | Self::ListStreamConsumers
+            | Self::ListStreams
+            | Self::ListTagsForResource
+            | Self::ListTagsForStream => Access::Look,
+            Self::GetRecords | Self::GetShardIterator | Self::SubscribeToShard => Access::Read,
+            Self::DeregisterStreamConsumer | Self::RegisterStreamConsumer => Access::Register,
+            Self::PutRecord | Self::PutRecords => Access::Write,
+            Self::AddTagsToStream
+            | Self::CreateStream
+            | Self::DecreaseStreamRetentionPeriod
+            | Self::DeleteStream
+            | Self::DisableEnhancedMonitoring
+            | Self::EnableEnhancedMonitoring
+            | Self::IncreaseStreamRetentionPeriod
+            | Self::MergeShards
+            | Self::RemoveTagsFromStream
+            | Self::SplitShard
+            | Self::StartStreamEncryption
+            | Self::StopStreamEncryption
+            | Self::TagResource
+            | Self::UntagResource
+            | Self::UpdateMaxRecordSize
+            | Self::UpdateShardCount
+            | Self::UpdateStreamMode
+            | Self::UpdateStreamWarmThroughput => Access::Control,
+            Self::DeleteResourcePolicy | Self::PutResourcePolicy | Self::UpdateAccountSettings => Access::Govern,
+        }
+    }
+
     /// Whether policies may allow it to those whose role does not: what the real service lets policies share.
     fn can_be_shared(self) -> bool {
         matches!(

@@ -29,7 +29,7 @@ mod time;
 mod token;
 mod validate;
 
-pub use access::Caller;
+pub use access::{Caller, access, subject};
 
 use crate::store::Store;
 use crate::tallies::CallFigure;

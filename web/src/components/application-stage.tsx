@@ -1,9 +1,9 @@
 // The application: how fast it reads, how far it is behind, what it could not use, and why it failed.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { type Application, orders } from '../api';
-import { parallelismControl, run } from '../controls';
+import { locked, parallelismControl, run } from '../controls';
 import { count, day, duration, isTime, rate, time } from '../format';
-import { connection, past } from '../live';
+import { past } from '../live';
 import { watermark } from '../watermark';
 import { Snapshots } from './snapshots';
 import { Sparkline } from './sparkline';
@@ -186,7 +186,7 @@ export function ApplicationStage({ application }: { application: Application }) 
           min={1}
           max={PARALLELISM_MAX}
           pending={pending || application.state === 'updating'}
-          disabled={connection.value !== 'live' || !['running', 'updating'].includes(application.state)}
+          disabled={locked.value || !['running', 'updating'].includes(application.state)}
           set={set}
         />
         <button type="button" class="button" onClick={() => setOpen(true)} data-testid="snapshots-open">

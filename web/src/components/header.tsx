@@ -5,6 +5,7 @@ import { type Connection, connection, pipeline } from '../live';
 import { available } from '../results';
 import { PAGES, shownPage } from '../page';
 import { theme, toggleTheme } from '../theme';
+import { Person } from './person';
 import { RangePicker } from './range-picker';
 
 /** Event time as far as it is known: where the replay is, else how far the application has seen, else the last result. */
@@ -53,6 +54,7 @@ export function Header() {
           {CONNECTIONS[connection.value]}
         </span>
         <RangePicker />
+        <Person />
         <button type="button" class="icon-button" onClick={toggleTheme} aria-label={`Switch to ${other} colours`} title={`Switch to ${other} colours`} data-testid="theme">
           <svg viewBox="0 0 20 20" width="18" height="18" aria-hidden="true">
             <circle cx="10" cy="10" r="7" fill="none" stroke="currentColor" stroke-width="1.6" />

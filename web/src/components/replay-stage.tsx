@@ -1,8 +1,8 @@
 // The replay: its rate and lag, and the controls that start, stop and speed it.
 import { type Replay, orders } from '../api';
-import { replayControl, run } from '../controls';
+import { locked, replayControl, run } from '../controls';
 import { count, duration, percent, rate } from '../format';
-import { connection, past } from '../live';
+import { past } from '../live';
 import { Sparkline } from './sparkline';
 import { Facts, type Mood, Stage, moodOfLag } from './stage';
 import { Stepper } from './stepper';
@@ -22,7 +22,7 @@ function Progress({ share }: { share: number }) {
 
 function Controls({ replay }: { replay: Replay }) {
   const { pending, error } = replayControl.value;
-  const off = connection.value !== 'live';
+  const off = locked.value;
   const running = replay.state === 'running';
   const start = () =>
     running ? run(replayControl, 'The replay stops.', orders.stopReplay) : run(replayControl, 'The replay starts.', orders.startReplay);

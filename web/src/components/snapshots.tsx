@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import { Failure, type Snapshot, orders, snapshotQuestions } from '../api';
-import { run, snapshotControl } from '../controls';
+import { locked, run, snapshotControl } from '../controls';
 import { bytes, day, time } from '../format';
 
 const known = signal<Snapshot[] | null>(null);
@@ -40,10 +40,10 @@ function Line({ snapshot, application, parallelism, changed }: { snapshot: Snaps
       </span>
       {asked === null ? (
         <span class="snapshot-actions">
-          <button type="button" class="link" onClick={() => ask('restore')} aria-label={`Go back to ${name}`}>
+          <button type="button" class="link" disabled={locked.value} onClick={() => ask('restore')} aria-label={`Go back to ${name}`}>
             Go back to it
           </button>
-          <button type="button" class="link" onClick={() => ask('remove')} aria-label={`Remove ${name}`}>
+          <button type="button" class="link" disabled={locked.value} onClick={() => ask('remove')} aria-label={`Remove ${name}`}>
             Remove
           </button>
         </span>
@@ -92,7 +92,7 @@ export function Snapshots({ application, parallelism, running, close }: { applic
       <form class="snapshot-form" onSubmit={(event) => void take(event)}>
         <label for="snapshot-name">Name</label>
         <input id="snapshot-name" value={name} maxLength={256} pattern="[A-Za-z0-9._\-]+" required onInput={(event) => setName(event.currentTarget.value)} />
-        <button type="submit" class="button button-strong" disabled={pending || !running} data-testid="snapshot-take">
+        <button type="submit" class="button button-strong" disabled={pending || !running || locked.value} data-testid="snapshot-take">
           Take a snapshot
         </button>
       </form>

@@ -1,8 +1,8 @@
 // The stream: rates, throttles, a bar per shard, and the control of the shard count.
 import { type Shard, type Stream, orders } from '../api';
-import { run, shardsControl } from '../controls';
+import { locked, run, shardsControl } from '../controls';
 import { bytes, count, percent, rate } from '../format';
-import { connection, past } from '../live';
+import { past } from '../live';
 import { Sparkline } from './sparkline';
 import { Facts, type Mood, Stage } from './stage';
 import { Stepper } from './stepper';
@@ -85,7 +85,7 @@ export function StreamStage({ stream }: { stream: Stream }) {
           min={1}
           max={SHARDS_MAX}
           pending={pending || stream.status !== 'active'}
-          disabled={connection.value !== 'live'}
+          disabled={locked.value}
           set={set}
         />
       </div>

@@ -3,9 +3,10 @@ import type { AlignedData } from 'uplot';
 import { signal } from '@preact/signals';
 import { useState } from 'preact/hooks';
 import { type HistoryPoint, type ShardUse, type StreamLine, type StreamView as View, orders } from '../api';
-import { run, streamControl } from '../controls';
+import { locked, run, streamControl } from '../controls';
 import { bytes, count, duration, percent, rate } from '../format';
 import { connection, tick } from '../live';
+import { may } from '../session';
 import { chosen, choose, history, look, span, streams, trouble, view } from '../streams';
 import { Chart } from './chart';
 import { Lineage } from './lineage';
@@ -79,7 +80,7 @@ function ShardRow({ stream, shard, limited, off, act }: { stream: string; shard:
         {age(shard.read_age_ms)}
       </td>
       <td class="shard-actions">
-        <button type="button" class="link" onClick={() => void askKeys(stream, shard.number)} aria-label={`Heaviest keys of shard ${shard.number}`}>
+        <button type="button" class="link" disabled={!may('read')} onClick={() => void askKeys(stream, shard.number)} aria-label={`Heaviest keys of shard ${shard.number}`}>
           Keys
         </button>
         <button type="button" class="link" disabled={off} onClick={() => act({ kind: 'split', shard: shard.number })} aria-label={`Split shard ${shard.number}`}>
@@ -130,7 +131,7 @@ function Confirm({ stream, action, last }: { stream: string; action: Action; las
 function Shards({ now }: { now: View }) {
   const { shards, line, limited } = now;
   const shown = shards.length <= ROWS_MAX ? shards : [...shards].sort((a, b) => fill(b) - fill(a)).slice(0, ROWS_MAX);
-  const off = connection.value !== 'live' || line.status !== 'active' || streamControl.value.pending;
+  const off = locked.value || line.status !== 'active' || streamControl.value.pending;
   const label = shown.length < line.open_shards ? `The ${shown.length} fullest of ${count(line.open_shards)} shards` : 'In the order of their keys';
   return (
     <section class="panel" aria-labelledby="shard-use-title">
@@ -251,7 +252,7 @@ function Head({ now }: { now: View }) {
         ]}
       />
       <div class="controls">
-        <Stepper id="view-shards" label="Shards" value={line.open_shards} min={1} max={SHARDS_MAX} pending={pending || line.status !== 'active'} disabled={connection.value !== 'live'} set={set} />
+        <Stepper id="view-shards" label="Shards" value={line.open_shards} min={1} max={SHARDS_MAX} pending={pending || line.status !== 'active'} disabled={locked.value} set={set} />
       </div>
       {error && (
         <p class="control-error" role="alert" data-testid="stream-view-error">

@@ -19,7 +19,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const XML: &str = "text/xml";
 
 /// Deepest nesting of a call.
-const DEPTH_MAX: usize = 64;
+const DEPTH_MAX: usize = model::limits::JSON_DEPTH_MAX;
 
 /// How a call came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,12 +57,6 @@ pub(super) fn head<'a>(headers: &'a HeaderMap, path: &'a str) -> Option<Head<'a>
         return Some(Head { protocol: Protocol::Json(version), target: Some(target), operation: Some(operation) });
     }
     (is(FORM) && path == "/").then_some(Head { protocol: Protocol::Query, target: None, operation: None })
-}
-
-/// The operation that a request asks for, wherever its protocol has it; `None` where there is none.
-pub fn operation(headers: &HeaderMap, path: &str, body: &[u8]) -> Option<String> {
-    let head = head(headers, path)?;
-    head.operation.map(str::to_owned).or_else(|| query::action(body))
 }
 
 impl Protocol {

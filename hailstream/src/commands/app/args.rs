@@ -1,8 +1,17 @@
 //! The options of `hailstream app`, one type for each of its commands.
 
+use clap::builder::RangedI64ValueParser;
 use clap::{Args, Subcommand};
-use model::limits::PARALLELISM_MAX;
+use model::limits::{PARALLELISM_MAX, PARALLELISM_PER_KPU_MAX};
 use std::path::PathBuf;
+
+fn parallelism() -> RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=i64::from(PARALLELISM_MAX))
+}
+
+fn per_kpu() -> RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=i64::from(PARALLELISM_PER_KPU_MAX))
+}
 
 /// Options of `app`.
 #[derive(Debug, Args)]
@@ -153,6 +162,82 @@ pub(crate) enum Order {
         #[arg(long)]
         plan: bool,
     },
+    /// Make an application of a SQL script
+    #[command(after_help = "Example: hailstream app create taxi --script taxi.sql --parallelism 4 --start")]
+    Create {
+        #[command(flatten)]
+        target: Target,
+        /// The script
+        #[arg(long, value_name = "FILE")]
+        script: PathBuf,
+        /// Subtasks of each operator
+        #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = parallelism())]
+        parallelism: u32,
+        /// Subtasks that share one KPU, that is, one thread
+        #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = per_kpu())]
+        parallelism_per_kpu: u32,
+        /// A property for places ${name} of the script: group.name=value, or name=value; may be given again
+        #[arg(long = "property", value_name = "NAME=VALUE")]
+        properties: Vec<String>,
+        /// Let it run, too
+        #[arg(long)]
+        start: bool,
+    },
+    /// Change an application: its script, its size, its properties; a running one goes on from what it has come to
+    #[command(after_help = "Example: hailstream app update taxi --script taxi.sql\n         \
+        hailstream app update taxi --parallelism 6 --parallelism-per-kpu 2")]
+    Update {
+        #[command(flatten)]
+        target: Target,
+        /// The new script
+        #[arg(long, value_name = "FILE")]
+        script: Option<PathBuf>,
+        /// Subtasks of each operator
+        #[arg(long, value_name = "COUNT", value_parser = parallelism())]
+        parallelism: Option<u32>,
+        /// Subtasks that share one KPU, that is, one thread
+        #[arg(long, value_name = "COUNT", value_parser = per_kpu())]
+        parallelism_per_kpu: Option<u32>,
+        /// All properties that it is to have: group.name=value, or name=value; may be given again
+        #[arg(long = "property", value_name = "NAME=VALUE")]
+        properties: Vec<String>,
+        /// Whether a version that does not come up is taken back by itself
+        #[arg(long, value_name = "BOOL")]
+        rollback: Option<bool>,
+        /// Drop state that the new script has no use for
+        #[arg(long)]
+        allow_dropped_state: bool,
+        /// Begin without the state that is kept
+        #[arg(long)]
+        anew: bool,
+    },
+    /// Let the version before the present one take its place again
+    #[command(after_help = "Example: hailstream app rollback taxi")]
+    Rollback(Target),
+    /// Remove an application that does not run, with all that it keeps
+    #[command(after_help = "Example: hailstream app delete taxi")]
+    Delete(Target),
+    /// All that is to be known of an application
+    #[command(after_help = "Example: hailstream app describe taxi --json")]
+    Describe(Target),
+    /// The operators that an application consists of
+    #[command(after_help = "Example: hailstream app explain taxi")]
+    Explain(Target),
+    /// What was done with an application, the newest last
+    #[command(after_help = "Example: hailstream app operations taxi")]
+    Operations(Target),
+    /// What was told of an application: starts, stops, failures with their first cause, updates
+    #[command(after_help = "Example: hailstream app logs taxi --follow")]
+    Logs {
+        #[command(flatten)]
+        target: Target,
+        /// Lines of the past
+        #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        lines: u32,
+        /// Go on with what is told from now on
+        #[arg(long)]
+        follow: bool,
+    },
     /// Remove a snapshot
     #[command(after_help = "Example: hailstream app delete-snapshot taxi before-the-change")]
     DeleteSnapshot {
@@ -173,6 +258,14 @@ impl Order {
             | Self::Snapshot { target, .. }
             | Self::Restore { target, .. }
             | Self::Correct { target, .. }
+            | Self::Create { target, .. }
+            | Self::Update { target, .. }
+            | Self::Rollback(target)
+            | Self::Delete(target)
+            | Self::Describe(target)
+            | Self::Explain(target)
+            | Self::Operations(target)
+            | Self::Logs { target, .. }
             | Self::DeleteSnapshot { target, .. } => target,
         }
     }

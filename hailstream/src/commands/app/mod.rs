@@ -3,6 +3,7 @@
 pub(crate) mod args;
 mod correction;
 pub(super) mod look;
+mod manage;
 pub(super) mod orders;
 
 use super::{Failure, runtime, say};

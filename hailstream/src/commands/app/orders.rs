@@ -1,8 +1,8 @@
 //! Orders about applications, given to a running platform through its console.
 
 use super::args::{Order, Target};
-use super::correction;
 use super::{Failure, say};
+use super::{correction, manage};
 use crate::commands::console::{ConsoleClient, ConsoleError};
 use crate::status::count;
 use chrono::{DateTime, Utc};
@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// An application as the console tells of it.
 #[derive(Deserialize)]
-struct Line {
+pub(super) struct Line {
     state: String,
     parallelism: u32,
     kpus: u32,
@@ -40,11 +40,11 @@ impl Snapshot {
 }
 
 /// One application, and the console of the platform that has it.
-struct Session<'a> {
-    name: &'a str,
-    client: ConsoleClient,
-    json: bool,
-    env: Env,
+pub(super) struct Session<'a> {
+    pub(super) name: &'a str,
+    pub(super) client: ConsoleClient,
+    pub(super) json: bool,
+    pub(super) env: Env,
 }
 
 pub(super) async fn run(order: &Order) -> Result<(), Failure> {
@@ -64,6 +64,7 @@ async fn give(order: &Order) -> Result<(), Failure> {
         Order::Restore { snapshot, parallelism, .. } => session.restore(snapshot, *parallelism).await,
         Order::Correct { plan, .. } => session.correct(*plan).await,
         Order::DeleteSnapshot { snapshot, .. } => session.delete(snapshot).await,
+        other => manage::give(&session, other).await,
     }
 }
 
@@ -75,13 +76,22 @@ impl<'a> Session<'a> {
     }
 
     /// Prints `value` for a program, or else `text` for a person.
-    fn tell(&self, value: &Value, text: &str) {
+    pub(super) fn tell(&self, value: &Value, text: &str) {
         if self.json { say(&value.to_string()) } else { say(text) }
     }
 
-    async fn order<T: for<'d> Deserialize<'d>>(&self, path: &str, mut body: Value) -> Result<T, ConsoleError> {
+    pub(super) async fn order<T: for<'d> Deserialize<'d>>(
+        &self,
+        path: &str,
+        mut body: Value,
+    ) -> Result<T, ConsoleError> {
         body["application"] = json!(self.name);
         self.client.post(&format!("/api/application/{path}"), &body).await
+    }
+
+    /// What the console answers to a question about the application.
+    pub(super) async fn ask<T: for<'d> Deserialize<'d>>(&self, path: &str, more: &str) -> Result<T, ConsoleError> {
+        self.client.get(&format!("/api/application/{path}?application={}{more}", escaped(self.name))).await
     }
 
     async fn look(&self) -> Result<Line, ConsoleError> {
@@ -107,7 +117,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn start(&self) -> Result<(), Failure> {
+    pub(super) async fn start(&self) -> Result<(), Failure> {
         let _: Value = self.order("start", json!({})).await?;
         let line = self.started().await?;
         let value =
