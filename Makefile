@@ -38,7 +38,7 @@ lint: web ## Check formatting, lints and the workspace's rules
 	@if command -v cargo-deny >/dev/null; then cargo deny --locked check; else echo "cargo-deny is not installed: licences and advisories were left out"; fi
 
 bench: build ## Run the benchmarks: one JSON line a figure (QUICK=1 for small ones)
-	cargo bench --quiet --locked --workspace --bench replay --bench append --bench taxi --bench lookup --bench state --bench changes --bench index --bench platform --bench signatures --bench puts --bench shards -- $(if $(QUICK),--quick,)
+	cargo bench --quiet --locked --workspace --bench replay --bench append --bench taxi --bench lookup --bench state --bench changes --bench index --bench platform --bench signatures --bench puts --bench shards --bench cloudwatch -- $(if $(QUICK),--quick,)
 	$(if $(QUICK),,cargo xtask cold-build)
 
 conformance: build ## Record the real Flink's and Elasticsearch's answers anew (CHECK=1: only compare), run clients of Kinesis; needs Java 17, Maven

@@ -7,6 +7,7 @@ use crate::views::{
     Pipeline, Scaling, ScalingMode, ShardChange, ShardKeys, Snapshot, StackRequest, StackStep, StreamHistory,
     StreamLine, StreamView, TimeRange, Totals,
 };
+use crate::views::{AlarmItem, AlarmTrial, MetricLine, MetricQuestion};
 use model::{Kind, Sample};
 
 /// The platform as people see it. The binary implements this; the console knows nothing else of it.
@@ -212,6 +213,32 @@ pub trait Platform: Send + Sync + 'static {
         Ok(Vec::new())
     }
 
+    /// An alarm in the words of the metric service.
+    fn alarm_document(&self, name: &str) -> Result<serde_json::Value, Failure> {
+        Err(no_alarm(name))
+    }
+
+    /// What happened to an alarm, or to all of them, the latest first; `limit` at most.
+    fn alarm_history(&self, _alarm: Option<&str>, _limit: u32) -> Result<Vec<AlarmItem>, Failure> {
+        Ok(Vec::new())
+    }
+
+    /// Puts an alarm into a state until it is evaluated the next time.
+    fn set_alarm_state(&self, alarm: &str, _state: &str, _reason: &str) -> Result<(), Failure> {
+        Err(no_alarm(alarm))
+    }
+
+    /// What an alarm would have said about the last `seconds`: one that there is, by its name, or one in the words of the
+    /// metric service.
+    fn try_alarm(&self, alarm: &serde_json::Value, _seconds: u64) -> Result<AlarmTrial, Failure> {
+        Err(no_alarm(&alarm.to_string()))
+    }
+
+    /// The points of a metric.
+    fn metric(&self, question: &MetricQuestion) -> Result<Vec<MetricLine>, Failure> {
+        Err(Failure::new(Kind::NotFound, format!("there is no metric {}", question.name)))
+    }
+
     /// All streams by their names, with their rates.
     fn streams(&self) -> Vec<StreamLine> {
         Vec::new()
@@ -264,12 +291,12 @@ fn no_stacks() -> Failure {
     Failure::new(Kind::NotFound, "this platform takes no stacks")
 }
 
-fn no_alarm(name: &str) -> Failure {
-    Failure::new(Kind::NotFound, format!("there is no alarm {name}"))
-}
-
 fn no_snapshot(name: &str) -> Failure {
     Failure::new(Kind::NotFound, format!("there is no snapshot {name}"))
+}
+
+fn no_alarm(name: &str) -> Failure {
+    Failure::new(Kind::NotFound, format!("there is no alarm {name}"))
 }
 
 fn no_stream(name: &str) -> Failure {

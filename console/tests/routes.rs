@@ -547,6 +547,31 @@ async fn alarms_and_scaling_are_told_in_bounds_and_steered() {
 }
 
 #[tokio::test]
+async fn alarms_that_there_are_not_and_questions_that_make_no_sense_are_refused() {
+    let served = Served::new().await;
+    for (path, status) in [
+        ("alarms/describe?name=x", 404),
+        ("alarms/describe", 400),
+        ("alarms/history?limit=5", 200),
+        ("alarms/history?limit=many", 400),
+        ("metrics?namespace=N&name=m&dimensions=A%3D1", 404),
+        ("metrics?namespace=N&name=m&dimensions=A", 400),
+        ("metrics?namespace=N&name=m&seconds=0", 400),
+        ("metrics?name=m", 400),
+    ] {
+        assert_eq!(served.get(&format!("/api/{path}")).await.status, status, "{path}");
+    }
+    for (path, body, status) in [
+        ("alarms/state", r#"{"alarm":"x","state":"OK","reason":""}"#, 404),
+        ("alarms/state", r#"{"alarm":"x"}"#, 422),
+        ("alarms/backtest", r#"{"alarm":"x","seconds":60}"#, 404),
+        ("alarms/backtest", r#"{"alarm":{},"hours":1}"#, 422),
+    ] {
+        assert_eq!(served.post(&format!("/api/{path}"), body).await.status, status, "{path} {body}");
+    }
+}
+
+#[tokio::test]
 async fn what_happened_is_told_by_range_and_in_bounds() {
     let served = Served::new().await;
     let told = served.get("/api/timeline?from=7&to=9").await.json();

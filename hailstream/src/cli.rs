@@ -1,6 +1,6 @@
 //! The command line: one definition per command and option, from which help and checks come.
 
-use crate::commands::{AppArgs, CalibrateArgs, ConsoleArgs, ScalingArgs, StreamArgs};
+use crate::commands::{AlarmArgs, AppArgs, CalibrateArgs, ConsoleArgs, ScalingArgs, StreamArgs};
 use crate::speed::SpeedArg;
 use clap::{Args, Parser, Subcommand};
 use std::net::IpAddr;
@@ -30,6 +30,11 @@ pub(crate) enum Command {
     /// Replay history into a stream of a running platform, through its AWS door
     #[command(after_help = "Example: hailstream replay trips.ndjson.zst --stream trips --speedup 3600")]
     Replay(ReplayArgs),
+    /// Look at alarms, try them on recorded numbers, and put them into a state
+    #[command(
+        after_help = "Example: hailstream alarm list\n         hailstream alarm test taxi-millis-behind-latest --hours 24"
+    )]
+    Alarm(AlarmArgs),
     /// Look at the audit log of a platform, and check that it is what was written
     #[command(after_help = "Example: hailstream audit verify --data-dir hailstream-data")]
     Audit(AuditArgs),

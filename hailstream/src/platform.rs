@@ -7,10 +7,9 @@ use crate::replaying::{History, Replaying, ReplayingError};
 use crate::settings::{DurabilityArg, Settings, SettingsError};
 use crate::stack::StackFiles;
 use crate::wiring::stacks::{self, Extent, StackFailure};
-use crate::wiring::{ConsolePlatform, EmbeddedRunner, Parts, PlatformConnectors, Scaling, StatePlace, beside_streams};
+use crate::wiring::{ConsolePlatform, Control, EmbeddedRunner, Parts, PlatformConnectors, PolicySeat, Scaling};
+use crate::wiring::{StatePlace, WatchError, beside_streams};
 use axum::Router;
-use control::metrics::{MetricStore, MetricsError};
-use control::timeline::Timeline;
 use control::{Applications, ControlError, Database, DatabaseError, Options};
 use engine::port::PortError;
 use engine::run::StateMemory;
@@ -55,11 +54,11 @@ pub(crate) enum PlatformError {
     #[error(transparent)]
     Control(#[from] ControlError),
     #[error(transparent)]
+    Watch(#[from] WatchError),
+    #[error(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
     Audit(#[from] AuditError),
-    #[error(transparent)]
-    Metrics(#[from] MetricsError),
     #[error(transparent)]
     Replay(#[from] ReplayingError),
     #[error("the stack cannot be made: {0}")]
@@ -102,17 +101,22 @@ impl Platform {
         let (dir, database) = open_database(settings)?;
         let options = Options { kpus_max: settings.kpus_max, ..Options::default() };
         let applications = Arc::new(Applications::open(database.clone(), &dir, env.clone(), runner, options)?);
-        let metrics = MetricStore::open(&settings.data_dir.join("metrics"), env.clone())?;
-        let stages = (store.clone(), index.clone(), metrics);
+        let policies = PolicySeat::default();
+        let actions = (settings.alarm_actions.clone(), policies.clone());
+        let control = Control::open(&settings.data_dir, env.clone(), database.clone(), actions, Handle::current())?;
+        let stages = (store.clone(), index.clone(), control);
         let parts = Arc::new(Parts::new(env, stages, applications, Handle::current()));
         if let Some(work) = work {
             begin(work, &settings.data_dir, &parts).await?;
         }
-        let timeline = Timeline::open(database.clone())?;
+        let timeline = parts.control().timeline().clone();
         let scaling = Arc::new(Scaling::open(parts.clone(), database, timeline)?);
+        // Alarms that fired before now found none, and said so.
+        policies.get_or_init(|| scaling.clone());
         let (ended, watching) = watch::channel(false);
-        let services =
-            control::aws::Door::new(vec![analytics(&parts, &addresses), scaling.service()], parts.env().clone());
+        let services: Vec<Arc<dyn control::aws::Service>> =
+            vec![analytics(&parts, &addresses), scaling.service(), parts.control().service()?];
+        let services = control::aws::Door::new(services, parts.env().clone());
         let attempts = Arc::new(Attempts::new(parts.env().clone()));
         let hosts = settings.console_hosts.clone();
         let guards = (keys.clone(), attempts.clone());
@@ -204,6 +208,9 @@ async fn begin(work: Work, data_dir: &Path, parts: &Arc<Parts>) -> Result<(), Pl
     for step in stacks::plan(parts, &work.files, Extent::Missing)? {
         stacks::take(parts, &step).await?;
     }
+    for declared in &work.files.stack.applications {
+        parts.control().advise(&declared.name)?;
+    }
     let stream = work.files.stack.streams.first().map(|s| s.name.clone()).unwrap_or_default();
     let place = (parts.store().clone(), stream, Handle::current());
     let replaying = Replaying::open(data_dir, parts.env().clone(), place, work.history, work.speed)?;
@@ -220,7 +227,7 @@ async fn each_second(parts: Arc<Parts>, scaling: Arc<Scaling>, mut ended: watch:
         let (parts, scaling) = (parts.clone(), scaling.clone());
         let work = move || {
             if let Err(error) = parts.observe() {
-                tracing::error!(%error, "metrics could not be written down");
+                tracing::error!(%error, "what was measured, or what alarms say of it, could not be written down");
             }
             if let Err(error) = scaling.look() {
                 tracing::error!(%error, "a scaling decision could not be kept, and is not acted upon");

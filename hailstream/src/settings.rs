@@ -7,6 +7,7 @@ use connect::{Bucket, BucketKey, BucketSettings};
 use ipnet::IpNet;
 use model::limits::{KPUS_MAX, PARALLELISM_MAX};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -28,6 +29,19 @@ pub(crate) enum DurabilityArg {
     Fsync,
     /// Once the operating system has taken it
     Os,
+}
+
+/// What alarms can do by name.
+pub(crate) type AlarmActions = BTreeMap<String, AlarmAction>;
+
+/// Something that alarms can do.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub(crate) enum AlarmAction {
+    /// Posts what has happened as JSON to an address (http).
+    Webhook(String),
+    /// Runs a program with arguments; what has happened stands in its input as JSON, and in ALARM_… variables.
+    Command(Vec<String>),
 }
 
 /// The platform's settings, complete and checked.
@@ -54,6 +68,8 @@ pub(crate) struct Settings {
     /// Certificate chain and key; none: a self-signed pair in the data directory.
     pub(crate) tls_pair: Option<(PathBuf, PathBuf)>,
     pub(crate) addresses_file: Option<PathBuf>,
+    /// What alarms can do by name.
+    pub(crate) alarm_actions: AlarmActions,
     /// From where the doors are reached.
     pub(crate) reach: Reach,
 }
@@ -101,6 +117,8 @@ struct File {
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     #[serde(default)]
+    alarm_actions: AlarmActions,
+    #[serde(default)]
     allow: Allowed,
     #[serde(default)]
     trusted_proxies: Vec<String>,
@@ -144,6 +162,8 @@ pub(crate) enum SettingsError {
     HalfPair,
     #[error("kpu-memory-mib is {0}, which is not within 1 to {KPU_MEMORY_MIB_MAX}")]
     KpuMemory(u32),
+    #[error("alarm-actions.{name}: {reason}")]
+    AlarmAction { name: String, reason: &'static str },
     #[error("{whose}: {problem}")]
     Network { whose: String, problem: String },
     #[error(transparent)]
@@ -177,8 +197,10 @@ impl Settings {
             tls: args.tls.or(file.tls).unwrap_or_default(),
             tls_pair: pair(args.tls_cert.clone().or(file.tls_cert), args.tls_key.clone().or(file.tls_key))?,
             addresses_file: args.addresses_file.clone(),
+            alarm_actions: file.alarm_actions,
             reach: reach(args, &file.allow, &file.trusted_proxies)?,
         };
+        settings.check_alarm_actions()?;
         if !(1..=KPU_MEMORY_MIB_MAX).contains(&settings.kpu_memory_mib) {
             return Err(SettingsError::KpuMemory(settings.kpu_memory_mib));
         }
@@ -204,6 +226,20 @@ impl Settings {
             (false, Some(_), TlsMode::Off) => Err(SettingsError::InTheClear(self.bind)),
             (false, Some(_), _) => Ok(()),
         }
+    }
+
+    fn check_alarm_actions(&self) -> Result<(), SettingsError> {
+        for (name, action) in &self.alarm_actions {
+            let reason = match action {
+                AlarmAction::Webhook(url) if !url.starts_with("http://") => {
+                    "a webhook is an address that begins with http://"
+                }
+                AlarmAction::Command(words) if words.is_empty() => "a command is a list: a program and its arguments",
+                _ => continue,
+            };
+            return Err(SettingsError::AlarmAction { name: name.clone(), reason });
+        }
+        Ok(())
     }
 
     fn check_kpus(&self) -> Result<(), SettingsError> {
@@ -383,6 +419,9 @@ mod tests {
         assert!(settings("tls-cert = 'a.pem'").unwrap_err().contains("--tls-key"));
         assert!(settings("durability = 'never'").unwrap_err().contains("never"));
         assert!(settings("kpu-memory-mib = 0").unwrap_err().contains("kpu-memory-mib is 0"));
+        assert!(settings("[alarm-actions]\nmail = { command = [] }").unwrap_err().contains("alarm-actions.mail"));
+        assert!(settings("[alarm-actions]\nmail = { post = 'x' }").unwrap_err().contains("post"));
+        assert!(settings("[alarm-actions]\nmail = { command = ['mail', 'a@b'] }").is_ok());
         assert!(settings("tls = 'maybe'").unwrap_err().contains("maybe"));
         assert!(settings("aws-port = 0\nsearch-port = 0").is_ok(), "any free port is never the same one");
         let missing = PlatformArgs { config: Some("no-such-file.toml".into()), ..PlatformArgs::default() };

@@ -13,6 +13,7 @@ mod snapshots;
 mod stacks;
 mod streams;
 mod timeline;
+mod trials;
 
 use crate::bounds::read_ahead;
 use crate::live::Live;

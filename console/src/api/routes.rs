@@ -5,7 +5,7 @@ use super::CONTROL_BYTES_MAX;
 use super::stacks::STACK_BYTES_MAX;
 use super::{
     SCRIPT_BYTES_MAX, Shared, alarms, applications, changes, controls, health, live_ticks, metrics, people, pipeline,
-    results, scaling, sizes, snapshots, stacks, streams, timeline,
+    results, scaling, sizes, snapshots, stacks, streams, timeline, trials,
 };
 use crate::assets;
 use axum::extract::DefaultBodyLimit;
@@ -92,6 +92,11 @@ pub(super) fn all() -> Vec<Route> {
         question("/api/alarms", Look, alarms::list),
         question("/api/alarms/view", Look, alarms::view),
         order("/api/alarms/actions", Control, alarms::set_actions),
+        question("/api/alarms/describe", Look, trials::describe),
+        question("/api/alarms/history", Look, trials::history),
+        order("/api/alarms/state", Control, trials::set_state),
+        order("/api/alarms/backtest", Control, trials::backtest),
+        question("/api/metrics", Look, trials::metrics),
         question("/api/scaling", Look, scaling::look),
         order("/api/scaling/mode", Control, scaling::set_mode),
         question("/api/sizes", Look, sizes::look),

@@ -9,6 +9,7 @@ mod scaling;
 mod stacks;
 mod streams;
 mod timeline;
+mod trial;
 
 pub use alarms::{AlarmChange, AlarmLine, AlarmState, AlarmView};
 pub use applications::{
@@ -29,6 +30,7 @@ pub use streams::{
     StreamLine, StreamView,
 };
 pub use timeline::{Happening, Severity};
+pub use trial::{AlarmItem, AlarmTrial, MetricLine, MetricQuestion, TrialChange};
 
 /// Most cells in one answer; the largest are kept.
 pub const CELLS_MAX: usize = 16_384;
@@ -52,6 +54,8 @@ pub const POINTS_SHOWN_MAX: usize = 1_500;
 pub const DECISIONS_SHOWN_MAX: usize = 200;
 /// Most happenings that travel to the page at once; the latest do.
 pub const HAPPENINGS_SHOWN_MAX: usize = 500;
+/// Longest document about something that happened to an alarm, in bytes.
+pub const ALARM_DATA_BYTES_MAX: usize = 64 * 1024;
 /// Most applications that are listed.
 pub const APPLICATIONS_SHOWN_MAX: usize = 200;
 /// Most windows whose late rows are told one by one.

@@ -57,6 +57,10 @@ pub struct Occurrence {
     pub reason: String,
     /// When, in milliseconds since the Unix epoch.
     pub at_ms: u64,
+    /// The newest number that it went by; `None` where there was none.
+    pub value: Option<f64>,
+    /// What its numbers are compared with; `None` for an alarm that goes by other alarms.
+    pub threshold: Option<f64>,
     /// All of the alarm, for those who are told of it.
     pub details: Value,
 }
@@ -70,9 +74,12 @@ pub(super) struct Outcome {
     pub(super) result: Result<String, String>,
 }
 
+/// An action and what it is about.
+type Order = Box<(String, Occurrence)>;
+
 /// The thread that performs actions.
 pub(super) struct Performer {
-    queue: Option<SyncSender<(String, Occurrence)>>,
+    queue: Option<SyncSender<Order>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -88,17 +95,16 @@ impl Performer {
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
-    /// Hands an action over; gives it back where too many wait.
-    pub(super) fn order(&self, action: &str, occurrence: Occurrence) -> Result<(), Outcome> {
-        let refused = |(action, occurrence): (String, Occurrence)| Outcome {
-            action,
-            occurrence,
-            tries: 0,
-            result: Err(format!("{WAITING_MAX} actions wait already")),
-        };
-        match self.queue.as_ref().map(|queue| queue.try_send((action.to_owned(), occurrence))) {
-            Some(Err(TrySendError::Full(order) | TrySendError::Disconnected(order))) => Err(refused(order)),
-            _ => Ok(()),
+    /// Hands an action over; tells what became of it where too many wait.
+    pub(super) fn order(&self, action: &str, occurrence: Occurrence) -> Option<Outcome> {
+        let order = Box::new((action.to_owned(), occurrence));
+        match self.queue.as_ref()?.try_send(order) {
+            Ok(()) => None,
+            Err(TrySendError::Full(order) | TrySendError::Disconnected(order)) => {
+                let (action, occurrence) = *order;
+                let result = Err(format!("{WAITING_MAX} actions wait already"));
+                Some(Outcome { action, occurrence, tries: 0, result })
+            }
         }
     }
 }
@@ -113,9 +119,10 @@ impl Drop for Performer {
     }
 }
 
-fn perform_all(actions: &dyn Actions, orders: &Receiver<(String, Occurrence)>, told: impl Fn(Outcome)) {
+fn perform_all(actions: &dyn Actions, orders: &Receiver<Order>, told: impl Fn(Outcome)) {
     let (_held, never) = sync_channel::<()>(0);
-    while let Ok((action, occurrence)) = orders.recv() {
+    while let Ok(order) = orders.recv() {
+        let (action, occurrence) = *order;
         let (mut tries, mut pause) = (1, PAUSE);
         let mut result = actions.perform(&action, &occurrence);
         while tries < TRIES_MAX && result.as_ref().is_err_and(|error| error.retriable) {

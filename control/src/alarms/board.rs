@@ -122,7 +122,8 @@ impl Alarms {
         records::migrate(&database)?;
         let timeline = Timeline::open(Arc::clone(&database))?;
         let kept = |(alarm, status): (Alarm, Status)| {
-            (alarm.name.clone(), Kept { alarm, status, trouble: None, evaluated: None })
+            let evaluated = turn(&alarm, env.now_ms());
+            (alarm.name.clone(), Kept { alarm, status, trouble: None, evaluated })
         };
         let alarms = records::load(&database)?.into_iter().map(kept).collect();
         let (told, clock) = (Arc::clone(&database), env.clone());
@@ -160,7 +161,8 @@ impl Alarms {
         let verb = if before.is_some() { "updated" } else { "created" };
         let item = configured(&alarm, now_ms, verb);
         records::keep(&self.database, &[(&alarm, &status)], &[item])?;
-        alarms.insert(alarm.name.clone(), Kept { alarm, status, trouble: None, evaluated: None });
+        let evaluated = turn(&alarm, now_ms);
+        alarms.insert(alarm.name.clone(), Kept { alarm, status, trouble: None, evaluated });
         Ok(())
     }
 
@@ -262,9 +264,7 @@ impl Alarms {
         let mut alarms = self.alarms.lock();
         let kept = alarms.get_mut(name).ok_or_else(|| AlarmError::Unknown(name.to_owned()))?;
         // What was evaluated within the same minute is not evaluated again: whoever looks sees what was set.
-        if let Watches::Numbers(watch) = &kept.alarm.watches {
-            kept.evaluated = Some(now_ms / 1_000 / watch.every_s());
-        }
+        kept.evaluated = turn(&kept.alarm, now_ms);
         let status = moved(&kept.status, state, reason.to_owned(), data, now_ms);
         let changed = Changed { name: name.to_owned(), before: kept.status.state, status, again: false };
         self.keep_changes(&mut alarms, vec![changed])
@@ -373,7 +373,13 @@ impl Alarms {
         if !kept.alarm.actions_enabled {
             return;
         }
+        // What is told to programs is a document of our own.
+        let data = changed.status.reason_data.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let data = data.unwrap_or_default();
+        let newest = data["recentDatapoints"].as_array().and_then(|points| points.last()).and_then(Value::as_f64);
         let occurrence = Occurrence {
+            value: newest,
+            threshold: data["threshold"].as_f64(),
             alarm: kept.alarm.name.clone(),
             description: kept.alarm.description.clone(),
             state: changed.status.state,
@@ -386,11 +392,18 @@ impl Alarms {
             if changed.again && !self.actions.repeats(action) {
                 continue;
             }
-            if let Err(refused) = self.performer.order(action, occurrence.clone()) {
+            if let Some(refused) = self.performer.order(action, occurrence.clone()) {
                 note_outcome(&self.database, &self.env, &refused);
             }
         }
     }
+}
+
+/// The number of the evaluation whose time has begun. One that is under way when an alarm is made, or when the platform
+/// starts, is passed over: of what was not measured while nothing ran nobody is to be called.
+fn turn(alarm: &Alarm, now_ms: u64) -> Option<u64> {
+    let Watches::Numbers(watch) = &alarm.watches else { return None };
+    Some(now_ms / 1_000 / watch.every_s())
 }
 
 /// Where an evaluation leads.

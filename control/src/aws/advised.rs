@@ -5,11 +5,12 @@ use super::metric_names::{StreamMetric, stream_series};
 use crate::alarms::{Alarm, Comparison, Missing, Watch, Watches};
 use crate::metrics::{Asked, KeyError, Question, SeriesKey, Wanted, What};
 
-/// One row: the end of the name, what it says, the metric, its statistic, the period, of how many periods, the comparison,
-/// the threshold, and what missing values mean.
-type Row = (&'static str, &'static str, Source, &'static str, u64, u32, Comparison, f64, Missing);
+/// One row: the end of the name, what it says, what it watches, its statistic, of how many minutes, the comparison, the
+/// threshold, and what missing values mean.
+type Row = (&'static str, &'static str, Source, &'static str, u32, Comparison, Threshold, Missing);
 
 /// What a row watches.
+#[derive(Clone, Copy)]
 enum Source {
     Application(ApplicationMetric),
     /// By how much a measurement grows from period to period.
@@ -17,106 +18,45 @@ enum Source {
     Stream(StreamMetric),
 }
 
-const HOUR_MS: f64 = 3_600_000.0;
-/// The part of the retention at which readers are told to hurry.
-const RETENTION_PART: f64 = 0.5;
-
-fn rows(checkpoint_interval_ms: f64, retention_hours: u32) -> [Row; 8] {
-    use ApplicationMetric::*;
-    use Comparison::{Greater, LessOrEqual};
-    use Source::{Application, Growth, Stream};
-    let half_retention_ms = f64::from(retention_hours) * HOUR_MS * RETENTION_PART;
-    [
-        (
-            "millis-behind-latest",
-            "It is more than a minute behind its stream.",
-            Application(MillisBehindLatest),
-            "Maximum",
-            60,
-            1,
-            Greater,
-            60_000.0,
-            Missing::Breaching,
-        ),
-        (
-            "downtime",
-            "It does not run although it should.",
-            Application(Downtime),
-            "Maximum",
-            60,
-            1,
-            Greater,
-            0.0,
-            Missing::NotBreaching,
-        ),
-        (
-            "failed-checkpoints",
-            "Checkpoints fail.",
-            Growth(FailedCheckpoints),
-            "Maximum",
-            60,
-            1,
-            Greater,
-            0.0,
-            Missing::NotBreaching,
-        ),
-        (
-            "checkpoint-duration",
-            "A checkpoint takes more than half of the time between two.",
-            Application(LastCheckpointDuration),
-            "Maximum",
-            60,
-            1,
-            Greater,
-            checkpoint_interval_ms / 2.0,
-            Missing::NotBreaching,
-        ),
-        (
-            "memory",
-            "Its state takes more than 90 % of its memory.",
-            Application(HeapMemoryUtilization),
-            "Average",
-            60,
-            3,
-            Greater,
-            90.0,
-            Missing::NotBreaching,
-        ),
-        (
-            "cpu",
-            "It computes more than 80 % of the time.",
-            Application(CpuUtilization),
-            "Average",
-            60,
-            3,
-            Greater,
-            80.0,
-            Missing::NotBreaching,
-        ),
-        (
-            "watermark",
-            "Its watermark stands still.",
-            Growth(InputWatermark),
-            "Maximum",
-            60,
-            3,
-            LessOrEqual,
-            0.0,
-            Missing::NotBreaching,
-        ),
-        (
-            "iterator-age",
-            "Readers are behind by more than half of the stream's retention.",
-            Stream(StreamMetric::IteratorAge),
-            "Maximum",
-            60,
-            1,
-            Greater,
-            half_retention_ms,
-            Missing::NotBreaching,
-        ),
-    ]
+/// Against what it is held.
+#[derive(Clone, Copy)]
+enum Threshold {
+    Of(f64),
+    /// A part of the time between two checkpoints.
+    OfInterval(f64),
+    /// A part of the retention of the stream.
+    OfRetention(f64),
 }
+
+use ApplicationMetric as Metric;
+use Comparison::{Greater, LessOrEqual};
+use Missing::{Breaching, NotBreaching};
+use Source::{Application, Growth, Stream};
+use Threshold::{Of, OfInterval, OfRetention};
+
+const HOUR_MS: f64 = 3_600_000.0;
+/// The period of all of them, in seconds.
+const PERIOD_S: u64 = 60;
+
+#[rustfmt::skip]
+const TABLE: [Row; 8] = [
+    ("millis-behind-latest", "It is more than a minute behind its stream.",
+        Application(Metric::MillisBehindLatest), "Maximum", 1, Greater, Of(60_000.0), Breaching),
+    ("downtime", "It does not run although it should.",
+        Application(Metric::Downtime), "Maximum", 1, Greater, Of(0.0), NotBreaching),
+    ("failed-checkpoints", "Checkpoints fail.",
+        Growth(Metric::FailedCheckpoints), "Maximum", 1, Greater, Of(0.0), NotBreaching),
+    ("checkpoint-duration", "A checkpoint takes more than half of the time between two.",
+        Application(Metric::LastCheckpointDuration), "Maximum", 1, Greater, OfInterval(0.5), NotBreaching),
+    ("memory", "Its state takes more than 90 % of its memory.",
+        Application(Metric::HeapMemoryUtilization), "Average", 3, Greater, Of(90.0), NotBreaching),
+    ("cpu", "It computes more than 80 % of the time.",
+        Application(Metric::CpuUtilization), "Average", 3, Greater, Of(80.0), NotBreaching),
+    ("watermark", "Its watermark stands still.",
+        Growth(Metric::InputWatermark), "Maximum", 3, LessOrEqual, Of(0.0), NotBreaching),
+    ("iterator-age", "Readers are behind by more than half of the stream's retention.",
+        Stream(StreamMetric::IteratorAge), "Maximum", 1, Greater, OfRetention(0.5), NotBreaching),
+];
 
 /// The advised alarms of an application that reads a stream; without actions.
 ///
@@ -128,8 +68,8 @@ pub fn advised_alarms(
     checkpoint_interval_ms: u64,
     retention_hours: u32,
 ) -> Result<Vec<Alarm>, KeyError> {
-    let rows = rows(checkpoint_interval_ms as f64, retention_hours);
-    rows.into_iter().map(|row| alarm(application, stream, row)).collect()
+    let (interval_ms, retention_ms) = (checkpoint_interval_ms as f64, f64::from(retention_hours) * HOUR_MS);
+    TABLE.into_iter().map(|row| alarm(application, stream, row, (interval_ms, retention_ms))).collect()
 }
 
 /// The reference alarm of an application: more than a minute behind its stream.
@@ -137,19 +77,24 @@ pub fn advised_alarms(
 /// # Errors
 /// When a name can be no value of a dimension.
 pub fn reference_alarm(application: &str) -> Result<Alarm, KeyError> {
-    let [first, ..] = rows(0.0, 0);
-    alarm(application, "", first)
+    let [first, ..] = TABLE;
+    alarm(application, "", first, (0.0, 0.0))
 }
 
-fn alarm(application: &str, stream: &str, row: Row) -> Result<Alarm, KeyError> {
-    let (name, says, source, statistic, period_s, evaluation_periods, comparison, threshold, missing) = row;
+fn alarm(application: &str, stream: &str, row: Row, times_ms: (f64, f64)) -> Result<Alarm, KeyError> {
+    let (name, says, source, statistic, evaluation_periods, comparison, threshold, missing) = row;
+    let threshold = match threshold {
+        Of(value) => value,
+        OfInterval(part) => part * times_ms.0,
+        OfRetention(part) => part * times_ms.1,
+    };
     let (key, grows) = match source {
         Source::Application(metric) => (application_series(application, Measured::Whole, metric)?, false),
         Source::Growth(metric) => (application_series(application, Measured::Whole, metric)?, true),
         Source::Stream(metric) => (stream_series(stream, None, metric)?, false),
     };
     let watch = Watch {
-        questions: questions(key, statistic, period_s, grows),
+        questions: questions(key, statistic, PERIOD_S, grows),
         single: !grows,
         evaluation_periods,
         datapoints: None,

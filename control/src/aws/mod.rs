@@ -18,5 +18,4 @@ pub use autoscaling::AutoScaling;
 pub use cloudwatch::{CloudWatch, alarm_document, alarm_of, question_of};
 pub use door::Door;
 pub use metric_names::{StreamMetric, stream_series};
-pub use protocol::operation;
 pub use service::{Form, Service, ServiceError};

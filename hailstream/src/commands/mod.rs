@@ -1,5 +1,6 @@
 //! The commands, one file each, and what they share: the runtime, the log, and how an error reaches a person.
 
+mod alarm;
 mod app;
 mod apply;
 mod audit;
@@ -23,6 +24,7 @@ use store::kinesis::client::ClientError;
 
 use tracing_subscriber::EnvFilter;
 
+pub(crate) use alarm::AlarmArgs;
 pub(crate) use app::args::{AppArgs, ConsoleArgs};
 pub(crate) use calibrate::args::CalibrateArgs;
 pub(crate) use scaling::args::ScalingArgs;
@@ -60,6 +62,7 @@ fn exit_code(error: &(dyn std::error::Error + 'static)) -> ExitCode {
 
 fn dispatch(cli: Cli) -> Result<(), Failure> {
     match cli.command {
+        Command::Alarm(args) => runtime()?.block_on(alarm::run(&args)),
         Command::App(args) => app::run(&args),
         Command::Apply(args) => runtime()?.block_on(apply::run(&args)),
         Command::Audit(args) => audit::run(args),

@@ -11,6 +11,7 @@ use console::views::{
     OperationLine, Pipeline, ReadFrom, RefusedOperator, ShardChange, ShardKeys, Snapshot, StackRequest, StackStep,
     StreamHistory, StreamLine, StreamView, TimeRange, Totals,
 };
+use console::views::{AlarmItem, AlarmLine, AlarmTrial, AlarmView, Happening, MetricLine, MetricQuestion};
 use console::{Failure, Platform, views};
 use model::{Classified, Kind, Sample};
 use std::sync::Arc;
@@ -283,6 +284,42 @@ impl Platform for ConsolePlatform {
     fn remove_snapshot(&self, application: Option<&str>, name: &str) -> Result<(), Failure> {
         let application = self.named(application);
         self.parts.applications().remove_snapshot(&application, name).map_err(|e| control_failure(&e))
+    }
+
+    fn timeline(&self, from_ms: u64, to_ms: u64, limit: usize) -> Result<Vec<Happening>, Failure> {
+        self.parts.happenings(from_ms, to_ms, limit)
+    }
+
+    fn alarms(&self) -> Result<Vec<AlarmLine>, Failure> {
+        Ok(self.parts.alarm_lines())
+    }
+
+    fn alarm_view(&self, name: &str, seconds: u64) -> Result<AlarmView, Failure> {
+        self.parts.alarm_view(name, seconds)
+    }
+
+    fn set_alarm_actions(&self, name: &str, enabled: bool) -> Result<(), Failure> {
+        self.parts.set_alarm_actions(name, enabled)
+    }
+
+    fn alarm_document(&self, name: &str) -> Result<serde_json::Value, Failure> {
+        self.parts.alarm_document(name)
+    }
+
+    fn alarm_history(&self, alarm: Option<&str>, limit: u32) -> Result<Vec<AlarmItem>, Failure> {
+        self.parts.alarm_history(alarm, limit)
+    }
+
+    fn set_alarm_state(&self, alarm: &str, state: &str, reason: &str) -> Result<(), Failure> {
+        self.parts.set_alarm_state(alarm, state, reason)
+    }
+
+    fn try_alarm(&self, alarm: &serde_json::Value, seconds: u64) -> Result<AlarmTrial, Failure> {
+        self.parts.try_alarm(alarm, seconds)
+    }
+
+    fn metric(&self, question: &MetricQuestion) -> Result<Vec<MetricLine>, Failure> {
+        self.parts.metric_lines(question)
     }
 
     fn streams(&self) -> Vec<StreamLine> {

@@ -1,7 +1,7 @@
 //! What each reading on `/metrics` says, in one line.
 
 /// Readings and their words, in the order of their names.
-const HELP: [(&str, &str); 75] = [
+const HELP: [(&str, &str); 79] = [
     ("application_bad_records_total", "Records that could not be read."),
     ("application_behind_latest_ms", "Age of the next record to read, the largest over all shards, in milliseconds."),
     ("application_checkpoints_completed_total", "Checkpoints that are durable, since the run began."),
@@ -40,6 +40,8 @@ const HELP: [(&str, &str); 75] = [
     ("application_state_budget_bytes", "State that memory has room for, in bytes."),
     ("application_state_bytes", "State in memory, in bytes."),
     ("application_watermark_ms", "Smallest watermark over all sources, in milliseconds since the Unix epoch."),
+    ("disk_bytes", "Size of the disk that holds the data directory, in bytes."),
+    ("disk_free_bytes", "What is free of it, in bytes."),
     ("index_checkpoint_failures_total", "Checkpoints that failed."),
     ("index_checkpoints_total", "Checkpoints taken."),
     ("index_deleted_rows", "Rows that are deleted and not yet removed."),
@@ -58,6 +60,8 @@ const HELP: [(&str, &str); 75] = [
     ("metrics_lost_chunks_total", "Spans of metrics given up because the disk did not take them."),
     ("metrics_refused_total", "Values not recorded: too many series, no number, or a clock set back."),
     ("metrics_series", "Series in memory."),
+    ("process_cpu_seconds_total", "Time of processors that the platform has taken, in seconds."),
+    ("process_memory_bytes", "Memory that the platform takes, in bytes."),
     ("replay_event_time_ms", "Event time of the last record sent, in milliseconds since the Unix epoch."),
     ("replay_lag_ms", "How far the replay is behind its schedule, in milliseconds."),
     ("replay_out_of_order_total", "Rows that came out of order."),

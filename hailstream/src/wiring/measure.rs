@@ -3,7 +3,7 @@
 use super::Parts;
 use super::observe::{Counted, Rates, StreamRates};
 use control::aws::{StreamMetric, stream_series};
-use control::metrics::{Datum, StatisticSet};
+use control::metrics::{Entry, StatisticSet};
 use model::ShardIndex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ const CALLED: [(StreamMetric, CallFigure); 19] = [
 ];
 
 /// The measurements of one second.
-pub(super) fn measure(parts: &Parts, rates: &Rates) -> Vec<Datum> {
+pub(super) fn measure(parts: &Parts, rates: &Rates) -> Vec<Entry> {
     let mut data = Vec::new();
     for (name, stream) in &rates.streams {
         for (metric, _, count) in MEASURED {
@@ -63,7 +63,7 @@ pub(super) fn measure(parts: &Parts, rates: &Rates) -> Vec<Datum> {
     data
 }
 
-fn measure_calls(data: &mut Vec<Datum>, stream: &str, calls: &BTreeMap<CallFigure, Tally>) {
+fn measure_calls(data: &mut Vec<Entry>, stream: &str, calls: &BTreeMap<CallFigure, Tally>) {
     for (metric, figure) in CALLED {
         if let Some(tally) = calls.get(&figure) {
             let Tally { count, sum, min, max } = *tally;
@@ -72,7 +72,7 @@ fn measure_calls(data: &mut Vec<Datum>, stream: &str, calls: &BTreeMap<CallFigur
     }
 }
 
-fn measure_shards(data: &mut Vec<Datum>, stream: &StreamDescription, rates: &StreamRates) {
+fn measure_shards(data: &mut Vec<Entry>, stream: &StreamDescription, rates: &StreamRates) {
     for (index, shard) in &rates.shards {
         for (metric, wanted, count) in MEASURED {
             if stream.settings.shard_metrics.contains(&wanted) {
@@ -87,13 +87,13 @@ fn measure_shards(data: &mut Vec<Datum>, stream: &StreamDescription, rates: &Str
     }
 }
 
-fn push(data: &mut Vec<Datum>, stream: &str, shard: Option<ShardIndex>, metric: StreamMetric, count: u64) {
+fn push(data: &mut Vec<Entry>, stream: &str, shard: Option<ShardIndex>, metric: StreamMetric, count: u64) {
     push_set(data, stream, shard, metric, StatisticSet::of(count as f64));
 }
 
-fn push_set(data: &mut Vec<Datum>, stream: &str, shard: Option<ShardIndex>, metric: StreamMetric, set: StatisticSet) {
+fn push_set(data: &mut Vec<Entry>, stream: &str, shard: Option<ShardIndex>, metric: StreamMetric, set: StatisticSet) {
     match stream_series(stream, shard, metric) {
-        Ok(key) => data.push(Datum { key: Arc::new(key), set }),
+        Ok(key) => data.push(Entry { key: Arc::new(key), at_ms: None, summary: set.into(), unit: metric.unit() }),
         // Names of streams are shorter than values of dimensions may be, so this tells of a fault of the platform.
         Err(error) => tracing::error!(%error, stream, "a stream cannot be measured"),
     }
@@ -111,7 +111,8 @@ mod tests {
         let tally = Tally { count: 3, sum: 9.0, min: 1.0, max: 5.0 };
         let mut data = Vec::new();
         measure_calls(&mut data, "trips", &BTreeMap::from([(CallFigure::PollAge, tally)]));
-        let told: Vec<_> = data.iter().map(|datum| (datum.key.name(), datum.set.count, datum.set.max)).collect();
+        let told: Vec<_> =
+            data.iter().map(|datum| (datum.key.name(), datum.summary.set.count, datum.summary.set.max)).collect();
         assert_eq!(told, [("GetRecords.IteratorAgeMilliseconds", 3.0, 5.0)]);
     }
 
@@ -132,7 +133,7 @@ mod tests {
         let mut data = Vec::new();
         measure_shards(&mut data, &stream, &StreamRates { shards, ..StreamRates::default() });
         let told: Vec<_> =
-            data.iter().map(|datum| (datum.key.name(), datum.key.dimensions().len(), datum.set.sum)).collect();
+            data.iter().map(|datum| (datum.key.name(), datum.key.dimensions().len(), datum.summary.set.sum)).collect();
         assert_eq!(told, [("IncomingBytes", 2, 42.0), ("ReadProvisionedThroughputExceeded", 2, 7.0)]);
     }
 }

@@ -1,10 +1,13 @@
 //! The wiring: one file for each port, translating one crate's types to another's.
 
 mod aggregating;
+mod alarm_actions;
+mod alarms;
 mod application_rates;
 mod applications;
 mod connectors;
 mod console;
+mod control;
 mod correcting;
 mod dead_letters;
 mod ending;
@@ -12,15 +15,18 @@ mod help;
 mod index_sink;
 mod managing;
 mod measure;
+mod measure_applications;
 mod observe;
 mod parts;
 mod pipeline;
+mod process;
 mod put_target;
 mod rest_lookup;
 mod results;
 mod runner;
 mod scaling;
 mod services;
+mod signals;
 mod sizes;
 pub(crate) mod stacks;
 mod state_place;
@@ -29,8 +35,10 @@ mod streams;
 mod waiting;
 
 pub use aggregating::Aggregating;
+pub(crate) use alarm_actions::PolicySeat;
 pub use connectors::PlatformConnectors;
 pub(crate) use console::ConsolePlatform;
+pub(crate) use control::{Control, WatchError};
 pub(crate) use parts::Parts;
 pub(crate) use put_target::Remembering;
 pub use put_target::{HttpTarget, StoreTarget};

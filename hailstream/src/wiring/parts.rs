@@ -1,7 +1,7 @@
 //! What a platform is made of, as the wiring and the commands need it together.
 
+use super::control::{Control, WatchError};
 use super::dead_letters::holds_letters;
-use super::measure::measure;
 use super::observe::{Rates, Reading};
 use crate::platform::PlatformError;
 use crate::replaying::{Replaying, ReplayingError};
@@ -19,7 +19,7 @@ pub(crate) struct Parts {
     env: Env,
     store: Store,
     index: Index,
-    metrics: MetricStore,
+    control: Control,
     applications: Arc<Applications>,
     replaying: OnceLock<Replaying>,
     runtime: Handle,
@@ -29,12 +29,12 @@ pub(crate) struct Parts {
 impl Parts {
     pub(crate) fn new(
         env: Env,
-        (store, index, metrics): (Store, Index, MetricStore),
+        (store, index, control): (Store, Index, Control),
         applications: Arc<Applications>,
         runtime: Handle,
     ) -> Self {
         let (replaying, observed) = (OnceLock::new(), Mutex::default());
-        Self { env, store, index, metrics, applications, replaying, runtime, observed }
+        Self { env, store, index, control, applications, replaying, runtime, observed }
     }
 
     /// Shows and steers this replay from now on; the first one that is given stays.
@@ -55,7 +55,12 @@ impl Parts {
     }
 
     pub(super) fn metrics(&self) -> &MetricStore {
-        &self.metrics
+        self.control.metrics()
+    }
+
+    /// Metrics, alarms and the timeline.
+    pub(crate) fn control(&self) -> &Control {
+        &self.control
     }
 
     pub(crate) fn replaying(&self) -> Option<&Replaying> {
@@ -88,21 +93,20 @@ impl Parts {
         &self.applications
     }
 
-    /// Reads all counters; the rates are then those since the last call, and are recorded as metrics. Called once a
-    /// second.
-    pub(crate) fn observe(&self) -> Result<(), MetricsError> {
+    /// Reads all counters; the rates are then those since the last call, and are recorded as metrics, of which alarms are
+    /// evaluated. Called once a second.
+    pub(crate) fn observe(&self) -> Result<(), WatchError> {
         let reading = Reading::of(self);
         let mut observed = self.observed.lock();
         let rates = reading.since(&observed.0);
-        let data = measure(self, &rates);
-        *observed = (reading, rates);
+        *observed = (reading, rates.clone());
         drop(observed);
-        self.metrics.record(&data).map(drop)
+        self.control.watch(self, &rates)
     }
 
     /// Makes durable what was measured.
     pub(crate) fn sync_metrics(&self) -> Result<(), MetricsError> {
-        self.metrics.sync()
+        self.control.metrics().sync()
     }
 
     pub(super) fn rates(&self) -> Rates {
@@ -125,7 +129,7 @@ impl Parts {
     pub(crate) fn samples(&self) -> Vec<Sample> {
         let mut samples = self.store.samples();
         samples.extend(self.index.samples());
-        samples.extend(self.metrics.samples());
+        samples.extend(self.control.samples());
         samples.extend(self.replaying.get().into_iter().flat_map(Replaying::samples));
         samples.extend(self.applications.views().iter().flat_map(application_samples));
         samples

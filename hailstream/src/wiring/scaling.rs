@@ -4,8 +4,9 @@ use super::application_rates::{ApplicationRates, OperatorRates};
 use super::connectors::stream_of;
 use super::observe::{Rates, StreamRates};
 use super::runner::{DescribedTables, plan_of};
-use super::{Parts, waiting::Waiting};
+use super::{Parts, alarm_actions, waiting::Waiting};
 use console::Failure;
+use control::alarms::{NotPerformed, Occurrence};
 use control::aws::AutoScaling;
 use control::scaling::{
     ApplicationSeen, Autoscaler, KeptPolicy, Observation, Policies, Policy, PolicyError, Seen, ShardSeen, SinkSeen,
@@ -14,7 +15,7 @@ use control::scaling::{
 use control::timeline::Timeline;
 use control::{ApplicationView, Database, DatabaseError, RunMetrics, ScaledBy, Status};
 use engine::plan::NodeKind;
-use model::{HashKeyRange, Kind, ShardIndex};
+use model::{Classified, HashKeyRange, Kind, ShardIndex};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -94,12 +95,6 @@ impl Scaling {
     /// What decides.
     pub(super) fn scaler(&self) -> &Arc<Autoscaler> {
         &self.scaler
-    }
-
-    /// The step policies that alarms fire.
-    #[allow(dead_code, reason = "the seam for alarms")]
-    pub(crate) fn policies(&self) -> &Arc<Policies> {
-        &self.policies
     }
 
     /// The service on the AWS door.
@@ -219,6 +214,24 @@ impl Eyes {
         });
         self.sources.insert(view.spec.name.clone(), (view.spec.script.clone(), stream.clone()));
         stream
+    }
+}
+
+/// Alarms fire step policies.
+impl alarm_actions::Policies for Scaling {
+    fn execute(&self, policy: &str, occurrence: &Occurrence) -> Result<String, NotPerformed> {
+        let (Some(value), Some(threshold)) = (occurrence.value, occurrence.threshold) else {
+            let reason = format!("alarm {} has no number to go by", occurrence.alarm);
+            return Err(NotPerformed { retriable: false, reason });
+        };
+        match self.policies.fire(policy, value, threshold) {
+            Ok(Some(decision)) => Ok(format!("decision {decision} was made")),
+            Ok(None) => Ok("no step was due".to_owned()),
+            Err(error) => {
+                let retriable = matches!(error.kind(), Kind::Conflict | Kind::Unavailable);
+                Err(NotPerformed { retriable, reason: error.to_string() })
+            }
+        }
     }
 }
 

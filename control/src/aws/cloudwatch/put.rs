@@ -93,7 +93,7 @@ fn summary(datum: &Input<'_>) -> Result<Summary, ServiceError> {
     let mut pairs = Vec::with_capacity(values.len());
     for (nth, value) in values.into_iter().enumerate() {
         let count = counts.get(nth).copied().unwrap_or(1.0);
-        if count < 0.0 || count > 1e15 {
+        if !(0.0..=1e15).contains(&count) {
             return Err(invalid(format!("The parameter {} must have no negative member.", datum.path("Counts"))));
         }
         pairs.push((bounded(datum, "Values", value)?, count));

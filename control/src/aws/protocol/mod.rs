@@ -59,12 +59,6 @@ pub(super) fn head<'a>(headers: &'a HeaderMap, path: &'a str) -> Option<Head<'a>
     (is(FORM) && path == "/").then_some(Head { protocol: Protocol::Query, target: None, operation: None })
 }
 
-/// The operation that a request asks for, wherever its protocol has it; `None` where there is none.
-pub fn operation(headers: &HeaderMap, path: &str, body: &[u8]) -> Option<String> {
-    let head = head(headers, path)?;
-    head.operation.map(str::to_owned).or_else(|| query::action(body))
-}
-
 impl Protocol {
     /// The operation of a call, where its head does not say it, and its input.
     pub(super) fn input(self, body: &[u8]) -> Result<(Option<String>, Value), ServiceError> {

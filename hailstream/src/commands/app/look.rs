@@ -79,7 +79,7 @@ fn total(view: &StateView) -> (u64, u64) {
     (slices().map(|s| s.groups).sum(), slices().map(|s| s.bytes).sum())
 }
 
-pub(super) fn moment(ms: i64) -> String {
+pub(in crate::commands) fn moment(ms: i64) -> String {
     let at = DateTime::from_timestamp_millis(ms);
     at.map_or_else(|| "the end of time".to_owned(), |at| at.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
 }

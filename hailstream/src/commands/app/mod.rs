@@ -2,9 +2,9 @@
 
 pub(crate) mod args;
 mod correction;
-mod look;
+pub(super) mod look;
 mod manage;
-mod orders;
+pub(super) mod orders;
 
 use super::{Failure, runtime, say};
 use args::{AppAction, AppArgs};

@@ -212,7 +212,7 @@ fn taken_now(env: &Env) -> String {
 }
 
 /// A value as a part of a query, whatever is in it.
-fn escaped(value: &str) -> String {
+pub(in crate::commands) fn escaped(value: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     value.bytes().map(|byte| if plain(byte) { (byte as char).to_string() } else { format!("%{byte:02X}") }).collect()
 }

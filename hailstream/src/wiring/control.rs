@@ -1,0 +1,171 @@
+//! What of `control` watches over the platform: metrics, alarms and the timeline, on one database.
+
+use super::Parts;
+use super::alarm_actions::{AlarmPerformer, PolicySeat};
+use super::measure::measure;
+use super::measure_applications::{ApplicationMeter, ApplicationReading};
+use super::observe::Rates;
+use super::process;
+use super::signals::Signals;
+use crate::settings::AlarmActions;
+use control::alarms::{AlarmError, Alarms};
+use control::aws::{CloudWatch, Service, reference_alarm};
+use control::metrics::{MetricStore, MetricsError};
+use control::timeline::Timeline;
+use control::watcher::{Seen, SeenApplication, SeenStream, Watcher};
+use control::{ApplicationView, Database, DatabaseError, Status};
+use model::{Env, Sample};
+use parking_lot::Mutex;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::runtime::Handle;
+
+/// Why it could not be opened, or a second could not be written down.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WatchError {
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    #[error(transparent)]
+    Alarms(#[from] AlarmError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+/// Metrics, alarms and the timeline of one platform.
+pub(crate) struct Control {
+    env: Env,
+    data_dir: PathBuf,
+    database: Arc<Database>,
+    metrics: Arc<MetricStore>,
+    alarms: Arc<Alarms>,
+    timeline: Timeline,
+    state: Mutex<Watching>,
+}
+
+/// What is remembered from second to second.
+#[derive(Default)]
+struct Watching {
+    signals: Signals,
+    applications: ApplicationMeter,
+    watcher: Watcher,
+    refused_documents: Option<f64>,
+}
+
+impl Control {
+    /// Opens it on the database, with metrics in the data directory.
+    pub(crate) fn open(
+        data_dir: &Path,
+        env: Env,
+        database: Arc<Database>,
+        (actions, policies): (AlarmActions, PolicySeat),
+        runtime: Handle,
+    ) -> Result<Self, WatchError> {
+        let metrics = Arc::new(MetricStore::open(&data_dir.join("metrics"), env.clone())?);
+        let performer = Arc::new(AlarmPerformer::new(actions, runtime, policies));
+        let alarms = Alarms::open(env.clone(), database.clone(), metrics.clone(), performer)?;
+        let timeline = Timeline::open(database.clone())?;
+        Ok(Self {
+            env,
+            data_dir: data_dir.to_owned(),
+            database,
+            metrics,
+            alarms: Arc::new(alarms),
+            timeline,
+            state: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn metrics(&self) -> &MetricStore {
+        &self.metrics
+    }
+
+    pub(crate) fn alarms(&self) -> &Alarms {
+        &self.alarms
+    }
+
+    pub(crate) fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// Its service on the AWS door.
+    pub(crate) fn service(&self) -> Result<Arc<dyn Service>, WatchError> {
+        let (env, metrics, alarms) = (self.env.clone(), self.metrics.clone(), self.alarms.clone());
+        Ok(Arc::new(CloudWatch::open(env, metrics, alarms, self.database.clone())?))
+    }
+
+    /// Makes the reference alarm of an application where there is none.
+    pub(crate) fn advise(&self, application: &str) -> Result<(), WatchError> {
+        match reference_alarm(application) {
+            Ok(alarm) if self.alarms.get(&alarm.name).is_err() => Ok(self.alarms.put(alarm)?),
+            Ok(_) => Ok(()),
+            Err(error) => {
+                tracing::warn!(%error, application, "the reference alarm cannot be made");
+                Ok(())
+            }
+        }
+    }
+
+    /// Readings of the process, beside those of the stages.
+    pub(super) fn samples(&self) -> Vec<Sample> {
+        let mut samples = self.metrics.samples();
+        samples.extend(process::samples(&self.data_dir));
+        samples
+    }
+
+    /// Writes down a second: its metrics, what has begun and ended in it, and what the alarms say of it.
+    pub(super) fn watch(&self, parts: &Parts, rates: &Rates) -> Result<(), WatchError> {
+        let (samples, views) = (parts.samples(), parts.applications().views());
+        let now_ms = self.env.now_ms();
+        let mut entries = measure(parts, rates);
+        let readings: Vec<ApplicationReading> = views.iter().map(ApplicationReading::from).collect();
+        let events = {
+            let mut state = self.state.lock();
+            entries.extend(state.signals.measure(&samples));
+            entries.extend(state.applications.measure(&readings, now_ms));
+            let refused = state.refused(&samples);
+            state.watcher.see(&seen(parts, rates, &views, now_ms, refused))
+        };
+        events.iter().for_each(|event| self.timeline.tell(event));
+        // Alarms are evaluated although the disk takes no metrics: that is when they are needed.
+        let recorded = self.metrics.record_entries(&entries);
+        self.alarms.tick()?;
+        Ok(recorded.map(drop)?)
+    }
+}
+
+impl Watching {
+    /// Documents that the index has refused since the reading before.
+    fn refused(&mut self, samples: &[Sample]) -> u64 {
+        let total =
+            samples.iter().find(|sample| sample.name == "index_refused_documents_total").map_or(0.0, |s| s.value);
+        let before = self.refused_documents.replace(total).unwrap_or(total);
+        (total - before).max(0.0) as u64
+    }
+}
+
+fn seen(parts: &Parts, rates: &Rates, views: &[ApplicationView], at_ms: u64, refused_documents: u64) -> Seen {
+    let stream = |(name, rates): (&String, &super::observe::StreamRates)| {
+        let described = parts.store().describe_stream(name).ok()?;
+        Some(SeenStream {
+            name: name.clone(),
+            throttled_records: rates.total.counted.throttled,
+            throttled_reads: rates.total.counted.throttled_reads,
+            open_shards: described.open_shards() as u32,
+        })
+    };
+    let application = |view: &ApplicationView| {
+        let metrics = view.metrics.as_ref().filter(|_| view.status == Status::Running)?;
+        Some(SeenApplication {
+            name: view.spec.name.clone(),
+            records_in: metrics.totals.records_in,
+            watermark_ms: metrics.watermark_ms,
+            hold: metrics.watermark_hold.clone(),
+        })
+    };
+    Seen {
+        at_ms,
+        streams: rates.streams.iter().filter_map(stream).collect(),
+        applications: views.iter().filter_map(application).collect(),
+        refused_documents,
+    }
+}
