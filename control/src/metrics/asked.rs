@@ -136,7 +136,7 @@ mod tests {
     fn words_are_statistics_or_refused() {
         for (words, expected) in [
             ("Sum", Some(Kind::Statistic(Statistic::Sum))),
-            ("p99.9", Some(Kind::Spread(Spread::Percentile(0.999)))),
+            ("p99.5", Some(Kind::Spread(Spread::Percentile(0.995)))),
             ("p100", Some(Kind::Spread(Spread::Percentile(1.0)))),
             ("tm90", Some(Kind::Spread(Spread::TrimmedMean(0.0, 0.9)))),
             ("TM(10%:)", Some(Kind::Spread(Spread::TrimmedMean(0.1, 1.0)))),
