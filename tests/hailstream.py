@@ -39,8 +39,11 @@ class Platform:
         return (self.data_dir / "log.txt").read_text(errors="replace")
 
     def kinesis(self):
+        return self.client("kinesis")
+
+    def client(self, service):
         return boto3.client(
-            "kinesis", endpoint_url=self.addresses["aws"], region_name="us-east-1", aws_access_key_id="test",
+            service, endpoint_url=self.addresses["aws"], region_name="us-east-1", aws_access_key_id="test",
             aws_secret_access_key="test", config=Config(retries={"max_attempts": 0}))
 
     def search(self):

@@ -109,6 +109,63 @@ def test_what_differs_is_changed_and_the_rest_is_left_alone(stack):
     assert apply(shards=5, parallelism=3, least=10, running="false").splitlines()[-1] == "Everything is as declared."
 
 
+WATCHED = """
+streams: [{name: orders, shards: 1}]
+indices: [{name: revenue, properties: {shop: keyword, total: long}}]
+applications: [{name: revenue, script: revenue.sql, properties: {limits: {least: "0"}}}]
+alarms:
+  - advised_for: revenue
+    stream: orders
+    actions: ["http://127.0.0.1:9/hook"]
+  - AlarmName: orders-stand-still
+    Namespace: AWS/Kinesis
+    MetricName: IncomingRecords
+    Dimensions: [{Name: StreamName, Value: orders}]
+    Statistic: Sum
+    Period: 60
+    EvaluationPeriods: 5
+    Threshold: %s
+    ComparisonOperator: LessThanThreshold
+    TreatMissingData: breaching
+scaling:
+  - subject: application/revenue
+    policy: {dry_run: %s, bounds: {kpus_max: 4}}
+dashboards:
+  - {name: shop, body: shop.json}
+"""
+
+
+def test_alarms_scaling_and_dashboards_are_a_part_of_it(stack, tmp_path):
+    platform, apply = stack
+    widget = {"type": "metric", "x": 0, "y": 0, "width": 12, "height": 6, "properties": {
+        "metrics": [["AWS/Kinesis", "IncomingRecords", "StreamName", "orders"]], "region": "us-east-1", "title": "orders"}}
+    (tmp_path / "shop.json").write_text(json.dumps({"widgets": [widget]}))
+    made = apply(text=WATCHED % (1, "true")).splitlines()
+    assert "create scaling application/revenue joint, dry run" in [" ".join(line.split()) for line in made]
+    assert made[-1] == "15 steps were taken."
+    cloudwatch = platform.client("cloudwatch")
+    alarms = {alarm["AlarmName"]: alarm for alarm in cloudwatch.describe_alarms()["MetricAlarms"]}
+    lag = alarms["revenue-millis-behind-latest"]
+    assert (lag["Threshold"], lag["TreatMissingData"], lag["AlarmActions"]) == (60_000, "breaching", ["http://127.0.0.1:9/hook"])
+    assert len(alarms) == 9 and alarms["orders-stand-still"]["Threshold"] == 1
+    assert json.loads(cloudwatch.get_dashboard(DashboardName="shop")["DashboardBody"]) == {"widgets": [widget]}
+    rules = {rule["subject"]: rule for rule in platform.console("/api/scaling?seconds=900")["policies"]}
+    assert rules["application/revenue"]["mode"] == "dry_run" and "at most 4 KPUs" in rules["application/revenue"]["bounds"]
+    assert apply(text=WATCHED % (1, "true")).splitlines()[-1] == "Everything is as declared."
+    changed = apply(text=WATCHED % (7, "false"))
+    assert "update  alarm orders-stand-still" in changed and changed.splitlines()[-1] == "2 steps were taken."
+    for mode in ("off", "on", "dry_run"):
+        platform.console("/api/scaling/mode", {"subject": "application/revenue", "mode": mode})
+        rules = {rule["subject"]: rule for rule in platform.console("/api/scaling?seconds=900")["policies"]}
+        assert rules["application/revenue"]["mode"] == mode
+    for text, said in (
+        ("alarms: [{AlarmName: a}]", "alarm a: "),
+        ("scaling: [{subject: taxi}]", "neither application/NAME nor stream/NAME"),
+        ("scaling: [{subject: application/a, policy: {rule: {join: {}}}}]", "join"),
+    ):
+        assert said in apply(code=1, text=text), text
+
+
 def test_what_is_wrong_is_told_before_anything_is_done(stack, tmp_path):
     platform, apply = stack
     for text, said in (
@@ -117,6 +174,7 @@ def test_what_is_wrong_is_told_before_anything_is_done(stack, tmp_path):
         ("streams: [{name: a, shrads: 1}]", "shrads"),
         ("indices: [{name: a, properties: {b: numbr}}]", 'field b: there is no type "numbr"'),
         ("applications: [{name: a, script: other.sql}]", "other.sql cannot be read"),
+        ("dashboards: [{name: a, body: other.json}]", "other.json cannot be read"),
         ("applications: [{name: a, script: ../other.sql}]", "is no file beside the stack file"),
         ("applications: [{name: a, script: revenue.sql}]", "${least} is no property of the application"),
         ("alarms: 7", "alarms"),

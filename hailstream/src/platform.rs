@@ -6,7 +6,7 @@ use crate::doors::{Addresses, DoorError, DoorName, Doors, reached_from};
 use crate::replaying::{History, Replaying, ReplayingError};
 use crate::settings::{DurabilityArg, Settings, SettingsError};
 use crate::stack::StackFiles;
-use crate::wiring::stacks::{self, Extent, StackFailure};
+use crate::wiring::stacks::{self, Extent, Ground, StackFailure};
 use crate::wiring::{ConsolePlatform, Control, EmbeddedRunner, Parts, PlatformConnectors, PolicySeat, Scaling};
 use crate::wiring::{StatePlace, WatchError, beside_streams};
 use axum::Router;
@@ -106,13 +106,14 @@ impl Platform {
         let control = Control::open(&settings.data_dir, env.clone(), database.clone(), actions, Handle::current())?;
         let stages = (store.clone(), index.clone(), control);
         let parts = Arc::new(Parts::new(env, stages, applications, Handle::current()));
-        if let Some(work) = work {
-            begin(work, &settings.data_dir, &parts).await?;
-        }
         let timeline = parts.control().timeline().clone();
         let scaling = Arc::new(Scaling::open(parts.clone(), database, timeline)?);
         // Alarms that fired before now found none, and said so.
         policies.get_or_init(|| scaling.clone());
+        if let Some(work) = work {
+            let ground = Ground { parts: parts.clone(), scaling: scaling.clone() };
+            begin(work, &settings.data_dir, &ground).await?;
+        }
         let (ended, watching) = watch::channel(false);
         let services: Vec<Arc<dyn control::aws::Service>> =
             vec![analytics(&parts, &addresses), scaling.service(), parts.control().service()?];
@@ -204,12 +205,10 @@ fn open_database(settings: &Settings) -> Result<(PathBuf, Arc<Database>), Platfo
 }
 
 /// Makes of the stack what does not exist, starts what was not stopped by someone, and replays.
-async fn begin(work: Work, data_dir: &Path, parts: &Arc<Parts>) -> Result<(), PlatformError> {
-    for step in stacks::plan(parts, &work.files, Extent::Missing)? {
-        stacks::take(parts, &step).await?;
-    }
-    for declared in &work.files.stack.applications {
-        parts.control().advise(&declared.name)?;
+async fn begin(work: Work, data_dir: &Path, ground: &Ground) -> Result<(), PlatformError> {
+    let parts = &ground.parts;
+    for step in stacks::plan(ground, &work.files, Extent::Missing)? {
+        stacks::take(ground, &step).await?;
     }
     let stream = work.files.stack.streams.first().map(|s| s.name.clone()).unwrap_or_default();
     let place = (parts.store().clone(), stream, Handle::current());

@@ -13,6 +13,12 @@ pub(crate) struct Stack {
     pub(crate) indices: Vec<IndexDecl>,
     #[serde(default)]
     pub(crate) applications: Vec<ApplicationDecl>,
+    #[serde(default)]
+    pub(crate) alarms: Vec<AlarmDecl>,
+    #[serde(default)]
+    pub(crate) scaling: Vec<ScalingDecl>,
+    #[serde(default)]
+    pub(crate) dashboards: Vec<DashboardDecl>,
 }
 
 /// A stream.
@@ -61,6 +67,60 @@ pub(crate) struct ApplicationDecl {
     pub(crate) running: bool,
 }
 
+/// Alarms: those that are advised for an application, or one in the words of `PutMetricAlarm` and `PutCompositeAlarm`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "serde_json::Value")]
+pub(crate) enum AlarmDecl {
+    Advised(AdvisedDecl),
+    Document(serde_json::Value),
+}
+
+/// The alarms that are advised for an application.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AdvisedDecl {
+    pub(crate) advised_for: String,
+    /// The stream that it reads.
+    pub(crate) stream: String,
+    /// What is done when one of them rings.
+    #[serde(default)]
+    pub(crate) actions: Vec<String>,
+}
+
+impl TryFrom<serde_json::Value> for AlarmDecl {
+    type Error = String;
+
+    fn try_from(value: serde_json::Value) -> Result<Self, String> {
+        if value.get("advised_for").is_some() {
+            return serde_json::from_value(value).map(Self::Advised).map_err(|error| format!("alarms: {error}"));
+        }
+        match value.get("AlarmName") {
+            Some(_) => Ok(Self::Document(value)),
+            None => Err("an alarm has an AlarmName, or is advised_for an application".to_owned()),
+        }
+    }
+}
+
+/// A policy of scaling.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ScalingDecl {
+    /// What it scales: `application/NAME` or `stream/NAME`.
+    pub(crate) subject: String,
+    /// The policy, in the form of docs/scaling.md; ours where nothing is said.
+    #[serde(default)]
+    pub(crate) policy: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A dashboard.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DashboardDecl {
+    pub(crate) name: String,
+    /// The file of its body (JSON), beside the stack file.
+    pub(crate) body: String,
+}
+
 fn yes() -> bool {
     true
 }
@@ -69,11 +129,11 @@ fn one() -> u32 {
     1
 }
 
-/// A stack and the scripts that it names.
+/// A stack and the files that it names.
 #[derive(Debug, Clone)]
 pub(crate) struct StackFiles {
     pub(crate) stack: Stack,
-    pub(crate) scripts: BTreeMap<String, String>,
+    pub(crate) files: BTreeMap<String, String>,
 }
 
 /// Why a stack file cannot be used.
@@ -81,8 +141,8 @@ pub(crate) struct StackFiles {
 pub(crate) enum StackError {
     #[error("the stack file is wrong: {0}")]
     Parse(String),
-    #[error("application {application} names the script {script}, which does not stand beside the stack file")]
-    NoScript { application: String, script: String },
+    #[error("the stack names {0}, which does not stand beside the stack file")]
+    NoFile(String),
 }
 
 impl Stack {
@@ -93,21 +153,19 @@ impl Stack {
 
     /// The files that it names.
     pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
-        self.applications.iter().map(|application| application.script.as_str())
+        let scripts = self.applications.iter().map(|application| application.script.as_str());
+        scripts.chain(self.dashboards.iter().map(|dashboard| dashboard.body.as_str()))
     }
 }
 
 impl StackFiles {
-    /// Reads a stack whose scripts are given by name.
-    pub(crate) fn parse(stack: &str, scripts: BTreeMap<String, String>) -> Result<Self, StackError> {
+    /// Reads a stack whose files are given by name.
+    pub(crate) fn parse(stack: &str, files: BTreeMap<String, String>) -> Result<Self, StackError> {
         let stack = Stack::parse(stack)?;
-        for application in &stack.applications {
-            if !scripts.contains_key(&application.script) {
-                let (application, script) = (application.name.clone(), application.script.clone());
-                return Err(StackError::NoScript { application, script });
-            }
+        if let Some(missing) = stack.files().find(|name| !files.contains_key(*name)) {
+            return Err(StackError::NoFile(missing.to_owned()));
         }
-        Ok(Self { stack, scripts })
+        Ok(Self { stack, files })
     }
 
     /// The taxi example, which the binary carries.
@@ -126,7 +184,8 @@ mod tests {
         let files = StackFiles::taxi().unwrap();
         assert_eq!(files.stack.streams[0].shards, 8);
         assert_eq!(files.stack.indices.len(), 2);
-        assert!(files.scripts["taxi.sql"].contains("EXECUTE STATEMENT SET"));
+        assert_eq!((files.stack.alarms.len(), files.stack.scaling.len()), (1, 1));
+        assert!(files.files["taxi.sql"].contains("EXECUTE STATEMENT SET"));
     }
 
     #[test]
@@ -134,6 +193,9 @@ mod tests {
         let refused = |text: &str| StackFiles::parse(text, BTreeMap::new()).unwrap_err().to_string();
         assert!(refused("streams: [{name: a, shards: 1, shrads: 2}]").contains("shrads"));
         assert!(refused("applications: [{name: a, script: b.sql}]").contains("b.sql"));
-        assert!(refused("alarms: []").contains("alarms"));
+        assert!(refused("dashboards: [{name: a, body: b.json}]").contains("b.json"));
+        assert!(refused("alerts: []").contains("alerts"));
+        assert!(refused("alarms: [{Threshold: 3}]").contains("an alarm has an AlarmName"));
+        assert!(refused("alarms: [{advised_for: a, strem: b}]").contains("strem"));
     }
 }

@@ -1,6 +1,6 @@
 //! The console's platform: every question and control handed to the stage that it concerns.
 
-use super::stacks::{self, Extent, StackFailure, Step};
+use super::stacks::{self, Extent, Ground, StackFailure, Step};
 use super::{Parts, Scaling, managing};
 use crate::audit::{AuditLog, Entry};
 use crate::replaying::{Replaying, ReplayingError};
@@ -31,6 +31,10 @@ impl ConsolePlatform {
     /// The platform made of `parts`, whose control actions `audit` keeps.
     pub(crate) fn new(parts: Arc<Parts>, scaling: Arc<Scaling>, audit: Arc<AuditLog>) -> Self {
         Self { parts, scaling, audit }
+    }
+
+    fn ground(&self) -> Ground {
+        Ground { parts: self.parts.clone(), scaling: self.scaling.clone() }
     }
 
     /// The application that is meant, by its name: without one the one that is shown.
@@ -166,15 +170,16 @@ impl Platform for ConsolePlatform {
 
     fn plan_stack(&self, stack: &StackRequest) -> Result<Vec<StackStep>, Failure> {
         let files = stack_files(stack)?;
-        let steps = stacks::plan(&self.parts, &files, Extent::All).map_err(|error| stack_failure(&error))?;
+        let steps = stacks::plan(&self.ground(), &files, Extent::All).map_err(|error| stack_failure(&error))?;
         Ok(steps.iter().map(stack_step).collect())
     }
 
     fn apply_stack(&self, stack: &StackRequest) -> Result<Vec<StackStep>, Failure> {
         let files = stack_files(stack)?;
-        let steps = stacks::plan(&self.parts, &files, Extent::All).map_err(|error| stack_failure(&error))?;
+        let steps = stacks::plan(&self.ground(), &files, Extent::All).map_err(|error| stack_failure(&error))?;
+        let ground = self.ground();
         for (taken, step) in steps.iter().enumerate() {
-            let done = self.parts.runtime().block_on(stacks::take(&self.parts, step));
+            let done = self.parts.runtime().block_on(stacks::take(&ground, step));
             done.map_err(|error| {
                 let message = format!("{error} ({taken} of {} steps were taken before)", steps.len());
                 Failure::new(error.kind, message)

@@ -9,7 +9,7 @@ use super::process;
 use super::signals::Signals;
 use crate::settings::AlarmActions;
 use control::alarms::{AlarmError, Alarms};
-use control::aws::{CloudWatch, Service, reference_alarm};
+use control::aws::{CloudWatch, Service};
 use control::metrics::{MetricStore, MetricsError};
 use control::timeline::Timeline;
 use control::watcher::{Seen, SeenApplication, SeenStream, Watcher};
@@ -91,18 +91,6 @@ impl Control {
     pub(crate) fn service(&self) -> Result<Arc<dyn Service>, WatchError> {
         let (env, metrics, alarms) = (self.env.clone(), self.metrics.clone(), self.alarms.clone());
         Ok(Arc::new(CloudWatch::open(env, metrics, alarms, self.database.clone())?))
-    }
-
-    /// Makes the reference alarm of an application where there is none.
-    pub(crate) fn advise(&self, application: &str) -> Result<(), WatchError> {
-        match reference_alarm(application) {
-            Ok(alarm) if self.alarms.get(&alarm.name).is_err() => Ok(self.alarms.put(alarm)?),
-            Ok(_) => Ok(()),
-            Err(error) => {
-                tracing::warn!(%error, application, "the reference alarm cannot be made");
-                Ok(())
-            }
-        }
     }
 
     /// Readings of the process, beside those of the stages.

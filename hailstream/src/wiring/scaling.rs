@@ -93,7 +93,7 @@ impl Scaling {
     }
 
     /// What decides.
-    pub(super) fn scaler(&self) -> &Arc<Autoscaler> {
+    pub(in crate::wiring) fn scaler(&self) -> &Arc<Autoscaler> {
         &self.scaler
     }
 

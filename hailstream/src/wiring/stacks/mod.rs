@@ -3,13 +3,18 @@
 //! *Laws.* A plan changes nothing. Making a stack so twice changes nothing the second time. What a stack does not declare
 //! stays as it is. Everything is checked before anything is changed.
 
+mod alarms;
 mod applications;
+mod dashboards;
 mod indices;
+mod policies;
 mod streams;
 
-use super::Parts;
+use super::{Parts, Scaling};
 use crate::stack::{ApplicationDecl, IndexDecl, StackFiles, StreamDecl};
 use control::Configuration;
+use control::alarms::Alarm;
+use control::scaling::KeptPolicy;
 use model::Kind;
 use std::sync::Arc;
 
@@ -69,6 +74,16 @@ enum Doing {
     ChangeApplication(String, Box<Configuration>),
     StartApplication(String),
     StopApplication(String),
+    PutAlarm(Box<Alarm>),
+    PutPolicy(Box<KeptPolicy>),
+    PutDashboard(String, String),
+}
+
+/// What stacks are made of.
+#[derive(Clone)]
+pub(crate) struct Ground {
+    pub(crate) parts: Arc<Parts>,
+    pub(crate) scaling: Arc<Scaling>,
 }
 
 /// Why a stack cannot be made so.
@@ -105,8 +120,8 @@ impl Step {
 ///
 /// # Errors
 /// When something that is declared is wrong, or contradicts what there is.
-pub(crate) fn plan(parts: &Parts, files: &StackFiles, extent: Extent) -> Result<Vec<Step>, StackFailure> {
-    let mut steps = Vec::new();
+pub(crate) fn plan(ground: &Ground, files: &StackFiles, extent: Extent) -> Result<Vec<Step>, StackFailure> {
+    let (parts, mut steps) = (&*ground.parts, Vec::new());
     for declared in &files.stack.streams {
         streams::plan(parts, declared, extent, &mut steps)?;
     }
@@ -116,18 +131,28 @@ pub(crate) fn plan(parts: &Parts, files: &StackFiles, extent: Extent) -> Result<
     for declared in &files.stack.applications {
         applications::plan(parts, declared, script(files, declared), extent, &mut steps)?;
     }
+    for declared in &files.stack.alarms {
+        alarms::plan(parts, &files.stack, declared, extent, &mut steps)?;
+    }
+    for declared in &files.stack.scaling {
+        policies::plan(&ground.scaling, declared, extent, &mut steps)?;
+    }
+    for declared in &files.stack.dashboards {
+        dashboards::plan(parts, files, declared, extent, &mut steps)?;
+    }
     Ok(steps)
 }
 
 fn script<'a>(files: &'a StackFiles, declared: &ApplicationDecl) -> &'a str {
-    files.scripts.get(&declared.script).map_or("", String::as_str)
+    files.files.get(&declared.script).map_or("", String::as_str)
 }
 
 /// Takes one step; what it does is durable when this returns.
 ///
 /// # Errors
 /// When it cannot be taken; what was done before stays done.
-pub(crate) async fn take(parts: &Arc<Parts>, step: &Step) -> Result<(), StackFailure> {
+pub(crate) async fn take(ground: &Ground, step: &Step) -> Result<(), StackFailure> {
+    let parts = &ground.parts;
     match &step.doing {
         Doing::Nothing => Ok(()),
         Doing::MakeStream(declared) => streams::make(parts, &step.subject, declared).await,
@@ -143,5 +168,8 @@ pub(crate) async fn take(parts: &Arc<Parts>, step: &Step) -> Result<(), StackFai
         }
         Doing::StartApplication(name) => applications::start(parts, &step.subject, name),
         Doing::StopApplication(name) => applications::stop(parts, &step.subject, name).await,
+        Doing::PutAlarm(alarm) => alarms::put(parts, &step.subject, (**alarm).clone()),
+        Doing::PutPolicy(policy) => policies::put(&ground.scaling, &step.subject, (**policy).clone()),
+        Doing::PutDashboard(name, body) => dashboards::put(parts, &step.subject, name, body),
     }
 }
