@@ -154,7 +154,7 @@ pub(super) fn mapping(fields: &BTreeMap<String, String>) -> Result<Mapping, Stri
 }
 
 /// Makes an index with the given types of fields, unless there is one of this name.
-pub(super) fn make_index(index: &Index, name: &str, fields: &BTreeMap<String, String>) -> Result<(), String> {
+pub(crate) fn make_index(index: &Index, name: &str, fields: &BTreeMap<String, String>) -> Result<(), String> {
     match index.create_index(name, IndexSettings::default(), mapping(fields)?) {
         Ok(_) | Err(IndexError::IndexExists { .. }) => Ok(()),
         Err(error) => Err(error.to_string()),
