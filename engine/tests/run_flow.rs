@@ -228,3 +228,40 @@ fn an_idle_job_does_not_spin() {
     job.stop();
     job.wait().unwrap();
 }
+
+#[test]
+fn a_job_keeps_to_the_pace_of_its_kpus_and_is_busy_meanwhile() {
+    const PER_S: u64 = 2_000;
+    for (parallelism, per_kpu, kpus) in [(1, 1, 1), (3, 2, 2)] {
+        let copies: Vec<_> = (0..4).map(|s| (0..5_000).map(|i| event(i * 4 + s, "k", i)).collect()).collect();
+        let (memory, index) = (Memory::bounded(copies), Index::default());
+        let hands = Hands::default().source("events", &memory).index("counts", &index);
+        let (env, clock) = model::Env::manual(0, 1);
+        let options = JobOptions {
+            env,
+            parallelism: Some(parallelism),
+            parallelism_per_kpu: per_kpu,
+            records_per_kpu_s: Some(PER_S),
+            read_bytes: 4 * 1024,
+            ..hands.options()
+        };
+        let job = hands.try_start(&counts(), options).unwrap();
+        let read = || job.metrics().records_in;
+        // What one read brings may be too much by as much.
+        let block = 200;
+        until("the first reads", || read() >= kpus * PER_S / 10);
+        pause(50);
+        assert!(read() <= kpus * (PER_S / 10 + block), "{} at once on {kpus} KPUs", read());
+        let (before, busy) = (read(), || job.operators()[0].subtasks.iter().map(|s| s.busy_ms).sum::<u64>());
+        clock.advance_ms(100);
+        until("the next reads", || read() > before);
+        assert!(busy() >= 100, "{} ms", busy());
+        for _ in 0..2_000 {
+            clock.advance_ms(20);
+            if job.wait_for(std::time::Duration::from_millis(2)) {
+                break;
+            }
+        }
+        assert_eq!(read(), 20_000);
+    }
+}

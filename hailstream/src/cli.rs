@@ -110,6 +110,11 @@ pub(crate) struct PlatformArgs {
     #[arg(long, env = "HAILSTREAM_KPU_MEMORY_MIB", value_name = "MIB",
         value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::settings::KPU_MEMORY_MIB_MAX)))]
     pub(crate) kpu_memory_mib: Option<u32>,
+    /// Records that a KPU reads in a second at most, so that applications take as many KPUs as on a slower engine; 0 for as
+    /// many as it can [default: 0; 10000 in `demo` where limits hold]
+    #[arg(long, env = "HAILSTREAM_KPU_RECORDS_PER_S", value_name = "RECORDS",
+        value_parser = clap::value_parser!(u64).range(0..=crate::settings::KPU_RECORDS_PER_S_MAX))]
+    pub(crate) kpu_records_per_s: Option<u64>,
     /// File of keys, secrets and roles (TOML, mode 600); with it every door asks who comes
     #[arg(long, env = "HAILSTREAM_CREDENTIALS", value_name = "FILE")]
     pub(crate) credentials: Option<PathBuf>,

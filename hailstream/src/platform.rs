@@ -97,7 +97,8 @@ impl Platform {
             env.clone(),
         ));
         let runner = EmbeddedRunner::new(connectors, store.clone(), Handle::current(), env.clone(), state);
-        let runner = Arc::new(runner.with_state_memory(state_memory(settings)?));
+        let pace = settings.kpu_records_per_s.filter(|records| *records > 0);
+        let runner = Arc::new(runner.with_state_memory(state_memory(settings)?).with_records_per_kpu_s(pace));
         let (dir, database) = open_database(settings)?;
         let options = Options { kpus_max: settings.kpus_max, ..Options::default() };
         let applications = Arc::new(Applications::open(database.clone(), &dir, env.clone(), runner, options)?);

@@ -20,6 +20,9 @@ const KPU_MEMORY_MIB_DEFAULT: u32 = 4_096;
 /// Most memory of one KPU, in MiB: a tebibyte.
 pub(crate) const KPU_MEMORY_MIB_MAX: u32 = 1_048_576;
 
+/// Most records of a KPU in a second that can be asked for.
+pub(crate) const KPU_RECORDS_PER_S_MAX: u64 = 1_000_000_000;
+
 /// When a put is acknowledged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -63,6 +66,8 @@ pub(crate) struct Settings {
     pub(crate) durability: DurabilityArg,
     /// Memory for the state of an application, for each of its KPUs, in MiB.
     pub(crate) kpu_memory_mib: u32,
+    /// Records that a KPU reads in a second at most; 0 for as many as it can, `None` where nobody said anything.
+    pub(crate) kpu_records_per_s: Option<u64>,
     pub(crate) credentials: Option<PathBuf>,
     pub(crate) tls: TlsMode,
     /// Certificate chain and key; none: a self-signed pair in the data directory.
@@ -112,6 +117,7 @@ struct File {
     kpus_max: Option<u32>,
     durability: Option<DurabilityArg>,
     kpu_memory_mib: Option<u32>,
+    kpu_records_per_s: Option<u64>,
     credentials: Option<PathBuf>,
     tls: Option<TlsMode>,
     tls_cert: Option<PathBuf>,
@@ -160,6 +166,8 @@ pub(crate) enum SettingsError {
     Kpus(u32),
     #[error("a certificate and its key go together; give both --tls-cert and --tls-key, or neither")]
     HalfPair,
+    #[error("kpu-records-per-s is {0}, which is more than {KPU_RECORDS_PER_S_MAX}")]
+    KpuRecords(u64),
     #[error("kpu-memory-mib is {0}, which is not within 1 to {KPU_MEMORY_MIB_MAX}")]
     KpuMemory(u32),
     #[error("alarm-actions.{name}: {reason}")]
@@ -192,6 +200,7 @@ impl Settings {
             limits_speedup: args.limits_speedup.or(file.limits_speedup).unwrap_or(1),
             kpus_max: args.kpus_max.or(file.kpus_max).unwrap_or(KPUS_MAX),
             durability: args.durability.or(file.durability).unwrap_or_default(),
+            kpu_records_per_s: args.kpu_records_per_s.or(file.kpu_records_per_s),
             kpu_memory_mib: args.kpu_memory_mib.or(file.kpu_memory_mib).unwrap_or(KPU_MEMORY_MIB_DEFAULT),
             credentials: args.credentials.clone().or(file.credentials),
             tls: args.tls.or(file.tls).unwrap_or_default(),
@@ -203,6 +212,9 @@ impl Settings {
         settings.check_alarm_actions()?;
         if !(1..=KPU_MEMORY_MIB_MAX).contains(&settings.kpu_memory_mib) {
             return Err(SettingsError::KpuMemory(settings.kpu_memory_mib));
+        }
+        if let Some(records) = settings.kpu_records_per_s.filter(|records| *records > KPU_RECORDS_PER_S_MAX) {
+            return Err(SettingsError::KpuRecords(records));
         }
         settings.check_ports()?;
         settings.check_bind()?;
@@ -418,6 +430,7 @@ mod tests {
         assert!(settings("aws-port = 9200").unwrap_err().contains("AWS door and the search door"));
         assert!(settings("tls-cert = 'a.pem'").unwrap_err().contains("--tls-key"));
         assert!(settings("durability = 'never'").unwrap_err().contains("never"));
+        assert!(settings("kpu-records-per-s = 1000000001").unwrap_err().contains("kpu-records-per-s is 1000000001"));
         assert!(settings("kpu-memory-mib = 0").unwrap_err().contains("kpu-memory-mib is 0"));
         assert!(settings("[alarm-actions]\nmail = { command = [] }").unwrap_err().contains("alarm-actions.mail"));
         assert!(settings("[alarm-actions]\nmail = { post = 'x' }").unwrap_err().contains("post"));

@@ -19,6 +19,7 @@ use super::keyed::KeyedState;
 use super::keyed_parts::{KeyedParts, codec_of};
 use super::lookup::Flight;
 use super::meter::Meter;
+use super::pace::Pace;
 use super::spill::{Budget, SpillStore};
 use super::task::{
     AggregateTask, Expander, KeyedTask, LookupTask, LookupTaskOptions, Op, OpKind, Output, Pipeline, PreAggregate,
@@ -100,6 +101,7 @@ pub(crate) fn build(
         layouts: layouts(plan),
         cut: &cut,
         shares: BTreeMap::new(),
+        paces: paces(options, &layout),
         budget: options.state_memory.as_ref().zip(spill).map(|(memory, store)| {
             let bytes = memory.bytes_per_kpu.saturating_mul(layout.workers as u64);
             Budget::new(usize::try_from(bytes).unwrap_or(usize::MAX), store)
@@ -113,6 +115,14 @@ pub(crate) fn build(
     let operators = Operators::new(plan, &progress, &tracked);
     let trackers = tracked.into_iter().map(|(_, tracker)| tracker).collect();
     Ok(Graph { threads, shared, coordinator, meter, trackers, operators, collected })
+}
+
+/// The pace of each thread, where one is set.
+fn paces(options: &JobOptions, layout: &Layout) -> Vec<Arc<Pace>> {
+    let pace = |records_per_s| {
+        (0..layout.workers).map(move |_| Arc::new(Pace::new(records_per_s, options.env.monotonic_ns())))
+    };
+    options.records_per_kpu_s.into_iter().flat_map(pace).collect()
 }
 
 /// Which subtasks there are and which threads step them.
@@ -280,6 +290,7 @@ struct Builder<'a> {
     shared: Arc<Shared>,
     coordinator: Arc<Coordinator>,
     meter: Arc<Meter>,
+    paces: Vec<Arc<Pace>>,
     progress: Subtasks,
     /// Channels into each subtask or writer, as far as they have been made.
     incoming: BTreeMap<(NodeId, usize), Vec<Arc<Channel>>>,
@@ -383,6 +394,7 @@ impl Builder<'_> {
             read_bytes: self.options.read_bytes,
             idle_timeout_ns: self.options.idle_timeout_ns(&self.plan.settings, opened.source.is_bounded())?,
             on_parse_error,
+            pace: self.paces.get(subtask / self.layout.per_thread).cloned(),
         };
         let news = Arc::new(AtomicBool::new(false));
         let (wake, flag) = (self.layout.wake(head, subtask), news.clone());

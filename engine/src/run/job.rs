@@ -80,6 +80,9 @@ pub struct JobOptions {
     pub pre_aggregate_bytes_max: usize,
     /// How much memory state may take, and where it goes that has no room; `None`: as much as there is.
     pub state_memory: Option<StateMemory>,
+    /// Records that each KPU reads in a second at most, so that an application takes as many KPUs as on a slower engine;
+    /// `None`: as many as it can. While it keeps to that a source counts as busy.
+    pub records_per_kpu_s: Option<u64>,
 }
 
 /// The memory of a job's state.
@@ -114,6 +117,7 @@ impl JobOptions {
             channel_bytes: 4 * 1024 * 1024,
             pre_aggregate_bytes_max: 16 * 1024 * 1024,
             state_memory: None,
+            records_per_kpu_s: None,
         }
     }
 

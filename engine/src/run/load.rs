@@ -29,17 +29,31 @@ pub(crate) struct Load {
     busy_ns: Counter,
     idle_ns: Counter,
     blocked_ns: Counter,
-    /// Since when it waits in monotonic nanoseconds, twice, and one more when it waits for room; 0 while it does not.
+    /// Since when it waits in monotonic nanoseconds, and for what: see [`Self::waits`]; 0 while it does not.
     waiting: AtomicU64,
+}
+
+/// What a subtask waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    Input,
+    /// Room downstream.
+    Room,
+    /// The pace that is set for it: it would go on computing, which is what this time counts as.
+    Pace,
 }
 
 impl Load {
     /// A step begins.
     pub(crate) fn begins(&self, now_ns: u64) {
-        let (idle, blocked) = self.waited(now_ns);
+        let waited = self.waited(now_ns);
         self.waiting.store(0, Ordering::Relaxed);
-        self.idle_ns.add(idle);
-        self.blocked_ns.add(blocked);
+        match waited {
+            Some((Waiting::Input, ns)) => self.idle_ns.add(ns),
+            Some((Waiting::Room, ns)) => self.blocked_ns.add(ns),
+            Some((Waiting::Pace, ns)) => self.busy_ns.add(ns),
+            None => {}
+        }
     }
 
     /// A step has ended.
@@ -47,32 +61,39 @@ impl Load {
         self.busy_ns.add(ns);
     }
 
-    /// It waits from now on: for room downstream, or for input.
-    pub(crate) fn waits(&self, now_ns: u64, for_room: bool) {
-        self.waiting.store(now_ns << 1 | u64::from(for_room), Ordering::Relaxed);
+    /// It waits from now on. Time stands in the upper 62 bits, what for in the lower two.
+    pub(crate) fn waits(&self, now_ns: u64, what_for: Waiting) {
+        let code = match what_for {
+            Waiting::Input => 1,
+            Waiting::Room => 2,
+            Waiting::Pace => 3,
+        };
+        self.waiting.store(now_ns << 2 | code, Ordering::Relaxed);
     }
 
-    /// How long it has been waiting by now: for input, and for room.
-    fn waited(&self, now_ns: u64) -> (u64, u64) {
-        match self.waiting.load(Ordering::Relaxed) {
-            0 => (0, 0),
-            waiting => {
-                let waited = now_ns.saturating_sub(waiting >> 1);
-                if waiting & 1 == 1 { (0, waited) } else { (waited, 0) }
-            }
-        }
+    /// What it waits for, and how long it has by now.
+    fn waited(&self, now_ns: u64) -> Option<(Waiting, u64)> {
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        let what_for = match waiting & 3 {
+            1 => Waiting::Input,
+            2 => Waiting::Room,
+            3 => Waiting::Pace,
+            _ => return None,
+        };
+        Some((what_for, now_ns.saturating_sub(waiting >> 2)))
     }
 
     /// All of it, of the subtask of this number.
     pub(crate) fn read(&self, index: usize, now_ns: u64) -> SubtaskMetrics {
-        let (idle, blocked) = self.waited(now_ns);
+        let waited = self.waited(now_ns);
+        let until_now = |what_for| waited.filter(|(of, _)| *of == what_for).map_or(0, |(_, ns)| ns);
         SubtaskMetrics {
             index: index as u32,
             records_in: self.records_in.get(),
             records_out: self.records_out.get(),
-            busy_ms: self.busy_ns.get() / 1_000_000,
-            idle_ms: (self.idle_ns.get() + idle) / 1_000_000,
-            backpressured_ms: (self.blocked_ns.get() + blocked) / 1_000_000,
+            busy_ms: (self.busy_ns.get() + until_now(Waiting::Pace)) / 1_000_000,
+            idle_ms: (self.idle_ns.get() + until_now(Waiting::Input)) / 1_000_000,
+            backpressured_ms: (self.blocked_ns.get() + until_now(Waiting::Room)) / 1_000_000,
         }
     }
 }
@@ -91,13 +112,15 @@ mod tests {
         };
         load.begins(10 * MS);
         load.worked(5 * MS);
-        load.waits(15 * MS, false);
+        load.waits(15 * MS, Waiting::Input);
         assert_eq!(told(35), (5, 20, 0));
         load.begins(45 * MS);
         load.worked(MS);
-        load.waits(46 * MS, true);
+        load.waits(46 * MS, Waiting::Room);
         assert_eq!(told(50), (6, 30, 4));
         load.begins(60 * MS);
         assert_eq!(told(70), (6, 30, 14));
+        load.waits(70 * MS, Waiting::Pace);
+        assert_eq!(told(75), (11, 30, 14), "who keeps to a pace would compute");
     }
 }

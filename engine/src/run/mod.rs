@@ -23,6 +23,7 @@ mod keyed_parts;
 mod load;
 mod lookup;
 mod meter;
+mod pace;
 mod script;
 #[cfg(test)]
 mod simulation;

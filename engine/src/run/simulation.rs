@@ -311,6 +311,7 @@ impl Process {
             match outcome {
                 Ok(Step::Again) => seat.wake.wake(),
                 Ok(Step::Idle(at)) => *deadline = at,
+                Ok(Step::Paced(at)) => *deadline = Some(at),
                 Ok(Step::Blocked) => {}
                 Ok(Step::Done) => *done = true,
                 Err(_) => return Turn::Failed,

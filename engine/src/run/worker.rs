@@ -1,6 +1,7 @@
 //! Worker threads: each steps its subtasks in turn, rests when none is ready, and reports the first failure.
 
 use super::error::JobError;
+use super::load::Waiting;
 use super::task::{Step, Task};
 use super::time::Progress;
 use super::wake::{Parker, Wake};
@@ -131,9 +132,13 @@ fn step(seated: &mut Seated, shared: &Shared) {
         Ok(Step::Again) => seated.seat.wake.wake(),
         Ok(Step::Idle(deadline)) => {
             seated.deadline_ns = deadline;
-            load.waits(after, false);
+            load.waits(after, Waiting::Input);
         }
-        Ok(Step::Blocked) => load.waits(after, true),
+        Ok(Step::Paced(deadline)) => {
+            seated.deadline_ns = Some(deadline);
+            load.waits(after, Waiting::Pace);
+        }
+        Ok(Step::Blocked) => load.waits(after, Waiting::Room),
         Ok(Step::Done) => seated.done = true,
         Err(error) => {
             seated.done = true;

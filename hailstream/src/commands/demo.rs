@@ -10,8 +10,15 @@ use crate::status::{StatusLine, summary};
 use model::Env;
 use std::time::Duration;
 
+/// Records that a KPU of the demo reads in a second where nobody says otherwise: of the order of what one takes elsewhere.
+const KPU_RECORDS_PER_S: u64 = 10_000;
+
 pub(super) async fn run(args: DemoArgs) -> Result<(), Failure> {
-    let settings = Settings::new(&args.platform)?;
+    let mut settings = Settings::new(&args.platform)?;
+    if !settings.unlimited {
+        // The story needs an application that can fall behind, as those of the managed service do.
+        settings.kpu_records_per_s.get_or_insert(KPU_RECORDS_PER_S);
+    }
     let history = match &args.trips {
         Some(path) => History::Files(path.clone()),
         None => History::Generated { seed: args.seed, count: args.count },
@@ -30,6 +37,11 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), Failure> {
     say(&format!("open   {}   to watch", platform.addresses.console));
     say(&format!("       {}   speaks Kinesis", platform.addresses.aws));
     say(&format!("       {}   speaks Elasticsearch", platform.addresses.search));
+    if let Some(records) = settings.kpu_records_per_s.filter(|records| *records > 0) {
+        say(&format!(
+            "KPUs   read at most {records} records/s each, so that they can be too few (--kpu-records-per-s 0: no bound)"
+        ));
+    }
     say(&format!("data   {}   (the next start goes on from there; Ctrl-C ends)", settings.data_dir.display()));
     watch(&platform, args.headless).await?;
     Ok(platform.close().await?)

@@ -30,6 +30,7 @@ pub struct EmbeddedRunner {
     env: Env,
     state: StatePlace,
     memory: Option<StateMemory>,
+    records_per_kpu_s: Option<u64>,
     corrector: Corrector,
 }
 
@@ -44,12 +45,25 @@ impl EmbeddedRunner {
         state: impl Into<StatePlace>,
     ) -> Self {
         let corrector = Corrector::new(connectors.clone(), store.clone(), env.clone());
-        Self { connectors, letters: (store, runtime), env, state: state.into(), memory: None, corrector }
+        Self {
+            connectors,
+            letters: (store, runtime),
+            env,
+            state: state.into(),
+            memory: None,
+            records_per_kpu_s: None,
+            corrector,
+        }
     }
 
     /// The same, with a bound of the memory that the state of an application takes.
     pub fn with_state_memory(self, memory: StateMemory) -> Self {
         Self { memory: Some(memory), ..self }
+    }
+
+    /// The same, with a bound of the records that each KPU reads in a second.
+    pub fn with_records_per_kpu_s(self, records_per_kpu_s: Option<u64>) -> Self {
+        Self { records_per_kpu_s, ..self }
     }
 
     fn state(&self, name: &str) -> Result<Arc<dyn CheckpointStorage>, RunnerError> {
@@ -145,6 +159,7 @@ impl Runner for EmbeddedRunner {
             allow_dropped_state: beginning.allow_dropped,
             checkpointing: checkpointing(spec, state),
             state_memory: self.memory.clone(),
+            records_per_kpu_s: self.records_per_kpu_s,
             ..JobOptions::new(&*spec.name, self.env.clone(), self.connectors.clone())
         };
         let job = Job::start(plan, options).map_err(|e| job_error(&e))?;

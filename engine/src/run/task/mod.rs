@@ -30,6 +30,8 @@ pub(crate) enum Step {
     Again,
     /// Nothing to do until woken, or until this monotonic time in nanoseconds.
     Idle(Option<u64>),
+    /// There is more to do, and this monotonic time in nanoseconds is waited for: the pace that is set allows no more now.
+    Paced(u64),
     /// Nothing can be done until there is room downstream.
     Blocked,
     /// Nothing will ever be to do again.

@@ -11,6 +11,7 @@ use crate::run::coordinator::{Coordinator, Member, Report};
 use crate::run::decode::OnParseError;
 use crate::run::error::JobError;
 use crate::run::meter::{Meter, Rejection, SAMPLE_BYTES_MAX};
+use crate::run::pace::Pace;
 use crate::run::time::Tracker;
 use model::{Position, Watermark};
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub(crate) struct SourceTaskOptions {
     /// After how long at its tip a split is set aside, in nanoseconds; 0: never.
     pub(crate) idle_timeout_ns: u64,
     pub(crate) on_parse_error: OnParseError,
+    /// How much the sources of its thread may read; `None`: as much as they can.
+    pub(crate) pace: Option<Arc<Pace>>,
 }
 
 pub(crate) struct SourceTask {
@@ -242,6 +245,7 @@ impl SourceTask {
         for scanned in all {
             self.options.meter.records_in.add(scanned.rows.num_rows() as u64);
             self.pipeline.progress.load.records_in.add(scanned.rows.num_rows() as u64);
+            self.options.pace.iter().for_each(|pace| pace.spend(scanned.rows.num_rows() as u64));
             let before = self.splits[index].watermark.0.max(watermark);
             watermark = watermark.max(scanned.watermark);
             self.push_in_order(index, scanned, before, now_ns)?;
@@ -290,6 +294,9 @@ impl Task for SourceTask {
             self.splits.iter_mut().for_each(|o| o.tip = None);
         }
         if let Some(index) = self.choose(now_ns) {
+            if let Some(at_ns) = self.options.pace.as_ref().and_then(|pace| pace.wait(now_ns)) {
+                return Ok(Step::Paced(at_ns.min(tick_at)));
+            }
             self.read(index, now_ns)?;
             return Ok(Step::Again);
         }
