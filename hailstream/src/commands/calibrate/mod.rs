@@ -67,8 +67,8 @@ impl Work {
     fn measure(&mut self, seconds: u64) -> Result<Known, Failure> {
         let written = outputs::written(&self.bench.plan()?);
         let sizes = sizes(self.cores);
-        // A tenth of the time is for the runs at a rate.
-        let each = Duration::from_secs_f64(0.9 * seconds as f64 / sizes.len() as f64);
+        // A fifth of the time is for the runs at a rate.
+        let each = Duration::from_secs_f64(0.8 * seconds as f64 / sizes.len() as f64);
         let cut = self.bench.fit(each)?;
         let mut points = Vec::new();
         for size in sizes {
@@ -150,6 +150,10 @@ fn verify(of: &CalibrateOf) -> Result<(), Failure> {
         .into());
     }
     let size = (advice.parallelism, advice.per_kpu);
+    if !of.json {
+        let (p, per_kpu, shards) = (advice.parallelism, advice.per_kpu, advice.shards);
+        say(&format!("Parallelism {p}, {per_kpu} per KPU, for {rate:.0} records a second of {shards} shards:"));
+    }
     let mut failed = Vec::new();
     let mut runs = Vec::new();
     for part in [1.0, 1.2] {
