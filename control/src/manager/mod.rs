@@ -62,7 +62,16 @@ impl Applications {
             state.applications.insert(kept.name.clone(), Application::of(kept, version)?);
         }
         let state = Mutex::new(state);
-        let shared = Arc::new(Shared { env, runner, options, catalog, timeline, state, wake: Condvar::new() });
+        let shared = Arc::new(Shared {
+            env,
+            runner,
+            options,
+            catalog,
+            timeline,
+            state,
+            wake: Condvar::new(),
+            threads: Mutex::default(),
+        });
         recover::carry_on(&shared)?;
         let supervised = shared.clone();
         let thread = std::thread::Builder::new().name("applications".into()).spawn(move || supervised.supervise())?;
@@ -196,7 +205,9 @@ impl Applications {
         {
             tracing::error!("the application supervisor had panicked");
         }
-        self.shared.stop_all()
+        let stopped = self.shared.stop_all();
+        self.shared.await_threads();
+        stopped
     }
 }
 

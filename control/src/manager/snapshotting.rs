@@ -33,9 +33,10 @@ impl Applications {
                 tracing::warn!(application = of, snapshot = called, %error, "a snapshot was not taken");
             }
         };
-        std::thread::Builder::new().name(format!("snapshot-{name}")).spawn(body).inspect_err(|_| {
+        let thread = std::thread::Builder::new().name(format!("snapshot-{name}")).spawn(body).inspect_err(|_| {
             self.shared.release_snapshot(name, snapshot);
         })?;
+        self.shared.remember(thread);
         Ok(id)
     }
 

@@ -14,6 +14,7 @@ use parking_lot::{Condvar, Mutex};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 pub(super) struct Shared {
     pub(super) env: Env,
@@ -21,6 +22,8 @@ pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) catalog: Catalog,
     pub(super) timeline: Timeline,
+    /// The threads that carry out orders and take snapshots; as many as there are of these.
+    pub(super) threads: Mutex<Vec<JoinHandle<()>>>,
     pub(super) state: Mutex<State>,
     /// Told whenever something has changed.
     pub(super) wake: Condvar,

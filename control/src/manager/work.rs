@@ -12,6 +12,7 @@ use crate::{RunState, Running, SnapshotInfo, Status};
 use model::{Classified, Kind};
 use parking_lot::MutexGuard;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// How often a run that is to come up is looked at.
@@ -57,10 +58,30 @@ impl Shared {
                 shared.tell(&of, Told::new(Severity::Warning, "application", error.to_string()));
             }
         };
-        if let Err(error) = std::thread::Builder::new().name(format!("order-{name}")).spawn(body) {
-            tracing::warn!(application = name, %error, "no thread could be started; the caller carries out the order");
-            if let Err(error) = self.carry_out(name, work) {
-                self.tell(name, Told::new(Severity::Warning, "application", error.to_string()));
+        match std::thread::Builder::new().name(format!("order-{name}")).spawn(body) {
+            Ok(thread) => self.remember(thread),
+            Err(error) => {
+                tracing::warn!(application = name, %error, "no thread could be started; the caller carries out the order");
+                if let Err(error) = self.carry_out(name, work) {
+                    self.tell(name, Told::new(Severity::Warning, "application", error.to_string()));
+                }
+            }
+        }
+    }
+
+    /// Has a thread waited for when the platform ends.
+    pub(super) fn remember(&self, thread: JoinHandle<()>) {
+        let mut threads = self.threads.lock();
+        threads.retain(|thread| !thread.is_finished());
+        threads.push(thread);
+    }
+
+    /// Waits until no thread carries out an order any more: nobody uses the database then.
+    pub(super) fn await_threads(&self) {
+        loop {
+            let Some(thread) = self.threads.lock().pop() else { return };
+            if thread.join().is_err() {
+                tracing::error!("an order to an application has panicked");
             }
         }
     }

@@ -137,8 +137,8 @@ fn words(step: &Step) -> String {
 
 /// The numbers that a decision was computed from, and what it says beside them.
 fn inputs(inputs: &serde_json::Value, bounded: &[String], otherwise: &str) -> Vec<(String, String)> {
-    let members = inputs.as_object().into_iter().flatten();
-    let mut all: Vec<(String, String)> = members.map(|(name, value)| (name.replace('_', " "), text(value))).collect();
+    let mut all = Vec::new();
+    flatten("", inputs, &mut all);
     all.extend((!bounded.is_empty()).then(|| ("bounds that held".to_owned(), bounded.join("; "))));
     all.extend((!otherwise.is_empty()).then(|| ("otherwise".to_owned(), otherwise.to_owned())));
     all
@@ -146,10 +146,22 @@ fn inputs(inputs: &serde_json::Value, bounded: &[String], otherwise: &str) -> Ve
 
 /// What was measured afterwards, in one line.
 fn spoken(outcome: &serde_json::Value) -> String {
-    let members = outcome.as_object().into_iter().flatten();
-    let told: Vec<String> =
-        members.map(|(name, value)| format!("{}: {}", name.replace('_', " "), text(value))).collect();
-    told.join(", ")
+    let mut all = Vec::new();
+    flatten("", outcome, &mut all);
+    all.iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
+}
+
+/// The numbers of a document with the names of all that they stand in; what is not known is left out.
+fn flatten(within: &str, value: &serde_json::Value, into: &mut Vec<(String, String)>) {
+    match value {
+        serde_json::Value::Object(members) => members.iter().for_each(|(name, value)| {
+            let name = name.replace('_', " ");
+            let full = if within.is_empty() { name } else { format!("{within} {name}") };
+            flatten(&full, value, into);
+        }),
+        serde_json::Value::Null => {}
+        value => into.push((within.to_owned(), text(value))),
+    }
 }
 
 fn text(value: &serde_json::Value) -> String {
@@ -212,4 +224,47 @@ fn open_at(shards: &[ShardDescription], at_ms: u64) -> Option<f64> {
     };
     let count = shards.iter().filter(open).count();
     (count > 0).then_some(count as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn numbers_are_told_one_by_one_with_what_they_belong_to() {
+        let inputs =
+            json!({"stream": {"open_shards": 8, "offered_records": 8_429.4878, "law": {"c": 0.25}}, "none": null});
+        let told = super::inputs(&inputs, &["at most 4 KPUs".into()], "it falls behind");
+        let told: Vec<(&str, &str)> = told.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                ("stream law c", "0.25"),
+                ("stream offered records", "8429"),
+                ("stream open shards", "8"),
+                ("bounds that held", "at most 4 KPUs"),
+                ("otherwise", "it falls behind"),
+            ]
+        );
+        assert_eq!(spoken(&json!({"application": {"pause_ms": 113.401}})), "application pause ms 113.40");
+    }
+
+    #[test]
+    fn shards_are_counted_as_they_were_open() {
+        let shard = |created_ms, closed_ms| ShardDescription {
+            index: model::ShardIndex(0),
+            parents: vec![],
+            range: model::HashKeyRange::new(0, u128::MAX).unwrap(),
+            state: store::ShardState::Open,
+            first: model::Position(0),
+            next: model::Position(0),
+            ending: None,
+            created_ms,
+            closed_ms,
+        };
+        let shards = [shard(10, Some(20)), shard(20, None), shard(20, None)];
+        let told: Vec<_> = [5, 10, 19, 20, 99].map(|at_ms| open_at(&shards, at_ms)).into();
+        assert_eq!(told, [None, Some(1.0), Some(1.0), Some(2.0), Some(2.0)]);
+    }
 }
