@@ -59,12 +59,13 @@ fn one_step_is_enough_where_one_was_needed_however_long_the_change_takes() {
 
 #[test]
 fn a_step_that_is_only_told_is_not_missed_afterwards() {
-    // Nobody takes the step: the application stays at its limit, and the backlog grows.
+    // Somebody takes another, smaller step by hand, which gains less than the one that was told would have.
     let refused = |dry_run: bool| {
         let policy = Policy { dry_run, ..policy(Bounds::default()) };
         let (mut memory, mut refused) = (Memory::default(), 0);
         for second in 0..120_u64 {
-            let seen = of_application(application(1, 2_000.0, 1_000.0 * second as f64));
+            let (parallelism, rate) = if second < 30 { (1, 2_000.0) } else { (2, 2_100.0) };
+            let seen = of_application(application(parallelism, rate, 1_000.0 * second as f64));
             let (verdict, next) = decide(&Observation { now_ms: second * 1_000, ..seen }, &policy, memory);
             memory = next;
             refused += u32::from(verdict.refusal.is_some_and(|refusal| refusal.text.contains("gained less than")));
@@ -72,6 +73,7 @@ fn a_step_that_is_only_told_is_not_missed_afterwards() {
         refused
     };
     assert_eq!(refused(true), 0);
+    assert!(refused(false) > 0);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! From what was measured to sizes, prices and words.
 
 use super::measure::Point;
-use super::operators::{Fitted, fitted, full_first};
+use super::operators::{Fitted, capacity_of, fitted, full_first};
 use control::scaling::{Capacity, Prices, Usl};
 use model::limits::{KPUS_MAX, SHARD_WRITE_BYTES_PER_S, SHARD_WRITE_RECORDS_PER_S};
 use serde::Serialize;
@@ -56,21 +56,29 @@ pub(super) struct Advice {
     pub(super) usd_per_hour_aws: f64,
 }
 
-impl Known {
-    /// From points to the law, by the parallelism per KPU that did best on the most KPUs.
-    pub(super) fn new(points: Vec<Point>, prices: Prices) -> Self {
-        let measured_kpus = points.iter().map(|point| point.kpus).max().unwrap_or(1);
-        let most = points.iter().filter(|point| point.kpus == measured_kpus);
-        // One subtask more on a thread is worth it only where it is clearly faster.
-        let better = |a: &&Point, b: &&Point| {
-            (a.rate() - 0.03 * a.rate() * f64::from(a.per_kpu))
-                .total_cmp(&(b.rate() - 0.03 * b.rate() * f64::from(b.per_kpu)))
-        };
-        let per_kpu = most.max_by(better).map_or(1, |point| point.per_kpu);
-        let mut capacity = Capacity::default();
-        for point in points.iter().filter(|point| point.per_kpu == per_kpu) {
-            point.rates.iter().for_each(|rate| capacity.measured(point.kpus, *rate));
+/// The parallelism per KPU to recommend, of sizes of equally many KPUs: one subtask more on a thread is worth it only where
+/// its slowest run is faster than the fastest with fewer.
+fn best<'a>(points: impl Iterator<Item = &'a Point>) -> u32 {
+    let mut best: Option<&Point> = None;
+    for point in points {
+        if best.is_none_or(|best| point.rates.first() > best.rates.last()) {
+            best = Some(point);
         }
+    }
+    best.map_or(1, |point| point.per_kpu)
+}
+
+impl Known {
+    /// From points to the law, on a machine of so many cores.
+    pub(super) fn new(points: Vec<Point>, prices: Prices, cores: u32) -> Self {
+        let free = |point: &&Point| !point.is_crowded(cores);
+        let least = points.iter().map(|point| point.kpus).min().unwrap_or(1);
+        let measured_kpus = points.iter().filter(free).map(|point| point.kpus).max().unwrap_or(least);
+        let per_kpu = best(points.iter().filter(|point| point.kpus == measured_kpus));
+        let own: Vec<&Point> =
+            points.iter().filter(|point| point.per_kpu == per_kpu && point.kpus <= measured_kpus).collect();
+        let mut capacity = capacity_of(&own);
+        own.iter().for_each(|point| point.rates.iter().for_each(|rate| capacity.measured(point.kpus, *rate)));
         Self {
             points,
             per_kpu,
@@ -145,7 +153,8 @@ impl Known {
 
     /// What was measured with the parallelism per KPU that is recommended.
     fn own_points(&self) -> Vec<&Point> {
-        self.points.iter().filter(|point| point.per_kpu == self.per_kpu).collect()
+        let own = |point: &&Point| point.per_kpu == self.per_kpu && point.kpus <= self.measured_kpus;
+        self.points.iter().filter(own).collect()
     }
 
     /// What is known of each operator on so many KPUs, in the order of the job.
@@ -157,10 +166,11 @@ impl Known {
     pub(super) fn full_first_told(&self, kpus: u32) -> Option<String> {
         let operators = self.operators(kpus);
         let (first, rate) = full_first(&operators)?;
+        let of = if kpus == 1 { "KPU" } else { "KPUs" };
         Some(match first.sink {
-            true => format!("Full first on {kpus} KPUs: {}, at {rate:.0} records a second", first.operator),
+            true => format!("Full first on {kpus} {of}: {}, at {rate:.0} records a second", first.operator),
             false => format!(
-                "Full first on {kpus} KPUs: the workers, at {rate:.0} records a second; {} takes {:.0} % of their time",
+                "Full first on {kpus} {of}: the workers, at {rate:.0} records a second; {} takes {:.0} % of their time",
                 first.operator,
                 100.0 * first.part
             ),
@@ -220,5 +230,35 @@ impl Known {
             )
         };
         point.lookups.iter().map(told).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::operators::Cost;
+    use super::*;
+
+    fn point(kpus: u32, per_kpu: u32, rates: [f64; 3], us: f64) -> Point {
+        let cost = Cost { operator: "source".into(), us_per_record: vec![us], uneven: 1.0 };
+        Point { rates: rates.into(), costs: vec![cost], ..Point::sized(kpus * per_kpu, per_kpu) }
+    }
+
+    #[test]
+    fn a_size_that_fills_all_cores_of_the_machine_does_not_tell_how_the_script_scales() {
+        let one = point(1, 1, [38e3, 39e3, 40e3], 26.0);
+        let two = point(2, 1, [50e3, 51e3, 52e3], 39.0);
+        let crowded = Known::new(vec![one.clone(), two.clone()], Prices::default(), 2);
+        assert_eq!(crowded.measured_kpus, 1);
+        assert!(crowded.rate_of(2).0 > 70e3 && crowded.rate_of(1).0 < 40e3);
+        let free = Known::new(vec![one, two], Prices::default(), 8);
+        assert_eq!(free.measured_kpus, 2);
+        assert!((free.rate_of(2).0 / 51e3 - 1.0).abs() < 0.05, "{:?}", free.rate_of(2));
+    }
+
+    #[test]
+    fn more_subtasks_on_a_thread_must_be_faster_in_every_run() {
+        let sizes = |faster: [f64; 3]| vec![point(1, 1, [30e3, 33e3, 36e3], 1.0), point(1, 4, faster, 1.0)];
+        assert_eq!(Known::new(sizes([35e3, 40e3, 45e3]), Prices::default(), 2).per_kpu, 1);
+        assert_eq!(Known::new(sizes([37e3, 40e3, 45e3]), Prices::default(), 2).per_kpu, 4);
     }
 }

@@ -14,7 +14,8 @@ const STYLE: &str = ":root{color-scheme:light dark;--text:#1b2430;--paper:#fff;-
 --point:#d9480f;--soft:#48566a}\
 @media(prefers-color-scheme:dark){:root{--text:#e3e8ef;--paper:#12171e;--line:#323c49;--box:#1c242e;--far:#e0b050;--law:#6cb2ff;\
 --point:#ff9466;--soft:#a3b1c2}}\
-body{font:15px/1.5 system-ui,sans-serif;max-width:64em;margin:2em auto;padding:0 1em;color:var(--text);background:var(--paper)}\
+body{font:15px/1.5 system-ui,sans-serif;max-width:64em;margin:2em auto;padding:0 1em;color:var(--text);background:var(--paper);\
+overflow-wrap:anywhere}\
 .wide{overflow-x:auto}table{border-collapse:collapse}td,th{padding:.25em .7em;text-align:right;border-bottom:1px solid var(--line);\
 white-space:nowrap}td.name,th.name{text-align:left}pre{background:var(--box);padding:1em;overflow:auto}.far{color:var(--far)}\
 .soft{color:var(--soft)}svg text{font-size:12px;fill:var(--soft)}svg .grid{stroke:var(--line)}\

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// How often a run is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// A machine is full when so much of its cores computes.
+const CROWDED: f64 = 0.9;
 /// Fewest and most runs of one size: a figure is the median of three at least.
 const RUNS_MIN: usize = 3;
 const RUNS_MAX: usize = 7;
@@ -80,6 +82,12 @@ impl Point {
 
     pub(super) fn rate(&self) -> f64 {
         self.rates[self.rates.len() / 2]
+    }
+
+    /// Whether workers and sinks together took about all cores of the machine: then it is the machine that is full.
+    pub(super) fn is_crowded(&self, cores: u32) -> bool {
+        let us: f64 = self.costs.iter().map(Cost::median).sum();
+        self.rate() * us / 1e6 > CROWDED * f64::from(cores)
     }
 
     /// How far runs are apart, as a part of the median.

@@ -75,7 +75,7 @@ impl Work {
             say_error(&format!("parallelism {} on {} threads …", size.0, size.0.div_ceil(size.1)));
             points.push(self.bench.saturated(size, each)?);
         }
-        let mut known = Known::new(points, self.prices.clone());
+        let mut known = Known::new(points, self.prices.clone(), self.cores);
         known.record_bytes = self.bench.sample.record_bytes();
         known.sample_rows = self.bench.sample.rows;
         (known.written, known.cut) = (written, cut);

@@ -56,10 +56,22 @@ impl Report<'_> {
             self.cores,
         );
         if !real.is_empty() {
-            told += &format!(" Results of {} were written to an index on this machine's disk.", real.join(", "));
+            told += &format!(
+                " Results of {} were written to an index on this machine's disk, by threads \
+                  beside the workers on the same cores.",
+                real.join(", ")
+            );
         }
         if !left.is_empty() {
             told += &format!(" What is written to {} was left out.", left.join(", "));
+        }
+        let most = known.points.iter().map(|point| point.kpus).max().unwrap_or(1);
+        if most > known.measured_kpus {
+            told += &format!(
+                " With more than {} KPU{} the cores of this machine were full, so that it does not show how the script scales.",
+                known.measured_kpus,
+                if known.measured_kpus == 1 { "" } else { "s" }
+            );
         }
         let extrapolated = format!(" Extrapolated: every size with more KPUs than {}.", known.measured_kpus);
         told + " Left out: the stream itself, whose records stood in memory." + &extrapolated
@@ -144,7 +156,11 @@ impl Report<'_> {
     fn operators(&self, line: &mut impl FnMut(String)) {
         let kpus = self.kpus();
         line(String::new());
-        line(format!("{:<32} µs/record  apart  of its threads  alone on {kpus} KPUs: records/s, for sure", "operator"));
+        line(format!(
+            "{:<32} µs/record  apart  of its threads  alone on {kpus} KPU{}: records/s, for sure",
+            "operator",
+            if kpus == 1 { "" } else { "s" }
+        ));
         for one in self.known.operators(kpus) {
             line(format!(
                 "{:<32} {:>9.3} {:>4.0} % {:>14.0} % {:>28.0} {:>9.0}",
@@ -171,7 +187,10 @@ impl Report<'_> {
             let (whole, certain) = ((likely / largest * BAR as f64) as usize, (sure / largest * BAR as f64) as usize);
             let bar = "█".repeat(certain) + &"░".repeat(whole.saturating_sub(certain));
             let kind = if kpus <= self.known.measured_kpus { "measured" } else { "extrapolated" };
-            line(format!("{kpus:>3} KPUs {bar:<BAR$} {likely:>10.0}/s, {sure:.0}/s for sure ({kind})"));
+            line(format!(
+                "{kpus:>3} KPU{} {bar:<BAR$} {likely:>10.0}/s, {sure:.0}/s for sure ({kind})",
+                if kpus == 1 { " " } else { "s" }
+            ));
         }
     }
 
