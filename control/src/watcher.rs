@@ -168,7 +168,7 @@ impl Watcher {
             Turn::Over { first_ms, last_ms, count } => {
                 let seconds = (last_ms - first_ms) / 1_000 + 1;
                 let details = json!({ "since_ms": first_ms, "until_ms": last_ms, "count": count });
-                let text = format!("{subject}: it is over that {words}: {count} within {seconds} s");
+                let text = format!("{subject}: over now: {words}, {count} within {seconds} s");
                 events.push(told(at_ms, Severity::Info, text, details));
             }
         }

@@ -189,6 +189,24 @@ mod tests {
     }
 
     #[test]
+    fn the_reference_page_names_every_key() {
+        let (page, source) = (include_str!("../../docs/stack.md"), include_str!("stack.rs"));
+        // The declarations stand before the first function.
+        let declared = source.split("impl TryFrom").next().unwrap();
+        let rest =
+            source.split("/// A policy of scaling.").nth(1).and_then(|rest| rest.split("fn yes()").next()).unwrap();
+        let keys = |text: &'static str| {
+            let fields = text.lines().filter_map(|line| line.trim().strip_prefix("pub(crate) "));
+            fields.filter_map(|field| field.split_once(": ").map(|(key, _)| key))
+        };
+        let keys: Vec<&str> = keys(declared).chain(keys(rest)).collect();
+        assert!(keys.len() >= 25 && keys.contains(&"parallelism_per_kpu") && keys.contains(&"body"), "{keys:?}");
+        for key in keys {
+            assert!(page.contains(&format!("| `{key}` |")), "docs/stack.md has no row for the key {key}");
+        }
+    }
+
+    #[test]
     fn what_is_unknown_or_missing_is_named() {
         let refused = |text: &str| StackFiles::parse(text, BTreeMap::new()).unwrap_err().to_string();
         assert!(refused("streams: [{name: a, shards: 1, shrads: 2}]").contains("shrads"));

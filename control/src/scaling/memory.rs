@@ -19,6 +19,11 @@ impl Memory {
     pub fn capacity(&self) -> &Capacity {
         self.joint.capacity()
     }
+
+    /// What the rule wanted last is only told and not done.
+    pub(super) fn untried(&mut self) {
+        self.joint.untried();
+    }
 }
 
 /// The part of the memory that is a rule's own.

@@ -40,6 +40,9 @@ use verdict::Wish;
 /// What to do about what was seen in one second, and what to remember: no clock, no disk, no randomness.
 pub fn decide(seen: &Observation, policy: &Policy, mut memory: Memory) -> (Verdict, Memory) {
     let mut wish = wished(seen, policy, &mut memory);
+    if policy.dry_run {
+        memory.untried();
+    }
     if wish.is_empty() {
         wish = bounds::broken(seen, policy);
     }

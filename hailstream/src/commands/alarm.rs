@@ -217,8 +217,9 @@ async fn test(alarm: &Value, hours: u64, console: &Console) -> Result<(), Failur
     for Change { at_ms, state, reason } in changes {
         say(&format!("{} {state:<18} {reason}", moment(at_ms)));
     }
+    let often = if alarms == 1 { "once".to_owned() } else { format!("{alarms} times") };
     say(&format!(
-        "In the last {hours} h it would have come to ALARM {alarms} times, for {alarm_s} s; {evaluations} evaluations, \
+        "In the last {hours} h it would have come to ALARM {often}, for {alarm_s} s; {evaluations} evaluations, \
          {with_values} of them with a value; at the end it would be {}.",
         state.as_deref().unwrap_or("unknown")
     ));

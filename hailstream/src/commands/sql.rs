@@ -138,19 +138,21 @@ fn lookup_json(lookup: &LookupMetrics) -> serde_json::Value {
     json!({
         "table": lookup.table, "requests": lookup.requests, "retries": lookup.retries,
         "cache_hits": lookup.cache_hits, "dead": lookup.dead, "latency_ms": lookup.latency_ms,
+        "latency_p99_ms": lookup.latency_p99_ms,
         "in_flight": lookup.in_flight, "circuit_opened": lookup.circuit_opened,
     })
 }
 
 fn lookup_told(lookup: &LookupMetrics) -> String {
     format!(
-        "lookups of {}: {} requests, {} retries, {} from the cache, {} dead letters, {:.1} ms each",
+        "lookups of {}: {} requests, {} retries, {} from the cache, {} dead letters, {:.1} ms each (p99 {:.1} ms)",
         lookup.table,
         count(lookup.requests as f64),
         count(lookup.retries as f64),
         count(lookup.cache_hits as f64),
         count(lookup.dead as f64),
         lookup.latency_ms,
+        lookup.latency_p99_ms,
     )
 }
 

@@ -163,6 +163,11 @@ pub(super) fn stream_of(table: &TableDef) -> Result<&str, PortError> {
     }
 }
 
+/// The index that a table of the platform is written to; `None` where its connector is another.
+pub(crate) fn index_of(table: &TableDef) -> Option<&str> {
+    (connector(table) == ELASTICSEARCH).then(|| table.options.get("index").map_or("", String::as_str))
+}
+
 fn connector(table: &TableDef) -> &str {
     table.options.get("connector").map_or("", String::as_str)
 }

@@ -8,6 +8,8 @@ use model::Classified;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+/// How times are written.
+const TIMESTAMPS: &str = "json.timestamp-format.standard";
 /// Documents that wait to be written at most. So few that they are still in the cache when the index reads them.
 const WAITING_DOCUMENTS_MAX: usize = 512;
 /// Documents that are written without being on disk at most: with the next ones they are synced.
@@ -80,6 +82,8 @@ impl IndexSink {
         let mut options = spec.table.options.clone();
         // An index holds JSON and nothing else, so that the format need not be named.
         options.entry("format".to_owned()).or_insert_with(|| "json".to_owned());
+        // A field of dates reads no other form.
+        options.entry(TIMESTAMPS.to_owned()).or_insert_with(|| "ISO-8601".to_owned());
         let encoder = JsonEncoder::new(&spec.schema, JsonOptions::parse(&options)?);
         Ok(Self { index, name, encoder, waiting: Waiting::default(), unsynced: Unsynced::default() })
     }
@@ -154,7 +158,7 @@ pub(super) fn mapping(fields: &BTreeMap<String, String>) -> Result<Mapping, Stri
 }
 
 /// Makes an index with the given types of fields, unless there is one of this name.
-pub(super) fn make_index(index: &Index, name: &str, fields: &BTreeMap<String, String>) -> Result<(), String> {
+pub(crate) fn make_index(index: &Index, name: &str, fields: &BTreeMap<String, String>) -> Result<(), String> {
     match index.create_index(name, IndexSettings::default(), mapping(fields)?) {
         Ok(_) | Err(IndexError::IndexExists { .. }) => Ok(()),
         Err(error) => Err(error.to_string()),
@@ -165,7 +169,7 @@ pub(super) fn make_index(index: &Index, name: &str, fields: &BTreeMap<String, St
 #[allow(clippy::unwrap_used, reason = "for tests alone")]
 mod tests {
     use super::*;
-    use arrow_array::{Int64Array, RecordBatch, StringArray};
+    use arrow_array::{Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
     use engine::plan::TableDef;
     use engine::port::RowKind;
     use engine::types::{DataType, Field as Column, Schema};
@@ -182,29 +186,52 @@ mod tests {
         }
     }
 
-    #[test]
-    fn rows_that_are_taken_back_leave_the_index() {
-        use RowKind::{Delete, Insert, UpdateAfter};
-        let dir = tempfile::tempdir().unwrap();
-        let index = Index::open(IndexConfig::new(dir.path(), Env::system())).unwrap();
-        let schema = Schema { fields: vec![Column { name: "n".into(), data_type: DataType::BigInt, nullable: true }] };
-        let table = TableDef {
+    fn table(schema: &Schema) -> TableDef {
+        TableDef {
             name: "t".into(),
             schema: schema.clone(),
             computed: vec![None],
             watermark: None,
             primary_key: vec![0],
             options: BTreeMap::new(),
-        };
-        let spec = SinkSpec {
+        }
+    }
+
+    fn spec(table: TableDef) -> SinkSpec {
+        SinkSpec {
             application: "app".into(),
+            schema: table.schema.clone(),
             table: Arc::new(table),
-            schema: schema.clone(),
             subtask: 0,
             parallelism: 1,
             prepared: None,
-        };
-        let mut sink = IndexSink::new(index.clone(), "docs".into(), &spec).unwrap();
+        }
+    }
+
+    #[test]
+    fn times_are_written_as_a_field_of_dates_reads_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let index = Index::open(IndexConfig::new(dir.path(), Env::system())).unwrap();
+        make_index(&index, "docs", &BTreeMap::from([("at".to_owned(), "date".to_owned())])).unwrap();
+        let at = Column { name: "at".into(), data_type: DataType::TimestampLtz(3), nullable: true };
+        let schema = Schema { fields: vec![at] };
+        let times = TimestampMillisecondArray::from(vec![1_767_690_060_000]).with_timezone("UTC");
+        let rows = RecordBatch::try_new(schema.arrow(), vec![Arc::new(times)]).unwrap();
+        let ids = Some([Some("a")].into_iter().collect::<StringArray>());
+        let mut sink = IndexSink::new(index.clone(), "docs".into(), &spec(table(&schema))).unwrap();
+        sink.write(&SinkBatch { rows, ids, kinds: None }).unwrap();
+        sink.close().unwrap();
+        let found = index.get("docs", "a").unwrap().unwrap();
+        assert!(String::from_utf8_lossy(&found.source).contains("2026-01-06T09:01:00Z"));
+    }
+
+    #[test]
+    fn rows_that_are_taken_back_leave_the_index() {
+        use RowKind::{Delete, Insert, UpdateAfter};
+        let dir = tempfile::tempdir().unwrap();
+        let index = Index::open(IndexConfig::new(dir.path(), Env::system())).unwrap();
+        let schema = Schema { fields: vec![Column { name: "n".into(), data_type: DataType::BigInt, nullable: true }] };
+        let mut sink = IndexSink::new(index.clone(), "docs".into(), &spec(table(&schema))).unwrap();
         // What was never written can be taken back, even before there is an index.
         sink.write(&batch(&schema, &[("z", 0, Delete)])).unwrap();
         sink.flush().unwrap();

@@ -78,9 +78,9 @@ impl Parts {
         replayed.or_else(first)
     }
 
-    /// The application that is shown: the first one by name.
+    /// The application that is shown: the one that was made first, so that one that is made later never takes its place.
     pub(crate) fn application(&self) -> Option<ApplicationView> {
-        self.applications.views().into_iter().next()
+        self.applications.views().into_iter().min_by_key(|view| view.created_ms)
     }
 
     /// Its name; empty where there is none.

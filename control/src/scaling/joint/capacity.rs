@@ -15,6 +15,8 @@ const HINTS_OFF: f64 = 0.85;
 /// Prior: contention and coherence, and the spreads of (1, σ, κ).
 const PRIOR: [f64; 3] = [1.0, 0.01, 0.000_01];
 const PRIOR_SPREAD: [f64; 3] = [0.5, 0.01, 0.000_05];
+/// The same where sizes are measured on purpose: what was measured outweighs what is usual.
+const VAGUE_COHERENCE_SPREAD: f64 = 0.001;
 /// Spread of a calibrated law's terms, as a part of them.
 const CALIBRATED_SPREAD: f64 = 0.1;
 /// Standard deviations that the lower bound lies below the mean: 9 of 10 values are above.
@@ -56,6 +58,8 @@ pub struct Capacity {
     measured: Evidence,
     hints: Evidence,
     hints_off: bool,
+    /// Spread of what is believed of contention beforehand; 0 for the usual one.
+    vague: f64,
 }
 
 /// Seconds that were seen, as the regression needs them.
@@ -121,6 +125,12 @@ impl Belief {
 }
 
 impl Capacity {
+    /// A capacity of which little is believed before it is measured, for sizes that are measured on purpose: contention
+    /// is small, give or take `spread` (0.3 for almost anything).
+    pub fn vague(spread: f64) -> Self {
+        Self { vague: spread, ..Self::default() }
+    }
+
     /// Begins with what calibration has found.
     pub(super) fn start(&mut self, law: Option<Usl>) {
         if let Some(law) = law.filter(|_| self.unit == 0.0) {
@@ -138,7 +148,10 @@ impl Capacity {
         }
         if self.unit == 0.0 {
             self.unit = rate / f64::from(parallelism.max(1));
-            self.prior = (PRIOR, PRIOR_SPREAD);
+            self.prior = (
+                PRIOR,
+                if self.vague > 0.0 { [PRIOR_SPREAD[0], self.vague, VAGUE_COHERENCE_SPREAD] } else { PRIOR_SPREAD },
+            );
         }
         Some(f64::from(parallelism) * self.unit / rate)
     }
@@ -254,6 +267,20 @@ mod tests {
             assert!((likely / law.at(size) - 1.0).abs() < 0.1, "{size}: {likely} for {}", law.at(size));
             assert!(sure < likely, "{size}");
         }
+    }
+
+    #[test]
+    fn sizes_that_are_measured_on_purpose_are_believed_however_badly_they_scale() {
+        let mut capacity = Capacity::vague(0.3);
+        for _ in 0..3 {
+            capacity.measured(1, 38_000.0);
+            capacity.measured(2, 50_000.0);
+        }
+        for (size, rate) in [(1, 38_000.0), (2, 50_000.0)] {
+            let (likely, sure) = capacity.at(size).unwrap();
+            assert!((likely / rate - 1.0).abs() < 0.04 && sure < likely, "{size}: {likely} for {rate}");
+        }
+        assert!(capacity.at(8).unwrap().0 < 110_000.0);
     }
 
     #[test]

@@ -130,6 +130,11 @@ impl JointMemory {
     pub(super) fn capacity(&self) -> &Capacity {
         &self.capacity
     }
+
+    /// The last step up is only told, so that nothing is to be gained by it.
+    pub(super) fn untried(&mut self) {
+        self.trial = None;
+    }
 }
 
 /// What the rule works with in one look.

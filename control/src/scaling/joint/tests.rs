@@ -58,6 +58,25 @@ fn one_step_is_enough_where_one_was_needed_however_long_the_change_takes() {
 }
 
 #[test]
+fn a_step_that_is_only_told_is_not_missed_afterwards() {
+    // Somebody takes another, smaller step by hand, which gains less than the one that was told would have.
+    let refused = |dry_run: bool| {
+        let policy = Policy { dry_run, ..policy(Bounds::default()) };
+        let (mut memory, mut refused) = (Memory::default(), 0);
+        for second in 0..120_u64 {
+            let (parallelism, rate) = if second < 30 { (1, 2_000.0) } else { (2, 2_100.0) };
+            let seen = of_application(application(parallelism, rate, 1_000.0 * second as f64));
+            let (verdict, next) = decide(&Observation { now_ms: second * 1_000, ..seen }, &policy, memory);
+            memory = next;
+            refused += u32::from(verdict.refusal.is_some_and(|refusal| refusal.text.contains("gained less than")));
+        }
+        refused
+    };
+    assert_eq!(refused(true), 0);
+    assert!(refused(false) > 0);
+}
+
+#[test]
 fn there_are_not_a_hundred_shards_after_twenty_minutes_of_producers_that_send_again() {
     let options = PlantOptions { reshard_s: 60.0, seconds: 3_000, ..PlantOptions::default() };
     let report = run(Trace::Doubling, &contenders(&options)[0], &options);

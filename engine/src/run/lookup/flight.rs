@@ -197,6 +197,7 @@ impl Flight {
         self.out -= 1;
         self.meter.answers.add(1);
         self.meter.latency_ns.add(took_ns);
+        self.meter.latencies.add(took_ns);
         match answer {
             Ok(rows) if rows.num_rows() > ANSWER_ROWS_MAX => {
                 let what = format!("an answer has {} rows; {ANSWER_ROWS_MAX} are the most", rows.num_rows());

@@ -1,5 +1,6 @@
 //! Counting what lookups do.
 
+use super::latencies::{Latencies, quantile_ms};
 use crate::run::meter::Counter;
 
 /// The counters of one lookup in one subtask.
@@ -11,6 +12,7 @@ pub(crate) struct LookupMeter {
     pub(crate) retries: Counter,
     pub(crate) answers: Counter,
     pub(crate) latency_ns: Counter,
+    pub(crate) latencies: Latencies,
     pub(crate) hits: Counter,
     pub(crate) dead: Counter,
     pub(crate) opened: Counter,
@@ -31,6 +33,8 @@ pub struct LookupMetrics {
     pub answers: u64,
     /// How long an answer took on average, in milliseconds.
     pub latency_ms: f64,
+    /// Within which time 99 of 100 answers came, in milliseconds; at most 9 % too long, 0 before the first answer.
+    pub latency_p99_ms: f64,
     /// Rows answered from the cache.
     pub cache_hits: u64,
     /// Rows that left the flow because their request failed for good.
@@ -57,7 +61,10 @@ pub(crate) fn by_table(meters: &[std::sync::Arc<LookupMeter>]) -> Vec<LookupMetr
         sum.circuit_opened += meter.opened.get();
         *latency_ns += meter.latency_ns.get();
     }
-    let mean =
-        |(m, ns): (LookupMetrics, u64)| LookupMetrics { latency_ms: ns as f64 / 1e6 / m.answers.max(1) as f64, ..m };
-    found.into_iter().map(mean).collect()
+    let timed = |(m, ns): (LookupMetrics, u64)| {
+        let own = meters.iter().filter(|meter| meter.table == m.table).map(|meter| &meter.latencies);
+        let latency_p99_ms = quantile_ms(own, 0.99);
+        LookupMetrics { latency_ms: ns as f64 / 1e6 / m.answers.max(1) as f64, latency_p99_ms, ..m }
+    };
+    found.into_iter().map(timed).collect()
 }

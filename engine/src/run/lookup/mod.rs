@@ -4,6 +4,7 @@
 mod cache;
 mod flight;
 mod guard;
+mod latencies;
 mod meter;
 
 pub(crate) use flight::{Flight, Key, Left, Marker, Outcome};

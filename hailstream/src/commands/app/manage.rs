@@ -165,7 +165,8 @@ async fn describe(session: &Session<'_>) -> Result<(), Failure> {
     say(&format!("{} is {}, version {}", text("name"), text("status"), text("version")));
     let (now, set) = (text("current_parallelism"), text("parallelism"));
     let (per_kpu, kpus, auto) = (text("parallelism_per_kpu"), text("kpus"), text("auto_scaling"));
-    say(&format!("parallelism {now} (set up with {set}), {per_kpu} per KPU, {kpus} KPUs, auto-scaling {auto}"));
+    let of = if kpus == "1" { "KPU" } else { "KPUs" };
+    say(&format!("parallelism {now} (set up with {set}), {per_kpu} per KPU, {kpus} {of}, auto-scaling {auto}"));
     let checkpoints = told["checkpoint_interval_ms"].as_u64().map_or("none".to_owned(), |ms| format!("every {ms} ms"));
     say(&format!("checkpoints {checkpoints}, snapshots {}, rollback {}", text("snapshots"), text("rollback")));
     let (created, updated) = (told["created_ms"].as_i64(), told["updated_ms"].as_i64());

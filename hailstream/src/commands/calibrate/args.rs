@@ -48,6 +48,12 @@ pub(crate) struct CalibrateOf {
     /// How long all of it may take, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 100, value_parser = clap::value_parser!(u64).range(5..=3_600))]
     pub(crate) time: u64,
+    /// Stack file whose indices say the types of their fields; without it they are found from the documents
+    #[arg(long, value_name = "FILE")]
+    pub(crate) stack: Option<PathBuf>,
+    /// Folder on whose disk results are written while measuring [default: the system's folder for temporary files]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) scratch: Option<PathBuf>,
     /// Sheet of prices in USD (JSON; what is missing keeps its price)
     #[arg(long, value_name = "FILE")]
     pub(crate) prices: Option<PathBuf>,

@@ -10,22 +10,36 @@ const BOTTOM: f64 = 30.0;
 /// KPUs that the plot goes to.
 const KPUS: u32 = 32;
 
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#1b2430}\
-table{border-collapse:collapse}td,th{padding:.25em .7em;text-align:right;border-bottom:1px solid #d5dbe3}\
-pre{background:#f2f4f7;padding:1em;overflow:auto}.far{color:#8a5a00}svg text{font-size:12px;fill:#48566a}";
+const STYLE: &str = ":root{color-scheme:light dark;--text:#1b2430;--paper:#fff;--line:#d5dbe3;--box:#f2f4f7;--far:#8a5a00;--law:#0b6bcb;\
+--point:#d9480f;--soft:#48566a}\
+@media(prefers-color-scheme:dark){:root{--text:#e3e8ef;--paper:#12171e;--line:#323c49;--box:#1c242e;--far:#e0b050;--law:#6cb2ff;\
+--point:#ff9466;--soft:#a3b1c2}}\
+body{font:15px/1.5 system-ui,sans-serif;max-width:64em;margin:2em auto;padding:0 1em;color:var(--text);background:var(--paper);\
+overflow-wrap:anywhere}\
+.wide{overflow-x:auto}table{border-collapse:collapse}td,th{padding:.25em .7em;text-align:right;border-bottom:1px solid var(--line);\
+white-space:nowrap}td.name,th.name{text-align:left}pre{background:var(--box);padding:1em;overflow:auto}.far{color:var(--far)}\
+.soft{color:var(--soft)}svg text{font-size:12px;fill:var(--soft)}svg .grid{stroke:var(--line)}\
+svg .law{fill:none;stroke:var(--law);stroke-width:2}svg .sure{fill:none;stroke:var(--law);stroke-dasharray:4 4}svg circle{fill:var(--point)}";
 
 /// The page.
 pub(super) fn page(report: &Report<'_>) -> String {
-    let mut page =
-        String::from("<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Calibration</title><style>");
+    let mut page = String::from(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <title>Calibration</title><style>",
+    );
     let mut add = |text: &str| page.push_str(text);
     add(STYLE);
     add("</style><h1>Calibration of ");
     add(&escaped(&report.of.script.display().to_string()));
     add("</h1>");
     add(&table(report));
-    add("<h2>What KPUs do</h2>");
+    add("<p class=\"soft\">Sizes in this <span class=\"far\">colour</span> are extrapolated.</p><h2>What KPUs do</h2>");
     add(&plot(report));
+    add(
+        "<p class=\"soft\">Records a second by KPUs: the line is what is most likely, the dashed one what nine of ten \
+         are above, the points are runs.</p><h2>What operators cost</h2>",
+    );
+    add(&operators(report));
     add(&format!("<p>Bottleneck: {}.</p><ul>", escaped(&report.known.bottleneck())));
     report.shards().iter().for_each(|line| add(&format!("<li>{}</li>", escaped(line))));
     add("</ul><h2>To paste</h2>");
@@ -38,6 +52,30 @@ pub(super) fn page(report: &Report<'_>) -> String {
     }
     add(&format!("<p>{}</p></html>", escaped(&report.scope())));
     page
+}
+
+fn operators(report: &Report<'_>) -> String {
+    let kpus = report.kpus();
+    let mut out = format!(
+        "<div class=\"wide\"><table><tr><th class=\"name\">operator</th><th>µs/record</th><th>runs apart</th><th>of its threads</th>\
+         <th>alone on {kpus} KPUs, records/s</th><th>for sure</th></tr>"
+    );
+    for one in report.known.operators(kpus) {
+        out += &format!(
+            "<tr><td class=\"name\">{}</td><td>{:.3}</td><td>{:.0} %</td><td>{:.0} %</td><td>{:.0}</td><td>{:.0}</td></tr>",
+            escaped(&one.operator),
+            one.us_per_record,
+            100.0 * one.spread,
+            100.0 * one.part,
+            one.alone.0,
+            one.alone.1
+        );
+    }
+    out += "</table></div>";
+    if let Some(told) = report.known.full_first_told(kpus) {
+        out += &format!("<p>{}.</p>", escaped(&told));
+    }
+    out
 }
 
 fn table(report: &Report<'_>) -> String {
@@ -53,7 +91,7 @@ fn table(report: &Report<'_>) -> String {
         "USD/h here",
         "USD/h AWS",
     ];
-    let mut out = String::from("<table><tr>");
+    let mut out = String::from("<div class=\"wide\"><table><tr>");
     heads.iter().for_each(|head| out += &format!("<th>{head}</th>"));
     out += "</tr>";
     for (rate, advice) in report.advices() {
@@ -76,7 +114,7 @@ fn table(report: &Report<'_>) -> String {
         };
         out += &row;
     }
-    out + "</table>"
+    out + "</table></div>"
 }
 
 /// The law with its lower bound, and the points that were measured.
@@ -100,29 +138,19 @@ fn plot(report: &Report<'_>) -> String {
         let value = top * f64::from(part) / 4.0;
         let at = y(value);
         add(format!(
-            "<line x1=\"{LEFT}\" x2=\"{WIDTH}\" y1=\"{at:.1}\" y2=\"{at:.1}\" stroke=\"#e3e7ec\"/><text x=\"4\" y=\"{:.1}\">{value:.0}</text>",
+            "<line x1=\"{LEFT}\" x2=\"{WIDTH}\" y1=\"{at:.1}\" y2=\"{at:.1}\" class=\"grid\"/><text x=\"4\" y=\"{:.1}\">{value:.0}</text>",
             at + 4.0
         ));
     }
     for kpus in [1, 2, 4, 8, 16, 32] {
         add(format!("<text x=\"{:.1}\" y=\"{:.1}\">{kpus}</text>", x(f64::from(kpus)) - 4.0, HEIGHT - 8.0));
     }
-    add(format!(
-        "<polyline fill=\"none\" stroke=\"#0b6bcb\" stroke-width=\"2\" points=\"{}\"/>",
-        path(&|kpus| rate(kpus).0)
-    ));
-    add(format!(
-        "<polyline fill=\"none\" stroke=\"#0b6bcb\" stroke-dasharray=\"4 4\" points=\"{}\"/>",
-        path(&|kpus| rate(kpus).1)
-    ));
+    add(format!("<polyline class=\"law\" points=\"{}\"/>", path(&|kpus| rate(kpus).0)));
+    add(format!("<polyline class=\"sure\" points=\"{}\"/>", path(&|kpus| rate(kpus).1)));
     for point in report.known.points.iter().filter(|point| point.per_kpu == report.known.per_kpu) {
         for rate in &point.rates {
             let sustained = rate * report.known.sustainable;
-            add(format!(
-                "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"3\" fill=\"#d9480f\"/>",
-                x(f64::from(point.kpus)),
-                y(sustained)
-            ));
+            add(format!("<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"3\"/>", x(f64::from(point.kpus)), y(sustained)));
         }
     }
     out + "</svg>"

@@ -1,6 +1,8 @@
 //! Runs of the script over the sample: as fast as it goes, and at a rate.
 
 use super::Failure;
+use super::operators::Cost;
+use super::outputs::Outputs;
 use super::sample::{Pace, Sample, SampleConnectors};
 use engine::plan::{JobPlan, NodeKind};
 use engine::run::{Job, JobOptions};
@@ -13,29 +15,33 @@ use std::time::Duration;
 
 /// How often a run is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Most runs of one size.
+/// A machine is full when so much of its cores computes.
+const CROWDED: f64 = 0.9;
+/// Fewest and most runs of one size: a figure is the median of three at least.
+const RUNS_MIN: usize = 3;
 const RUNS_MAX: usize = 7;
 
 /// What is run, and on what.
 pub(super) struct Bench {
     pub(super) script: String,
     pub(super) sample: Arc<Sample>,
+    pub(super) outputs: Outputs,
     pub(super) env: Env,
     pub(super) runtime: tokio::runtime::Handle,
 }
 
 /// What one size did.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct Point {
     pub(super) parallelism: u32,
     pub(super) per_kpu: u32,
     pub(super) kpus: u32,
     /// Records a second of each run, ascending.
     pub(super) rates: Vec<f64>,
-    /// The part of the time that its threads computed.
+    /// The part of the time that its workers computed.
     pub(super) busy: f64,
-    /// The operator that computed the most, its part of all that was computed, and how uneven its subtasks are (1 is even).
-    pub(super) heaviest: (String, f64, f64),
+    /// What each operator cost, in the order of the job.
+    pub(super) costs: Vec<Cost>,
     pub(super) state_bytes: u64,
     pub(super) lookups: Vec<LookupNeed>,
 }
@@ -44,14 +50,44 @@ pub(super) struct Point {
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct LookupNeed {
     pub(super) table: String,
-    pub(super) latency_ms: f64,
+    /// Within which time 99 of 100 answers came.
+    pub(super) p99_ms: f64,
     /// Requests for each record that is read.
     pub(super) per_record: f64,
 }
 
 impl Point {
+    /// Nothing yet of a size.
+    pub(super) fn sized(parallelism: u32, per_kpu: u32) -> Self {
+        Self { parallelism, per_kpu, kpus: parallelism.div_ceil(per_kpu), ..Self::default() }
+    }
+
+    /// Takes in one more run of the same size.
+    fn join(&mut self, next: Self) {
+        self.rates.extend(next.rates);
+        self.rates.sort_by(f64::total_cmp);
+        self.state_bytes = self.state_bytes.max(next.state_bytes);
+        self.busy = self.busy.max(next.busy);
+        self.lookups = next.lookups;
+        for cost in next.costs {
+            match self.costs.iter_mut().find(|own| own.operator == cost.operator) {
+                Some(own) => {
+                    own.us_per_record.extend(cost.us_per_record);
+                    own.uneven = own.uneven.min(cost.uneven);
+                }
+                None => self.costs.push(cost),
+            }
+        }
+    }
+
     pub(super) fn rate(&self) -> f64 {
         self.rates[self.rates.len() / 2]
+    }
+
+    /// Whether workers and sinks together took about all cores of the machine: then it is the machine that is full.
+    pub(super) fn is_crowded(&self, cores: u32) -> bool {
+        let us: f64 = self.costs.iter().map(Cost::median).sum();
+        self.rate() * us / 1e6 > CROWDED * f64::from(cores)
     }
 
     /// How far runs are apart, as a part of the median.
@@ -72,9 +108,10 @@ pub(super) struct Paced {
 }
 
 impl Bench {
-    fn plan(&self, connectors: &SampleConnectors) -> Result<JobPlan, Failure> {
+    pub(super) fn plan(&self) -> Result<JobPlan, Failure> {
+        let connectors = self.connectors(self.pace(None));
         let script = Script::parse(&self.script)?;
-        let planned = Session::new().plan(&script, connectors)?;
+        let planned = Session::new().plan(&script, &connectors)?;
         let mut jobs = planned.into_iter().filter_map(|step| match step {
             Planned::Job { plan, .. } => Some(plan),
             _ => None,
@@ -102,9 +139,16 @@ impl Bench {
         Pace { env: self.env.clone(), started_ns: self.env.monotonic_ns(), rate, waits: Arc::default() }
     }
 
-    fn start(&self, (parallelism, per_kpu): (u32, u32), pace: Pace) -> Result<engine::run::JobHandle, Failure> {
-        let connectors = Arc::new(SampleConnectors::new(self.sample.clone(), pace, &self.runtime));
-        let plan = self.plan(&connectors)?;
+    fn connectors(&self, pace: Pace) -> SampleConnectors {
+        SampleConnectors::new(self.sample.clone(), pace, self.outputs.handle(), &self.runtime)
+    }
+
+    fn start(
+        &self,
+        (parallelism, per_kpu): (u32, u32),
+        connectors: Arc<SampleConnectors>,
+    ) -> Result<engine::run::JobHandle, Failure> {
+        let plan = self.plan()?;
         let options = JobOptions {
             parallelism: Some(parallelism),
             parallelism_per_kpu: per_kpu,
@@ -113,16 +157,25 @@ impl Bench {
         Ok(Job::start(plan, options)?)
     }
 
-    /// Runs a size again and again for so long, once at least.
+    /// Cuts the sample so that three runs of one size on one thread have room in this time; tells whether it was cut.
+    pub(super) fn fit(&mut self, budget: Duration) -> Result<bool, Failure> {
+        let begun_ns = self.env.monotonic_ns();
+        self.run_once((1, 1))?;
+        let room = budget.as_secs_f64() / RUNS_MIN as f64;
+        let part = room / self.passed(begun_ns).as_secs_f64();
+        if part < 1.0 {
+            self.sample = Arc::new(self.sample.first(part));
+        }
+        Ok(part < 1.0)
+    }
+
+    /// Runs a size again and again for so long, three times at least.
     pub(super) fn saturated(&self, size: (u32, u32), budget: Duration) -> Result<Point, Failure> {
         let begun_ns = self.env.monotonic_ns();
-        let mut point = self.run_once(size)?;
-        while point.rates.len() < RUNS_MAX && self.passed(begun_ns) < budget {
-            let next = self.run_once(size)?;
-            point.rates.extend(next.rates);
-            point.state_bytes = point.state_bytes.max(next.state_bytes);
+        let mut point = Point::sized(size.0, size.1);
+        while point.rates.len() < RUNS_MIN || (point.rates.len() < RUNS_MAX && self.passed(begun_ns) < budget) {
+            point.join(self.run_once(size)?);
         }
-        point.rates.sort_by(f64::total_cmp);
         Ok(point)
     }
 
@@ -131,50 +184,46 @@ impl Bench {
     }
 
     fn run_once(&self, size: (u32, u32)) -> Result<Point, Failure> {
+        self.outputs.renew()?;
         let started_ns = self.env.monotonic_ns();
-        let job = self.start(size, self.pace(None))?;
-        let mut state_bytes = 0;
+        let job = self.start(size, Arc::new(self.connectors(self.pace(None))))?;
+        let mut point = Point::sized(size.0, size.1);
         while !job.wait_for(LOOK_EVERY) {
-            state_bytes = state_bytes.max(job.metrics().state_bytes);
+            point.state_bytes = point.state_bytes.max(job.metrics().state_bytes);
         }
         job.wait()?;
-        let took = self.passed(started_ns);
+        let took_s = self.passed(started_ns).as_secs_f64();
         let metrics = job.metrics();
-        let kpus = size.0.div_ceil(size.1);
-        let operators = job.operators();
-        let busy =
-            |operator: &engine::run::OperatorMetrics| operator.subtasks.iter().map(|s| s.busy_ms).sum::<u64>() as f64;
-        let computed: f64 = operators.iter().map(busy).sum();
-        let heaviest = operators.iter().max_by(|a, b| busy(a).total_cmp(&busy(b)));
-        let heaviest = heaviest.map_or_else(Default::default, |operator| {
-            let most = operator.subtasks.iter().map(|s| s.busy_ms).max().unwrap_or(0) as f64;
-            let uneven = most * operator.subtasks.len() as f64 / busy(operator).max(1.0);
-            (operator.operator.clone(), busy(operator) / computed.max(1.0), uneven)
-        });
         let records = metrics.records_in.max(1) as f64;
-        let lookup = |lookup: &engine::run::LookupMetrics| LookupNeed {
-            table: lookup.table.clone(),
-            latency_ms: lookup.latency_ms,
+        point.costs = job.operators().into_iter().map(|operator| cost(operator, records)).collect();
+        let computed_us: f64 = point.costs.iter().filter(|cost| !cost.is_sink()).map(Cost::median).sum();
+        point.busy = (computed_us * records / 1e6 / f64::from(point.kpus) / took_s).min(1.0);
+        point.rates = vec![metrics.records_in as f64 / took_s];
+        let lookup = |lookup: engine::run::LookupMetrics| LookupNeed {
+            table: lookup.table,
+            p99_ms: lookup.latency_p99_ms,
             per_record: lookup.requests as f64 / records,
         };
-        Ok(Point {
-            parallelism: size.0,
-            per_kpu: size.1,
-            kpus,
-            rates: vec![metrics.records_in as f64 / took.as_secs_f64()],
-            busy: (computed / 1_000.0 / f64::from(kpus) / took.as_secs_f64()).min(1.0),
-            heaviest,
-            state_bytes,
-            lookups: metrics.lookups.iter().map(lookup).collect(),
-        })
+        point.lookups = metrics.lookups.into_iter().map(lookup).collect();
+        Ok(point)
     }
 
-    /// Runs a size at a rate, and tells whether it keeps up: the last rows wait no longer than the SLO, nor does one of a
-    /// hundred.
-    pub(super) fn paced(&self, size: (u32, u32), rate: f64, slo_ms: f64) -> Result<Paced, Failure> {
+    /// As many rows of the sample as come in this time at a rate.
+    fn shortened(&self, rate: f64, seconds: f64) -> Arc<Sample> {
+        let part = rate * seconds / self.sample.rows as f64;
+        if part < 1.0 { Arc::new(self.sample.first(part)) } else { self.sample.clone() }
+    }
+
+    /// Runs a size at a rate for so many seconds, or as long as the sample lasts, and tells whether it keeps up: one of a
+    /// hundred waits for longer than the SLO at most, and the end is not late.
+    pub(super) fn paced(&self, size: (u32, u32), rate: f64, slo_ms: f64, seconds: f64) -> Result<Paced, Failure> {
+        self.outputs.renew()?;
+        let sample = self.shortened(rate, seconds);
+        let rows = sample.rows as f64;
         let pace = self.pace(Some(rate));
         let (waits, started_ns) = (pace.waits.clone(), pace.started_ns);
-        let job = self.start(size, pace)?;
+        let connectors = SampleConnectors::new(sample, pace, self.outputs.handle(), &self.runtime);
+        let job = self.start(size, Arc::new(connectors))?;
         job.wait()?;
         let seconds = self.passed(started_ns).as_secs_f64();
         let mut waits = std::mem::take(&mut *waits.lock());
@@ -183,8 +232,19 @@ impl Bench {
         waits.sort_by(f64::total_cmp);
         let p99_wait_ms = waits.get(waits.len() * 99 / 100).copied().unwrap_or(0.0);
         // A short sample ends before a backlog is as old as the SLO: growth shows in the time that all of it took.
-        let due_s = self.sample.rows as f64 / rate;
+        let due_s = rows / rate;
         let keeps_up = p99_wait_ms <= slo_ms && seconds <= due_s * 1.03 + 0.15;
         Ok(Paced { rate, seconds, p99_wait_ms, last_wait_ms, keeps_up })
+    }
+}
+
+/// What an operator has cost over so many records.
+fn cost(operator: engine::run::OperatorMetrics, records: f64) -> Cost {
+    let busy_ms: u64 = operator.subtasks.iter().map(|subtask| subtask.busy_ms).sum();
+    let most = operator.subtasks.iter().map(|subtask| subtask.busy_ms).max().unwrap_or(0) as f64;
+    Cost {
+        us_per_record: vec![busy_ms as f64 * 1_000.0 / records],
+        uneven: most * operator.subtasks.len() as f64 / (busy_ms as f64).max(1.0),
+        operator: operator.operator,
     }
 }

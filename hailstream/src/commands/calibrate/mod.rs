@@ -4,6 +4,8 @@ mod advice;
 pub(super) mod args;
 mod html;
 mod measure;
+mod operators;
+mod outputs;
 mod report;
 mod sample;
 
@@ -13,6 +15,7 @@ use args::{CalibrateAction, CalibrateArgs, CalibrateOf};
 use control::scaling::Prices;
 use measure::{Bench, Paced};
 use model::Env;
+use outputs::Outputs;
 use sample::Sample;
 use serde_json::json;
 use std::sync::Arc;
@@ -22,6 +25,8 @@ use std::time::Duration;
 const RATES: [u64; 5] = [1_000, 4_000, 13_000, 50_000, 200_000];
 /// Parallelisms per KPU that are tried.
 const PER_KPU: [u32; 4] = [1, 2, 4, 8];
+/// How long a run at a part of the saturated rate takes at most, in seconds.
+const PACED_SECONDS: f64 = 10.0;
 /// Parts of the saturated rate at which it is tried whether records are read in time.
 const SUSTAINED: [f64; 4] = [0.95, 0.9, 0.8, 0.7];
 
@@ -52,23 +57,28 @@ impl Work {
         let sample = Arc::new(Sample::read(of)?);
         let runtime = super::runtime()?;
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
-        let bench = Bench { script, sample, env: Env::system(), runtime: runtime.handle().clone() };
+        let env = Env::system();
+        let outputs = Outputs::open(of, &env)?;
+        let bench = Bench { script, sample, outputs, env, runtime: runtime.handle().clone() };
         Ok(Self { bench, prices, cores, _runtime: runtime })
     }
 
     /// Measures every size whose threads have a core each, within the time.
-    fn measure(&self, seconds: u64) -> Result<Known, Failure> {
+    fn measure(&mut self, seconds: u64) -> Result<Known, Failure> {
+        let written = outputs::written(&self.bench.plan()?);
         let sizes = sizes(self.cores);
-        // A tenth of the time is for the runs at a rate.
-        let each = Duration::from_secs_f64(0.9 * seconds as f64 / sizes.len() as f64);
+        // A fifth of the time is for the runs at a rate.
+        let each = Duration::from_secs_f64(0.8 * seconds as f64 / sizes.len() as f64);
+        let cut = self.bench.fit(each)?;
         let mut points = Vec::new();
         for size in sizes {
             say_error(&format!("parallelism {} on {} threads …", size.0, size.0.div_ceil(size.1)));
             points.push(self.bench.saturated(size, each)?);
         }
-        let mut known = Known::new(points, self.prices.clone());
+        let mut known = Known::new(points, self.prices.clone(), self.cores);
         known.record_bytes = self.bench.sample.record_bytes();
         known.sample_rows = self.bench.sample.rows;
+        (known.written, known.cut) = (written, cut);
         Ok(known)
     }
 
@@ -78,7 +88,7 @@ impl Work {
         let saturated = known.rate_of(known.measured_kpus).0;
         let mut tried = Vec::new();
         for part in SUSTAINED {
-            let paced = self.bench.paced(size, saturated * part, slo_ms)?;
+            let paced = self.bench.paced(size, saturated * part, slo_ms, PACED_SECONDS)?;
             let keeps_up = paced.keeps_up;
             tried.push(paced);
             known.sustainable = part;
@@ -107,11 +117,12 @@ fn sizes(cores: u32) -> Vec<(u32, u32)> {
 }
 
 fn calibrate(of: &CalibrateOf) -> Result<(), Failure> {
-    let work = Work::open(of)?;
+    let mut work = Work::open(of)?;
     let mut known = work.measure(of.time)?;
     let tried = work.sustain(&mut known, of.slo as f64)?;
     let rates = if of.rates.is_empty() { RATES.to_vec() } else { of.rates.clone() };
     let report = report::Report { of, known: &known, tried: &tried, rates: &rates, cores: work.cores };
+    work.bench.outputs.close()?;
     if of.json {
         say(&report.json().to_string());
     } else {
@@ -127,22 +138,26 @@ fn calibrate(of: &CalibrateOf) -> Result<(), Failure> {
 
 fn verify(of: &CalibrateOf) -> Result<(), Failure> {
     let [rate] = of.rates[..] else { return Err("name one --rate to verify the size for".into()) };
-    let work = Work::open(of)?;
+    let mut work = Work::open(of)?;
     let known = work.measure(of.time / 2)?;
     let rate = rate as f64;
     let advice = known.advice(rate).ok_or("no size within the quota of 32 KPUs does this rate")?;
     if advice.kpus > work.cores {
         return Err(format!(
-            "parallelism {} needs {} threads, and this machine has {} cores: it cannot be verified here",
+            "parallelism {} needs {} KPUs, and this machine has {} cores for their threads: it cannot be verified here",
             advice.parallelism, advice.kpus, work.cores
         )
         .into());
     }
     let size = (advice.parallelism, advice.per_kpu);
+    if !of.json {
+        let (p, per_kpu, shards) = (advice.parallelism, advice.per_kpu, advice.shards);
+        say(&format!("Parallelism {p}, {per_kpu} per KPU, for {rate:.0} records a second of {shards} shards:"));
+    }
     let mut failed = Vec::new();
     let mut runs = Vec::new();
     for part in [1.0, 1.2] {
-        let paced = work.bench.paced(size, rate * part, of.slo as f64)?;
+        let paced = work.bench.paced(size, rate * part, of.slo as f64, of.time as f64 / 4.0)?;
         if !paced.keeps_up {
             failed.push(format!("{:.0} %", part * 100.0));
         }
@@ -158,6 +173,7 @@ fn verify(of: &CalibrateOf) -> Result<(), Failure> {
         }
         runs.push(paced);
     }
+    work.bench.outputs.close()?;
     if of.json {
         say(&json!({ "size": advice, "runs": runs, "keeps_up": failed.is_empty() }).to_string());
     }

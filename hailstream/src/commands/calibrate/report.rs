@@ -43,15 +43,38 @@ impl Report<'_> {
 
     /// What was measured and what was not.
     pub(super) fn scope(&self) -> String {
-        format!(
-            "Measured: {} rows of {:.0} bytes, sinks left out, on up to {} threads of {} cores. Extrapolated: every size with more \
-             KPUs than {}.",
-            self.known.sample_rows,
-            self.known.record_bytes,
-            self.known.measured_kpus,
+        let known = self.known;
+        let (real, left) = &known.written;
+        let mut told = format!(
+            "Measured: {} rows of {:.0} bytes{}, medians of three runs or more that are up to {:.0} % apart, on up to {} \
+             threads of {} cores.",
+            known.sample_rows,
+            known.record_bytes,
+            if known.cut { " (the first of each shard; give it more --time for all)" } else { "" },
+            100.0 * known.spread(),
+            known.measured_kpus,
             self.cores,
-            self.known.measured_kpus,
-        )
+        );
+        if !real.is_empty() {
+            told += &format!(
+                " Results of {} were written to an index on this machine's disk, by threads \
+                  beside the workers on the same cores.",
+                real.join(", ")
+            );
+        }
+        if !left.is_empty() {
+            told += &format!(" What is written to {} was left out.", left.join(", "));
+        }
+        let most = known.points.iter().map(|point| point.kpus).max().unwrap_or(1);
+        if most > known.measured_kpus {
+            told += &format!(
+                " With more than {} KPU{} the cores of this machine were full, so that it does not show how the script scales.",
+                known.measured_kpus,
+                if known.measured_kpus == 1 { "" } else { "s" }
+            );
+        }
+        let extrapolated = format!(" Extrapolated: every size with more KPUs than {}.", known.measured_kpus);
+        told + " Left out: the stream itself, whose records stood in memory." + &extrapolated
     }
 
     /// What the shards beside the recommended ones do.
@@ -103,6 +126,7 @@ impl Report<'_> {
                 law.c, law.sigma, law.kappa
             ));
         }
+        self.operators(&mut line);
         if self.tried.iter().all(|run| !run.keeps_up) {
             line(
                 "None of the rates that were tried was read in time; the lowest is taken. Give it a larger sample."
@@ -123,6 +147,37 @@ impl Report<'_> {
         out.trim_end().to_owned()
     }
 
+    /// KPUs for which operators are told: those of the size that is recommended.
+    pub(super) fn kpus(&self) -> u32 {
+        self.chosen().map_or(self.known.measured_kpus, |advice| advice.kpus)
+    }
+
+    /// What each operator costs, and which is full first.
+    fn operators(&self, line: &mut impl FnMut(String)) {
+        let kpus = self.kpus();
+        line(String::new());
+        line(format!(
+            "{:<32} µs/record  apart  of its threads  alone on {kpus} KPU{}: records/s, for sure",
+            "operator",
+            if kpus == 1 { "" } else { "s" }
+        ));
+        for one in self.known.operators(kpus) {
+            line(format!(
+                "{:<32} {:>9.3} {:>4.0} % {:>14.0} % {:>28.0} {:>9.0}",
+                one.operator,
+                one.us_per_record,
+                100.0 * one.spread,
+                100.0 * one.part,
+                one.alone.0,
+                one.alone.1,
+            ));
+        }
+        if let Some(told) = self.known.full_first_told(kpus) {
+            line(format!("{told}."));
+        }
+        line(String::new());
+    }
+
     /// Bars: what each number of KPUs does, measured or extrapolated, with its doubt.
     fn plot(&self, line: &mut impl FnMut(String)) {
         let sizes = [1, 2, 4, 8, 16, 32];
@@ -132,17 +187,23 @@ impl Report<'_> {
             let (whole, certain) = ((likely / largest * BAR as f64) as usize, (sure / largest * BAR as f64) as usize);
             let bar = "█".repeat(certain) + &"░".repeat(whole.saturating_sub(certain));
             let kind = if kpus <= self.known.measured_kpus { "measured" } else { "extrapolated" };
-            line(format!("{kpus:>3} KPUs {bar:<BAR$} {likely:>10.0}/s, {sure:.0}/s for sure ({kind})"));
+            line(format!(
+                "{kpus:>3} KPU{} {bar:<BAR$} {likely:>10.0}/s, {sure:.0}/s for sure ({kind})",
+                if kpus == 1 { " " } else { "s" }
+            ));
         }
     }
 
     pub(super) fn json(&self) -> Value {
         let advices: Vec<Option<Advice>> = self.advices().into_iter().map(|(_, advice)| advice).collect();
-        let spread = self.known.points.iter().map(|point| point.spread()).fold(0.0, f64::max);
+        let kpus = self.kpus();
         json!({
             "rates": self.rates, "sizes": advices, "points": self.known.points, "law": self.known.law(),
             "sustainable": self.known.sustainable, "sustained": self.tried, "bottleneck": self.known.bottleneck(),
-            "shards": self.shards(), "scope": self.scope(), "spread": spread, "cores": self.cores,
+            "shards": self.shards(), "scope": self.scope(), "spread": self.known.spread(),
+            "operators": self.known.operators(kpus), "operators_kpus": kpus, "full_first": self.known.full_first_told(kpus),
+            "written": self.known.written.0, "left_out": self.known.written.1, "sample_rows": self.known.sample_rows,
+            "cores": self.cores,
             "record_bytes": self.known.record_bytes, "slo_ms": self.of.slo,
             "paste": self.chosen().map(|advice| Self::paste(&advice)), "prices": self.known.prices,
         })

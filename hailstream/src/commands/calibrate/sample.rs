@@ -2,14 +2,16 @@
 
 use super::Failure;
 use super::args::CalibrateOf;
+use super::outputs;
 use crate::wiring::{DescribedTables, REST_LOOKUP, RestLookups};
 use bytes::Bytes;
 use engine::plan::TableDef;
 use engine::port::{
-    Changelog, Connectors, Lookup, LookupSpec, PayloadBlock, PortError, Role, Sink, SinkBatch, SinkSpec, Source,
-    SplitId, SplitInfo, SplitRead, SplitReader, Waker,
+    Changelog, Connectors, Lookup, LookupSpec, PayloadBlock, PortError, Role, Sink, SinkSpec, Source, SplitId,
+    SplitInfo, SplitRead, SplitReader, Waker,
 };
 use engine::run::connectors::BuiltinConnectors;
+use index::Index;
 use model::{Env, Position};
 use parking_lot::Mutex;
 use replay::{FileSource, Generator, ReadOptions};
@@ -79,6 +81,19 @@ impl Sample {
         Ok(Self { splits, rows, bytes: bytes as u64 })
     }
 
+    /// The first rows of each split: this part of all, a thousand at least.
+    pub(super) fn first(&self, part: f64) -> Self {
+        let part = part.max(1_000.0 / self.rows as f64).min(1.0);
+        let cut = |split: &Split| {
+            let rows = (split.rows.len() as f64 * part).ceil() as usize;
+            Split { data: split.data.clone(), rows: split.rows[..rows].to_vec() }
+        };
+        let splits: Vec<Split> = self.splits.iter().map(cut).collect();
+        let rows = splits.iter().map(|split| split.rows.len() as u64).sum();
+        let bytes = splits.iter().flat_map(|split| &split.rows).map(|row| u64::from(row.end - row.start)).sum();
+        Self { splits, rows, bytes }
+    }
+
     /// The mean size of a record, in bytes.
     pub(super) fn record_bytes(&self) -> f64 {
         self.bytes as f64 / self.rows as f64
@@ -96,18 +111,19 @@ pub(super) struct Pace {
     pub(super) waits: Arc<Mutex<Vec<f64>>>,
 }
 
-/// Every table that is read gives the sample; what is written is counted and let go.
+/// Every table that is read gives the sample; tables of our index are written, others are let go.
 pub(super) struct SampleConnectors {
     sample: Arc<Sample>,
     pace: Pace,
+    index: Index,
     builtin: BuiltinConnectors,
 }
 
 impl SampleConnectors {
-    pub(super) fn new(sample: Arc<Sample>, pace: Pace, runtime: &tokio::runtime::Handle) -> Self {
+    pub(super) fn new(sample: Arc<Sample>, pace: Pace, index: Index, runtime: &tokio::runtime::Handle) -> Self {
         let lookups = Arc::new(RestLookups::new(runtime.clone()));
         let builtin = BuiltinConnectors::new(Path::new("."), pace.env.clone()).with(REST_LOOKUP, lookups);
-        Self { sample, pace, builtin }
+        Self { sample, pace, index, builtin }
     }
 }
 
@@ -124,8 +140,8 @@ impl Connectors for SampleConnectors {
         Ok(Arc::new(SampleSource { sample: self.sample.clone(), pace: self.pace.clone() }))
     }
 
-    fn sink(&self, _: &SinkSpec) -> Result<Box<dyn Sink>, PortError> {
-        Ok(Box::new(Nowhere))
+    fn sink(&self, spec: &SinkSpec) -> Result<Box<dyn Sink>, PortError> {
+        outputs::sink(&self.index, spec)
     }
 
     fn lookup(&self, spec: &LookupSpec) -> Result<Arc<dyn Lookup>, PortError> {
@@ -217,18 +233,22 @@ impl SplitReader for SampleReader {
     }
 }
 
-struct Nowhere;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Sink for Nowhere {
-    fn write(&mut self, _: &SinkBatch) -> Result<(), PortError> {
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<(), PortError> {
-        Ok(())
-    }
-
-    fn close(&mut self) -> Result<(), PortError> {
-        Ok(())
+    #[test]
+    fn the_first_part_of_a_sample_has_the_first_rows_of_each_split() {
+        let split = |rows: u32| Split {
+            data: vec![b'x'; 10 * rows as usize].into(),
+            rows: (0..rows).map(|row| row * 10..row * 10 + 10).collect(),
+        };
+        let whole = Sample { splits: vec![split(4_000), split(2_000)], rows: 6_000, bytes: 60_000 };
+        let half = whole.first(0.5);
+        assert_eq!((half.rows, half.bytes, half.splits[0].rows.len()), (3_000, 30_000, 2_000));
+        assert_eq!(half.splits[1].rows[..2], [0..10, 10..20]);
+        // Too few rows say nothing.
+        assert!(whole.first(0.000_1).rows >= 1_000);
+        assert_eq!(whole.first(7.0).rows, 6_000);
     }
 }

@@ -102,7 +102,10 @@ impl StackFailure {
     }
 
     fn of(subject: &str, error: &(impl model::Classified + std::fmt::Display)) -> Self {
-        Self::new(subject, error.kind(), error.to_string())
+        // What failed may say itself what it is about.
+        let told = error.to_string();
+        let message = told.strip_prefix(subject).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&told);
+        Self::new(subject, error.kind(), message)
     }
 }
 
