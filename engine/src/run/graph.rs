@@ -751,6 +751,7 @@ impl Builder<'_> {
             meter: self.meter.clone(),
             flush_interval_ns: self.options.sink_flush_interval_ms.saturating_mul(1_000_000),
             cancelled: self.shared.cancelled.clone(),
+            env: self.shared.env.clone(),
         };
         Ok(Box::new(SinkTask::new(options, self.inputs(id, worker, self.floor(id)), rows)))
     }
