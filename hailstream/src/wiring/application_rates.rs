@@ -55,6 +55,15 @@ pub(super) struct SinkRates {
     pub(super) latency_ms: Option<f64>,
     /// Rows per second that were not taken, each as often as it was not.
     pub(super) refused: f64,
+    /// The same, counted between the two readings.
+    pub(super) refused_rows: u64,
+}
+
+impl ApplicationRates {
+    /// Rows that the targets of all its sinks did not take.
+    pub(super) fn refused_rows(&self) -> u64 {
+        self.operators.values().filter_map(|own| own.sink).map(|sink| sink.refused_rows).sum()
+    }
 }
 
 /// A sink that was asked for more than this part of the time and has written nothing is as slow as if it had written one row.
@@ -69,6 +78,7 @@ impl SinkRates {
         Self {
             latency_ms: (rows_per_s > 0.0).then(|| 1e3 * ms_per_s / rows_per_s),
             refused: per_second(now.refused, then.refused, seconds),
+            refused_rows: now.refused.saturating_sub(then.refused),
         }
     }
 }

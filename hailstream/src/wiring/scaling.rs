@@ -304,7 +304,7 @@ fn hottest(subtask_share: f64, stream: Option<&StreamSeen>) -> f64 {
 }
 
 /// Of the sinks the one that those before it wait for most; rows that any of them refused.
-fn sink_seen(metrics: &RunMetrics, rates: &ApplicationRates) -> SinkSeen {
+pub(super) fn sink_seen(metrics: &RunMetrics, rates: &ApplicationRates) -> SinkSeen {
     let mut slowest = SinkSeen::default();
     let mut refused = 0.0;
     for operator in metrics.operators.iter().filter(|operator| operator.sink.is_some()) {
@@ -406,7 +406,7 @@ mod tests {
             ..RunMetrics::default()
         };
         let writes = |latency_ms, refused| OperatorRates {
-            sink: Some(SinkRates { latency_ms, refused }),
+            sink: Some(SinkRates { latency_ms, refused, ..SinkRates::default() }),
             ..OperatorRates::default()
         };
         let held_up = |backpressured| OperatorRates { backpressured, ..OperatorRates::default() };
