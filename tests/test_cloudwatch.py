@@ -155,6 +155,31 @@ def test_plain_requests_packed_and_not(platform):
     assert platform.kinesis().list_streams()["StreamNames"] == []
 
 
+def test_percentiles_of_calls_to_a_stream(platform):
+    kinesis, client = platform.kinesis(), cloudwatch(platform)
+    kinesis.create_stream(StreamName="calls", ShardCount=1)
+    kinesis.get_waiter("stream_exists").wait(StreamName="calls")
+    for n in range(20):
+        records = [{"Data": b"x" * 10, "PartitionKey": str(k)} for k in range(20 if n == 0 else 1)]
+        assert kinesis.put_records(StreamName="calls", Records=records)["FailedRecordCount"] == 0
+
+    def told(name, *percentiles):
+        points = client.get_metric_statistics(
+            Namespace="AWS/Kinesis", MetricName=name, Dimensions=[{"Name": "StreamName", "Value": "calls"}],
+            StartTime=ago(minutes=5), EndTime=now() + datetime.timedelta(minutes=1), Period=3600,
+            Statistics=["SampleCount", "Maximum", "Minimum"], ExtendedStatistics=list(percentiles))["Datapoints"]
+        whole = [point for point in points if point["SampleCount"] == 20]
+        return whole and whole[0]
+
+    records = wait_for(lambda: told("PutRecords.TotalRecords", "p50", "p90", "p99"), "all calls to be measured")
+    spread = records["ExtendedStatistics"]
+    assert spread["p50"] == pytest.approx(1, rel=0.03) and spread["p90"] == pytest.approx(1, rel=0.03)
+    assert spread["p99"] == pytest.approx(20, rel=0.03)
+    latency = told("PutRecords.Latency", "p50", "p99")
+    spread = latency["ExtendedStatistics"]
+    assert latency["Minimum"] <= spread["p50"] <= spread["p99"] <= latency["Maximum"]
+
+
 def test_the_command_line_of_aws(platform):
     def aws(*args):
         command = [str(pathlib.Path(sys.executable).parent / "aws"), "cloudwatch", *args, "--endpoint-url",

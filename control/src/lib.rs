@@ -37,7 +37,7 @@ pub use properties::{FIRST_GROUP, PropertyError, PropertyGroups};
 pub use restart::{Options, RestartPolicy};
 pub use runner::{
     BadRecord, Begin, Beginning, CheckpointFigures, LookupStats, OperatorFigures, RunMetrics, RunState, Runner,
-    RunnerError, Running, RunningStats, SnapshotInfo, StateFate, SubtaskFigures,
+    RunnerError, Running, RunningStats, SinkFigures, SnapshotInfo, SourceFigures, StateFate, SubtaskFigures,
 };
 pub use status::Status;
 

@@ -198,6 +198,38 @@ pub struct OperatorFigures {
     pub output_ms: Option<i64>,
     /// Which split this watermark waits for, and what else keeps it, in words; `None` when it waits for none.
     pub hold: Option<String>,
+    /// What it reads, where it is a source.
+    pub source: Option<SourceFigures>,
+    /// How its writing goes, where it is a sink.
+    pub sink: Option<SinkFigures>,
+}
+
+/// What a source has read since the run began or its parallelism last changed, all subtasks together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SourceFigures {
+    /// How far its slowest split is behind its newest record, in milliseconds; `None` where it cannot tell.
+    pub millis_behind_latest: Option<u64>,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Reads, those that found nothing included.
+    pub reads: u64,
+    /// Bytes that these reads asked for at most.
+    pub requested_bytes: u64,
+}
+
+/// How the writing of a sink goes since the run began or its parallelism last changed, all subtasks together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SinkFigures {
+    /// Microseconds spent writing rows, what is under way included.
+    pub write_us: u64,
+    /// Microseconds spent making them durable or visible, likewise.
+    pub flush_us: u64,
+    /// How often that was done.
+    pub flushes: u64,
+    /// Rows that were not taken, each as often as it was not.
+    pub refused: u64,
+    /// Of these, rows that were offered again.
+    pub retried: u64,
 }
 
 /// What one subtask of an operator has done since the run began or its parallelism last changed. At each moment it

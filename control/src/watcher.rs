@@ -1,5 +1,5 @@
-//! What begins and ends, told from readings once a second: throttles, changes of shards, watermarks that stand still, documents
-//! that the index refuses.
+//! What begins and ends, told from readings once a second: throttles, changes of shards, watermarks that stand still, rows and
+//! documents that are refused, sinks that are waited for.
 //!
 //! Pure: readings in, happenings out. Each has a hysteresis, so that what comes and goes is told as one.
 
@@ -13,6 +13,9 @@ const BEGINS_AFTER: u32 = 3;
 const ENDS_AFTER_MS: u64 = 30_000;
 /// How long a watermark must stand still while records are read.
 const STALLS_AFTER_MS: u64 = 30_000;
+
+/// A sink is slow while those before it wait for it for more than this part of their time.
+const SLOW_SINK_WAITED: f64 = 0.5;
 
 /// One reading of what is watched.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -51,6 +54,10 @@ pub struct SeenApplication {
     pub watermark_ms: Option<i64>,
     /// What holds the watermark, in words.
     pub hold: Option<String>,
+    /// Rows that the targets of its sinks have not taken since the reading before.
+    pub refused_rows: u64,
+    /// The part of the last second in which those before its slowest sink waited for it, 0–1.
+    pub waited_for_sink: f64,
 }
 
 /// Remembers what it needs to tell beginnings and ends.
@@ -134,14 +141,22 @@ impl Watcher {
             );
             events.extend(self.reshard(seen.at_ms, stream, &subject));
         }
+        // Documents that applications write are told as theirs.
+        let of_applications: u64 = seen.applications.iter().map(|application| application.refused_rows).sum();
         self.spell(
             &mut events,
             seen.at_ms,
             ("sink", "documents were refused by the index"),
             "index",
-            seen.refused_documents,
+            seen.refused_documents.saturating_sub(of_applications),
         );
         for application in &seen.applications {
+            let subject = format!("application/{}", application.name);
+            let is_slow = application.waited_for_sink > SLOW_SINK_WAITED;
+            let (refused, slow) = (application.refused_rows, u64::from(is_slow));
+            self.spell(&mut events, seen.at_ms, ("sink", "rows were not taken where a sink writes"), &subject, refused);
+            let words = "its operators waited for a sink for most of the time, in seconds";
+            self.spell(&mut events, seen.at_ms, ("slow-sink", words), &subject, slow);
             events.extend(self.stall(seen.at_ms, application));
         }
         self.forget(seen);
@@ -157,7 +172,7 @@ impl Watcher {
         count: u64,
     ) {
         let turn = self.spells.entry((kind, subject.to_owned())).or_default().see(at_ms, count);
-        let word = kind.trim_start_matches("read-");
+        let word = kind.rsplit('-').next().unwrap_or(kind);
         let told = |at_ms, severity, text, details| event(at_ms, severity, word, subject, text, details);
         match turn {
             Turn::None => {}
@@ -213,7 +228,11 @@ impl Watcher {
     fn forget(&mut self, seen: &Seen) {
         let has_stream = |name: &str| seen.streams.iter().any(|stream| stream.name == name);
         self.shards.retain(|name, _| has_stream(name));
-        self.spells.retain(|(_, subject), _| subject.strip_prefix("stream/").is_none_or(has_stream));
+        let has_application = |name: &str| seen.applications.iter().any(|application| application.name == name);
+        self.spells.retain(|(_, subject), _| {
+            let (stream, application) = (subject.strip_prefix("stream/"), subject.strip_prefix("application/"));
+            stream.is_none_or(has_stream) && application.is_none_or(has_application)
+        });
         self.progress.retain(|name, _| seen.applications.iter().any(|application| application.name == *name));
     }
 }
@@ -267,6 +286,42 @@ mod tests {
         assert_eq!(see(Some(4)), [""; 0]);
     }
 
+    /// What is told of an application whose sink is waited for and refuses so many rows, second by second, and of the index,
+    /// which refuses so many documents.
+    fn told_of_sinks(seconds: &[(f64, u64, u64)]) -> Vec<String> {
+        let mut watcher = Watcher::default();
+        let mut told = Vec::new();
+        for (second, (waited_for_sink, refused_rows, refused_documents)) in seconds.iter().copied().enumerate() {
+            let application =
+                SeenApplication { name: "taxi".into(), waited_for_sink, refused_rows, ..SeenApplication::default() };
+            let at_ms = second as u64 * 1_000;
+            let seen = Seen { at_ms, applications: vec![application], refused_documents, ..Seen::default() };
+            told.extend(watcher.see(&seen).into_iter().map(|event| format!("{} {}", event.kind, event.text)));
+        }
+        told
+    }
+
+    #[test]
+    fn sinks_that_refuse_or_are_waited_for_are_told_as_their_applications() {
+        let calm = vec![(0.2, 0, 0); 40];
+        let refusing = told_of_sinks(&[&[(0.0, 7, 7); 4][..], &calm].concat());
+        assert_eq!(
+            refusing,
+            [
+                "sink application/taxi: rows were not taken where a sink writes",
+                "sink application/taxi: it is over that rows were not taken where a sink writes: 28 within 4 s",
+            ],
+            "the index tells nothing of its own"
+        );
+        let both = told_of_sinks(&[(0.0, 7, 9); 4]);
+        assert_eq!(both.len(), 2, "{both:?}");
+        assert!(both[0].starts_with("sink index: documents were refused"), "others write too: {both:?}");
+        let slow = told_of_sinks(&[&[(0.9, 0, 0); 5][..], &calm].concat());
+        assert!(slow.len() == 2 && slow[0].starts_with("sink application/taxi: its operators waited"), "{slow:?}");
+        assert!(slow[1].ends_with("in seconds: 5 within 5 s"), "{slow:?}");
+        assert_eq!(told_of_sinks(&calm), [""; 0]);
+    }
+
     #[test]
     fn a_watermark_stalls_only_while_records_are_read() {
         let mut watcher = Watcher::default();
@@ -276,6 +331,7 @@ mod tests {
                 records_in,
                 watermark_ms: Some(watermark_ms),
                 hold: Some("shard 3 is idle".into()),
+                ..SeenApplication::default()
             };
             let seen = Seen { at_ms: second * 1_000, applications: vec![application], ..Seen::default() };
             watcher.see(&seen).into_iter().map(|event| (event.at_ms, event.text)).collect::<Vec<_>>()

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use model::{Classified, Kind, Position};
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One independently ordered part of a source (a shard, a file), numbered by its source and never renumbered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -189,6 +190,30 @@ impl SinkBatch {
     }
 }
 
+/// Rows that were not taken where a sink sends them, counted by the sink since it was opened and read by others meanwhile.
+#[derive(Debug, Default)]
+pub struct Refusals {
+    refused: AtomicU64,
+    retried: AtomicU64,
+}
+
+impl Refusals {
+    /// So many rows were not taken.
+    pub fn refused(&self, rows: u64) {
+        self.refused.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    /// So many rows that were not taken are offered again.
+    pub fn retried(&self, rows: u64) {
+        self.retried.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    /// Rows that were not taken, each as often as it was not, and how many of them were offered again.
+    pub fn counted(&self) -> (u64, u64) {
+        (self.refused.load(Ordering::Relaxed), self.retried.load(Ordering::Relaxed))
+    }
+}
+
 /// Where rows go. One writer per subtask; used by one thread at a time.
 pub trait Sink: Send {
     /// Takes rows. It may keep them back up to a bound that it states, and waits when that bound is reached.
@@ -214,6 +239,11 @@ pub trait Sink: Send {
 
     /// Ends the sink when everything taken is durable and all that was prepared is committed.
     fn close(&mut self) -> Result<(), PortError>;
+
+    /// Where it counts rows that are not taken; `None` where that cannot happen without a failure. Asked once.
+    fn refusals(&self) -> Option<Arc<Refusals>> {
+        None
+    }
 }
 
 /// A record or row that a job could not use.

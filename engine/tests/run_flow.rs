@@ -126,6 +126,27 @@ fn a_slow_sink_holds_the_source_back() {
     assert!(ahead < 600 * 1024, "{ahead} bytes were read ahead of a sink that did not take them");
     let subtask = job.operators()[0].subtasks[0];
     assert!(subtask.backpressured_ms > 0, "{subtask:?}");
+    assert_eq!(subtask.reads.bytes, memory.bytes_read.load(Ordering::SeqCst));
+    assert_eq!(subtask.reads.requested_bytes, subtask.reads.reads * 16 * 1024);
+    let (nothing, sink) = (subtask.sink, job.operators().pop().unwrap().subtasks[0]);
+    assert_eq!((nothing.write_us, sink.reads.reads), (0, 0), "each tells its own");
+    // Each of the writes of the first third waited for 20 ms, and none of that is told as a flush.
+    assert!(sink.sink.write_us > 40_000 && sink.sink.write_us / 1_000 <= sink.busy_ms + 1, "{sink:?}");
+    assert!(sink.sink.flushes > 0 && sink.sink.flush_us < sink.sink.write_us, "{sink:?}");
+}
+
+#[test]
+fn rows_that_a_sink_did_not_take_at_once_are_counted_while_it_runs() {
+    let memory = Memory::bounded(vec![(0..10).map(|i| event(i * 10, "key", i)).collect()]);
+    let index = Index::default();
+    index.refusals.refused(5);
+    index.refusals.retried(3);
+    let hands = Hands::default().source("events", &memory).index("copies", &index);
+    let job = hands.start(&copies(), 1);
+    index.refusals.refused(2);
+    let sink = job.operators().pop().unwrap().subtasks[0].sink;
+    assert_eq!((sink.refused, sink.retried), (7, 3));
+    job.wait().unwrap();
 }
 
 #[test]

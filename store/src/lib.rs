@@ -61,5 +61,5 @@ pub use stats::{Counts, ShardStats, StreamStats};
 pub use store::Store;
 pub use stream::{ChildShard, ShardDescription, ShardState, StreamDescription, StreamStatus};
 pub use streams::NewStream;
-pub use tallies::{CallFigure, Tally};
+pub use tallies::{CallFigure, TALLY_BINS_MAX, Tally};
 pub use wakers::{Subscription, Waker};

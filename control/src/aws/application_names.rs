@@ -65,11 +65,17 @@ pub enum ApplicationMetric {
     IdleTime,
     /// How far the slowest split is behind its newest record; -1 while that is not known.
     MillisBehindLatest,
+    /// Bytes that one read of a source asks for.
+    BytesRequestedPerFetch,
+    /// Rows that a sink's target did not take, each as often as it did not, since the run began.
+    SendErrors,
+    /// How long it takes a sink to make what it has written durable.
+    SendTime,
 }
 
 impl ApplicationMetric {
     /// All of them.
-    pub const ALL: [Self; 23] = {
+    pub const ALL: [Self; 26] = {
         use ApplicationMetric::*;
         [
             Uptime,
@@ -95,6 +101,9 @@ impl ApplicationMetric {
             BusyTime,
             IdleTime,
             MillisBehindLatest,
+            BytesRequestedPerFetch,
+            SendErrors,
+            SendTime,
         ]
     };
 
@@ -124,6 +133,9 @@ impl ApplicationMetric {
             Self::BusyTime => "busyTimeMsPerSecond",
             Self::IdleTime => "idleTimeMsPerSecond",
             Self::MillisBehindLatest => "millisBehindLatest",
+            Self::BytesRequestedPerFetch => "bytesRequestedPerFetch",
+            Self::SendErrors => "numRecordsSendErrors",
+            Self::SendTime => "currentSendTime",
         }
     }
 
@@ -138,8 +150,9 @@ impl ApplicationMetric {
             | Self::BackPressuredTime
             | Self::BusyTime
             | Self::IdleTime
-            | Self::MillisBehindLatest => Unit::MILLISECONDS,
-            Self::LastCheckpointSize => Unit::BYTES,
+            | Self::MillisBehindLatest
+            | Self::SendTime => Unit::MILLISECONDS,
+            Self::LastCheckpointSize | Self::BytesRequestedPerFetch => Unit::BYTES,
             Self::CpuUtilization
             | Self::ContainerCpuUtilization
             | Self::ContainerMemoryUtilization

@@ -44,6 +44,17 @@ impl Summary {
         values.into_iter().map(one).reduce(|all, next| all.merge(&next))
     }
 
+    /// A statistic set of values that are told one by one as well, if only about: each with how often it occurred.
+    pub fn told(set: StatisticSet, values: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        if set.min == set.max {
+            return set.into();
+        }
+        let mut all = Sketch::default();
+        values.into_iter().for_each(|(value, count)| all.merge(&Sketch::of(value, count)));
+        // Without any value nobody knows the spread.
+        Self { set, sketch: (all.len() > 0).then(|| Arc::new(all)) }
+    }
+
     /// The values of both; `self` holds the earlier ones.
     #[must_use]
     pub fn merge(mut self, later: &Self) -> Self {
@@ -169,6 +180,18 @@ mod tests {
         let equal = Summary::from(StatisticSet { sum: 30.0, count: 3.0, min: 10.0, max: 10.0 });
         near(equal.spread_of(Spread::Percentile(0.5)), 10.0);
         assert_eq!(equal.merge(&Summary::from(set)).spread_of(Spread::Percentile(0.5)), None);
+    }
+
+    #[test]
+    fn a_set_keeps_its_numbers_and_takes_the_spread_that_is_told() {
+        let set = StatisticSet { sum: 112.5, count: 100.0, min: 1.0, max: 10.0 };
+        let summary = Summary::told(set, [(1.01, 98.0), (9.9, 2.0)]);
+        assert_eq!(summary.set, set);
+        near(summary.spread_of(Spread::Percentile(0.5)), 1.0);
+        near(summary.spread_of(Spread::Percentile(0.99)), 9.9);
+        assert_eq!(Summary::told(set, []).spread_of(Spread::Percentile(0.5)), None);
+        let equal = StatisticSet { sum: 4.0, count: 2.0, min: 2.0, max: 2.0 };
+        assert_eq!(Summary::told(equal, [(2.01, 2.0)]), equal.into());
     }
 
     #[test]

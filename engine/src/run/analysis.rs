@@ -145,3 +145,15 @@ fn stays_true(predicate: &Expr, courses: &[Course]) -> bool {
         _ => false,
     }
 }
+
+pub(crate) fn is_head(kind: &NodeKind) -> bool {
+    matches!(
+        kind,
+        NodeKind::Scan { .. }
+            | NodeKind::Values { .. }
+            | NodeKind::Union
+            | NodeKind::Lookup { .. }
+            | NodeKind::WindowAggregate { .. }
+            | NodeKind::Keyed { .. }
+    )
+}

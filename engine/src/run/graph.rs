@@ -1,7 +1,7 @@
 //! From a plan to subtasks: which operators share one, where channels run, and which thread steps whom.
 
 use super::aggregate::{Aggregation, Shape, Windows};
-use super::analysis::{Readers, first_windows, follows_the_clock, may_be_early, sources_of, takes_back};
+use super::analysis::{Readers, first_windows, follows_the_clock, is_head, may_be_early, sources_of, takes_back};
 use super::channel::Channel;
 use super::checkpoint::{
     Cut, Part, PartShape, Parts, SplitCut, StateLayout, Writer as CheckpointWriter, layouts, share_out,
@@ -101,7 +101,7 @@ pub(crate) fn build(
         layouts: layouts(plan),
         cut: &cut,
         shares: BTreeMap::new(),
-        paces: paces(options, &layout),
+        paces: Pace::of_threads(options.records_per_kpu_s, layout.workers, &options.env),
         budget: options.state_memory.as_ref().zip(spill).map(|(memory, store)| {
             let bytes = memory.bytes_per_kpu.saturating_mul(layout.workers as u64);
             Budget::new(usize::try_from(bytes).unwrap_or(usize::MAX), store)
@@ -115,14 +115,6 @@ pub(crate) fn build(
     let operators = Operators::new(plan, &progress, &tracked);
     let trackers = tracked.into_iter().map(|(_, tracker)| tracker).collect();
     Ok(Graph { threads, shared, coordinator, meter, trackers, operators, collected })
-}
-
-/// The pace of each thread, where one is set.
-fn paces(options: &JobOptions, layout: &Layout) -> Vec<Arc<Pace>> {
-    let pace = |records_per_s| {
-        (0..layout.workers).map(move |_| Arc::new(Pace::new(records_per_s, options.env.monotonic_ns())))
-    };
-    options.records_per_kpu_s.into_iter().flat_map(pace).collect()
 }
 
 /// Which subtasks there are and which threads step them.
@@ -186,18 +178,6 @@ impl Layout {
         seats.drain(..).for_each(|(thread, seat)| threads[thread].2.push(seat));
         threads
     }
-}
-
-fn is_head(kind: &NodeKind) -> bool {
-    matches!(
-        kind,
-        NodeKind::Scan { .. }
-            | NodeKind::Values { .. }
-            | NodeKind::Union
-            | NodeKind::Lookup { .. }
-            | NodeKind::WindowAggregate { .. }
-            | NodeKind::Keyed { .. }
-    )
 }
 
 /// A source that has been opened.
@@ -763,6 +743,7 @@ impl Builder<'_> {
             meter: self.meter.clone(),
             flush_interval_ns: self.options.sink_flush_interval_ms.saturating_mul(1_000_000),
             cancelled: self.shared.cancelled.clone(),
+            env: self.shared.env.clone(),
         };
         Ok(Box::new(SinkTask::new(options, self.inputs(id, worker, self.floor(id)), rows)))
     }

@@ -42,7 +42,7 @@ pub use correction::{CORRECTED_WINDOWS_MAX, CorrectedOperator, CorrectedWindow, 
 pub use error::JobError;
 pub(crate) use job::duration_ms;
 pub use job::{Job, JobHandle, JobOptions, JobState, Rescaled, StateMemory};
-pub use load::SubtaskMetrics;
+pub use load::{ReadMetrics, SinkMetrics, SubtaskMetrics};
 pub use lookup::LookupMetrics;
 pub use meter::{JobMetrics, Rejection, SAMPLE_BYTES_MAX, SAMPLES_MAX, SplitMetrics};
 pub use script::{JobReport, ScriptError, ScriptEvent, ScriptReport, run_script};

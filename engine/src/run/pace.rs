@@ -1,6 +1,8 @@
 //! How much a KPU reads in a second, where that is bounded: an engine as fast as the one whose sizes are to be tried out.
 
+use model::Env;
 use parking_lot::Mutex;
+use std::sync::Arc;
 
 /// The part of a second for which reading may catch up after a rest.
 const BURST_S: f64 = 0.1;
@@ -26,6 +28,12 @@ impl Pace {
         let records_per_s = records_per_s.max(1) as f64;
         let state = Mutex::new(Allowance { records: records_per_s * BURST_S, at_ns: now_ns });
         Self { records_per_s, state }
+    }
+
+    /// One for each of so many threads, where a pace is set.
+    pub(crate) fn of_threads(records_per_s: Option<u64>, threads: usize, env: &Env) -> Vec<Arc<Self>> {
+        let pace = |records_per_s| (0..threads).map(move |_| Arc::new(Self::new(records_per_s, env.monotonic_ns())));
+        records_per_s.into_iter().flat_map(pace).collect()
     }
 
     /// When reading may go on, in monotonic nanoseconds; `None`: at once.

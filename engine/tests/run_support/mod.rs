@@ -6,8 +6,8 @@ use arrow_array::Array;
 use bytes::Bytes;
 use engine::plan::{JobPlan, TableDef};
 use engine::port::{
-    Changelog, Connectors, Lookup, LookupSpec, PayloadBlock, PortError, Role, Sink, SinkBatch, SinkSpec, Source,
-    SplitId, SplitInfo, SplitRead, SplitReader, Waker,
+    Changelog, Connectors, Lookup, LookupSpec, PayloadBlock, PortError, Refusals, Role, Sink, SinkBatch, SinkSpec,
+    Source, SplitId, SplitInfo, SplitRead, SplitReader, Waker,
 };
 use engine::run::decode::JsonOptions;
 use engine::run::encode::JsonEncoder;
@@ -180,6 +180,8 @@ pub(crate) struct Index {
     pub(crate) broken: Arc<AtomicBool>,
     /// Writes panic.
     pub(crate) panics: Arc<AtomicBool>,
+    /// Rows that it did not take at first.
+    pub(crate) refusals: Arc<Refusals>,
 }
 
 impl Index {
@@ -242,6 +244,10 @@ impl Sink for IndexWriter {
         assert!(self.pending.is_empty());
         self.index.closed.fetch_add(1, Ordering::SeqCst);
         Ok(())
+    }
+
+    fn refusals(&self) -> Option<Arc<Refusals>> {
+        Some(self.index.refusals.clone())
     }
 }
 

@@ -140,7 +140,7 @@ impl Connectors for PlatformConnectors {
             return self.builtin.sink(spec);
         }
         let index = required(&spec.table, "index")?.to_owned();
-        Ok(Box::new(IndexSink::new(self.index.clone(), index, spec)?))
+        Ok(Box::new(IndexSink::new(self.index.clone(), index, spec, self.runtime.clone())?))
     }
 }
 

@@ -2,10 +2,12 @@
 
 use super::Parts;
 use super::alarm_actions::{AlarmPerformer, PolicySeat};
+use super::application_rates::ApplicationRates;
 use super::measure::measure;
 use super::measure_applications::{ApplicationMeter, ApplicationReading};
 use super::observe::Rates;
 use super::process;
+use super::scaling::sink_seen;
 use super::signals::Signals;
 use crate::settings::AlarmActions;
 use control::alarms::{AlarmError, Alarms};
@@ -143,11 +145,15 @@ fn seen(parts: &Parts, rates: &Rates, views: &[ApplicationView], at_ms: u64, ref
     };
     let application = |view: &ApplicationView| {
         let metrics = view.metrics.as_ref().filter(|_| view.status == Status::Running)?;
+        let own = rates.applications.get(&view.spec.name);
+        let sink = own.map(|own| sink_seen(metrics, own)).unwrap_or_default();
         Some(SeenApplication {
             name: view.spec.name.clone(),
             records_in: metrics.totals.records_in,
             watermark_ms: metrics.watermark_ms,
             hold: metrics.watermark_hold.clone(),
+            refused_rows: own.map_or(0, ApplicationRates::refused_rows),
+            waited_for_sink: sink.waited,
         })
     };
     Seen {

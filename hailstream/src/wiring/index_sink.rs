@@ -1,12 +1,15 @@
 //! The engine's sink into an index of the platform: rows become documents, their ids the documents' ids.
 
-use engine::port::{PortError, Sink, SinkBatch, SinkSpec};
+use engine::port::{PortError, Refusals, Sink, SinkBatch, SinkSpec};
 use engine::run::decode::JsonOptions;
 use engine::run::encode::JsonEncoder;
 use index::{Field, FieldKind, Index, IndexError, IndexSettings, Mapping, Staged};
-use model::Classified;
+use model::{Classified, Kind};
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
 
 /// How times are written.
 const TIMESTAMPS: &str = "json.timestamp-format.standard";
@@ -15,6 +18,15 @@ const WAITING_DOCUMENTS_MAX: usize = 512;
 /// Documents that are written without being on disk at most: with the next ones they are synced.
 const UNSYNCED_DOCUMENTS_MAX: usize = 5_000;
 
+/// How often documents are offered again that the index has no room for, before the job fails: within four seconds.
+const TRIES: u32 = 10;
+/// How long it waits before the first time; each time twice as long, up to the most.
+const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+/// Flink's option that says how that is done, and its value for not at all.
+const BACKOFF: &str = "sink.bulk-flush.backoff.strategy";
+const DISABLED: &str = "DISABLED";
+
 /// Writes rows into one index. What it has taken is durable after `flush`.
 pub(crate) struct IndexSink {
     index: Index,
@@ -22,6 +34,9 @@ pub(crate) struct IndexSink {
     encoder: JsonEncoder,
     waiting: Waiting,
     unsynced: Unsynced,
+    refusals: Arc<Refusals>,
+    tries: u32,
+    runtime: Handle,
 }
 
 /// Documents that wait to be written, one behind the other.
@@ -74,18 +89,21 @@ impl Waiting {
 }
 
 impl IndexSink {
-    /// A sink into the index `name`, which is made by the first write where there is none.
+    /// A sink into the index `name`, which is made by the first write where there is none. It waits on `runtime`.
     ///
     /// # Errors
     /// When the table's format options are wrong.
-    pub(crate) fn new(index: Index, name: String, spec: &SinkSpec) -> Result<Self, PortError> {
+    pub(crate) fn new(index: Index, name: String, spec: &SinkSpec, runtime: Handle) -> Result<Self, PortError> {
         let mut options = spec.table.options.clone();
         // An index holds JSON and nothing else, so that the format need not be named.
         options.entry("format".to_owned()).or_insert_with(|| "json".to_owned());
         // A field of dates reads no other form.
         options.entry(TIMESTAMPS.to_owned()).or_insert_with(|| "ISO-8601".to_owned());
         let encoder = JsonEncoder::new(&spec.schema, JsonOptions::parse(&options)?);
-        Ok(Self { index, name, encoder, waiting: Waiting::default(), unsynced: Unsynced::default() })
+        let is_patient = options.get(BACKOFF).is_none_or(|strategy| !strategy.eq_ignore_ascii_case(DISABLED));
+        let tries = if is_patient { TRIES } else { 0 };
+        let (waiting, unsynced, refusals) = (Waiting::default(), Unsynced::default(), Arc::default());
+        Ok(Self { index, name, encoder, waiting, unsynced, refusals, tries, runtime })
     }
 
     /// Takes rows from `from` on, as many as may wait. Returns the first that it left.
@@ -109,11 +127,28 @@ impl IndexSink {
         if self.waiting.documents.is_empty() {
             return Ok(());
         }
-        let staged = self.index.stage(&self.name, &self.waiting.staged());
+        let staged = self.stage();
         self.unsynced.documents += self.waiting.documents.len();
         self.waiting.clear();
         self.unsynced.ticket = staged.map_err(|e| self.refused(&e))?;
         Ok(())
+    }
+
+    /// Hands what waits to the index, again and again while that has no room. It takes none of them then, so that none is
+    /// written twice.
+    fn stage(&self) -> Result<u64, IndexError> {
+        let (staged, mut pause) = (self.waiting.staged(), PAUSE);
+        let rows = staged.len() as u64;
+        for _ in 0..self.tries {
+            match self.index.stage(&self.name, &staged) {
+                Err(full) if full.kind() == Kind::Throttled => self.refusals.refused(rows),
+                done => return done.inspect_err(|_| self.refusals.refused(rows)),
+            }
+            self.runtime.block_on(async { tokio::time::sleep(pause).await });
+            pause = (pause * 2).min(PAUSE_MAX);
+            self.refusals.retried(rows);
+        }
+        self.index.stage(&self.name, &staged).inspect_err(|_| self.refusals.refused(rows))
     }
 
     fn sync(&mut self) -> Result<(), PortError> {
@@ -145,6 +180,10 @@ impl Sink for IndexSink {
     fn close(&mut self) -> Result<(), PortError> {
         self.sync()
     }
+
+    fn refusals(&self) -> Option<Arc<Refusals>> {
+        Some(self.refusals.clone())
+    }
 }
 
 /// The fields of an index from the names of their types.
@@ -175,7 +214,7 @@ mod tests {
     use engine::types::{DataType, Field as Column, Schema};
     use index::IndexConfig;
     use model::Env;
-    use std::sync::Arc;
+    use tokio::runtime::Runtime;
 
     fn batch(schema: &Schema, changes: &[(&str, i64, RowKind)]) -> SinkBatch {
         let numbers = Int64Array::from_iter_values(changes.iter().map(|c| c.1));
@@ -186,31 +225,88 @@ mod tests {
         }
     }
 
-    fn table(schema: &Schema) -> TableDef {
-        TableDef {
+    fn schema() -> Schema {
+        Schema { fields: vec![Column { name: "n".into(), data_type: DataType::BigInt, nullable: true }] }
+    }
+
+    fn spec(options: &[(&str, &str)]) -> SinkSpec {
+        spec_of(schema(), options)
+    }
+
+    fn spec_of(schema: Schema, options: &[(&str, &str)]) -> SinkSpec {
+        let table = TableDef {
             name: "t".into(),
             schema: schema.clone(),
             computed: vec![None],
             watermark: None,
             primary_key: vec![0],
-            options: BTreeMap::new(),
-        }
-    }
-
-    fn spec(table: TableDef) -> SinkSpec {
+            options: options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        };
         SinkSpec {
             application: "app".into(),
-            schema: table.schema.clone(),
             table: Arc::new(table),
+            schema,
             subtask: 0,
             parallelism: 1,
             prepared: None,
         }
     }
 
+    /// An index without any room: its one document is more than there may be.
+    fn full(dir: &std::path::Path) -> Index {
+        let index = Index::open(IndexConfig { memory_bytes_max: 1, ..IndexConfig::new(dir, Env::system()) }).unwrap();
+        index.stage("other", &[Staged { id: Some("1"), source: Some(b"{\"n\":1}") }]).unwrap();
+        index.refresh("other").unwrap();
+        index
+    }
+
+    #[test]
+    fn documents_wait_for_room_and_are_counted_meanwhile() {
+        let (dir, runtime) = (tempfile::tempdir().unwrap(), Runtime::new().unwrap());
+        let index = full(dir.path());
+        let mut sink = IndexSink::new(index.clone(), "docs".into(), &spec(&[]), runtime.handle().clone()).unwrap();
+        let refusals = sink.refusals().unwrap();
+        sink.write(&batch(&schema(), &[("a", 1, RowKind::Insert), ("b", 2, RowKind::Insert)])).unwrap();
+        std::thread::scope(|scope| {
+            let flushed = scope.spawn(|| sink.flush());
+            while refusals.counted().1 < 4 && !flushed.is_finished() {
+                std::thread::yield_now();
+            }
+            index.delete_index("other").unwrap();
+            flushed.join().unwrap().unwrap();
+        });
+        let (refused, retried) = refusals.counted();
+        assert_eq!((refused, refused % 2), (retried, 0), "what was refused was offered again");
+        assert!(index.get("docs", "a").unwrap().is_some() && index.get("docs", "b").unwrap().is_some());
+    }
+
+    #[test]
+    fn an_index_that_stays_full_fails_the_job_at_last_or_at_once_where_that_is_wanted() {
+        let (dir, runtime) = (tempfile::tempdir().unwrap(), Runtime::new().unwrap());
+        let index = full(dir.path());
+        for (options, expected) in [(&[][..], (11, 10)), (&[(BACKOFF, "DISABLED")][..], (1, 0))] {
+            let handle = runtime.handle().clone();
+            let mut sink = IndexSink::new(index.clone(), "docs".into(), &spec(options), handle).unwrap();
+            sink.write(&batch(&schema(), &[("a", 1, RowKind::Insert)])).unwrap();
+            let error = sink.flush().unwrap_err();
+            assert_eq!((error.kind, sink.refusals().unwrap().counted()), (Kind::Throttled, expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_document_that_does_not_fit_is_not_offered_again() {
+        let (dir, runtime) = (tempfile::tempdir().unwrap(), Runtime::new().unwrap());
+        let index = Index::open(IndexConfig::new(dir.path(), Env::system())).unwrap();
+        make_index(&index, "docs", &BTreeMap::from([("n".to_owned(), "geo_point".to_owned())])).unwrap();
+        let mut sink = IndexSink::new(index, "docs".into(), &spec(&[]), runtime.handle().clone()).unwrap();
+        sink.write(&batch(&schema(), &[("a", 1, RowKind::Insert)])).unwrap();
+        assert_eq!(sink.flush().unwrap_err().kind, Kind::Invalid);
+        assert_eq!(sink.refusals().unwrap().counted(), (1, 0));
+    }
+
     #[test]
     fn times_are_written_as_a_field_of_dates_reads_them() {
-        let dir = tempfile::tempdir().unwrap();
+        let (dir, runtime) = (tempfile::tempdir().unwrap(), Runtime::new().unwrap());
         let index = Index::open(IndexConfig::new(dir.path(), Env::system())).unwrap();
         make_index(&index, "docs", &BTreeMap::from([("at".to_owned(), "date".to_owned())])).unwrap();
         let at = Column { name: "at".into(), data_type: DataType::TimestampLtz(3), nullable: true };
@@ -218,7 +314,8 @@ mod tests {
         let times = TimestampMillisecondArray::from(vec![1_767_690_060_000]).with_timezone("UTC");
         let rows = RecordBatch::try_new(schema.arrow(), vec![Arc::new(times)]).unwrap();
         let ids = Some([Some("a")].into_iter().collect::<StringArray>());
-        let mut sink = IndexSink::new(index.clone(), "docs".into(), &spec(table(&schema))).unwrap();
+        let (spec, handle) = (spec_of(schema, &[]), runtime.handle().clone());
+        let mut sink = IndexSink::new(index.clone(), "docs".into(), &spec, handle).unwrap();
         sink.write(&SinkBatch { rows, ids, kinds: None }).unwrap();
         sink.close().unwrap();
         let found = index.get("docs", "a").unwrap().unwrap();
@@ -228,10 +325,10 @@ mod tests {
     #[test]
     fn rows_that_are_taken_back_leave_the_index() {
         use RowKind::{Delete, Insert, UpdateAfter};
-        let dir = tempfile::tempdir().unwrap();
+        let (dir, runtime) = (tempfile::tempdir().unwrap(), Runtime::new().unwrap());
         let index = Index::open(IndexConfig::new(dir.path(), Env::system())).unwrap();
-        let schema = Schema { fields: vec![Column { name: "n".into(), data_type: DataType::BigInt, nullable: true }] };
-        let mut sink = IndexSink::new(index.clone(), "docs".into(), &spec(table(&schema))).unwrap();
+        let (schema, spec) = (schema(), spec(&[]));
+        let mut sink = IndexSink::new(index.clone(), "docs".into(), &spec, runtime.handle().clone()).unwrap();
         // What was never written can be taken back, even before there is an index.
         sink.write(&batch(&schema, &[("z", 0, Delete)])).unwrap();
         sink.flush().unwrap();

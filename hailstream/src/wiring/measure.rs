@@ -3,7 +3,7 @@
 use super::Parts;
 use super::observe::{Counted, Rates, StreamRates};
 use control::aws::{StreamMetric, stream_series};
-use control::metrics::{Entry, StatisticSet};
+use control::metrics::{Entry, StatisticSet, Summary};
 use model::ShardIndex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -66,8 +66,9 @@ pub(super) fn measure(parts: &Parts, rates: &Rates) -> Vec<Entry> {
 fn measure_calls(data: &mut Vec<Entry>, stream: &str, calls: &BTreeMap<CallFigure, Tally>) {
     for (metric, figure) in CALLED {
         if let Some(tally) = calls.get(&figure) {
-            let Tally { count, sum, min, max } = *tally;
-            push_set(data, stream, None, metric, StatisticSet { sum, count: count as f64, min, max });
+            let set = StatisticSet { sum: tally.sum, count: tally.count as f64, min: tally.min, max: tally.max };
+            let values = tally.values().map(|(value, count)| (value, count as f64));
+            push_summary(data, stream, None, metric, Summary::told(set, values));
         }
     }
 }
@@ -88,12 +89,18 @@ fn measure_shards(data: &mut Vec<Entry>, stream: &StreamDescription, rates: &Str
 }
 
 fn push(data: &mut Vec<Entry>, stream: &str, shard: Option<ShardIndex>, metric: StreamMetric, count: u64) {
-    push_set(data, stream, shard, metric, StatisticSet::of(count as f64));
+    push_summary(data, stream, shard, metric, StatisticSet::of(count as f64).into());
 }
 
-fn push_set(data: &mut Vec<Entry>, stream: &str, shard: Option<ShardIndex>, metric: StreamMetric, set: StatisticSet) {
+fn push_summary(
+    data: &mut Vec<Entry>,
+    stream: &str,
+    shard: Option<ShardIndex>,
+    metric: StreamMetric,
+    summary: Summary,
+) {
     match stream_series(stream, shard, metric) {
-        Ok(key) => data.push(Entry { key: Arc::new(key), at_ms: None, summary: set.into(), unit: metric.unit() }),
+        Ok(key) => data.push(Entry { key: Arc::new(key), at_ms: None, summary, unit: metric.unit() }),
         // Names of streams are shorter than values of dimensions may be, so this tells of a fault of the platform.
         Err(error) => tracing::error!(%error, stream, "a stream cannot be measured"),
     }
@@ -103,17 +110,21 @@ fn push_set(data: &mut Vec<Entry>, stream: &str, shard: Option<ShardIndex>, metr
 mod tests {
     use super::*;
     use crate::wiring::observe::ShardRates;
+    use control::metrics::Spread;
     use std::collections::BTreeSet;
     use store::{CapacityMode, StreamSettings, StreamStatus};
 
     #[test]
     fn calls_are_measured_as_they_were_told() {
-        let tally = Tally { count: 3, sum: 9.0, min: 1.0, max: 5.0 };
+        let mut tally = Tally::default();
+        (1..=100).for_each(|age| tally.add(f64::from(age)));
         let mut data = Vec::new();
         measure_calls(&mut data, "trips", &BTreeMap::from([(CallFigure::PollAge, tally)]));
         let told: Vec<_> =
             data.iter().map(|datum| (datum.key.name(), datum.summary.set.count, datum.summary.set.max)).collect();
-        assert_eq!(told, [("GetRecords.IteratorAgeMilliseconds", 3.0, 5.0)]);
+        assert_eq!(told, [("GetRecords.IteratorAgeMilliseconds", 100.0, 100.0)]);
+        let p90 = data[0].summary.spread_of(Spread::Percentile(0.9)).unwrap();
+        assert!((p90 - 90.0).abs() < 2.0, "{p90}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use control::aws::{ApplicationMetric, Measured, application_series};
 use control::metrics::{Entry, StatisticSet};
-use control::{ApplicationView, OperatorFigures, RunMetrics, Status, SubtaskFigures};
+use control::{ApplicationView, OperatorFigures, RunMetrics, SinkFigures, SourceFigures, Status, SubtaskFigures};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -33,7 +33,22 @@ struct Before {
     running_since_ms: Option<u64>,
     down_since_ms: Option<u64>,
     records: (u64, u64),
-    operators: BTreeMap<String, SubtaskFigures>,
+    operators: BTreeMap<String, OperatorBefore>,
+}
+
+/// What of one operator was read.
+#[derive(Debug, Default, Clone, Copy)]
+struct OperatorBefore {
+    all: SubtaskFigures,
+    source: SourceFigures,
+    sink: SinkFigures,
+}
+
+impl OperatorBefore {
+    fn of(operator: &OperatorFigures) -> Self {
+        let (source, sink) = (operator.source.unwrap_or_default(), operator.sink.unwrap_or_default());
+        Self { all: sum(operator), source, sink }
+    }
 }
 
 /// Remembers what rates and durations are told from.
@@ -98,7 +113,8 @@ fn seen(before: &Before, view: &ApplicationReading, now_ms: u64) -> Before {
     // An application that waits to be started again after a failure should run, and does not.
     let is_down = view.status == Status::Starting && view.restarts > 0;
     let metrics = view.metrics.as_ref();
-    let operators = metrics.map(|metrics| metrics.operators.iter().map(|o| (o.operator.clone(), sum(o))).collect());
+    let operator = |operator: &OperatorFigures| (operator.operator.clone(), OperatorBefore::of(operator));
+    let operators = metrics.map(|metrics| metrics.operators.iter().map(operator).collect());
     Before {
         at_ms: now_ms,
         running_since_ms: runs.then(|| before.running_since_ms.unwrap_or(now_ms)),
@@ -130,14 +146,17 @@ fn totals(told: &mut Told<'_>, metrics: &RunMetrics) {
         told.whole(ApplicationMetric::InputWatermark, watermark_ms as f64);
     }
     // The real service tells -1 until it knows.
-    let behind = metrics.millis_behind_latest.map_or(-1.0, |ms| ms as f64);
-    told.whole(ApplicationMetric::MillisBehindLatest, behind);
-    for source in metrics.operators.iter().filter(|operator| operator.inputs.is_empty()) {
-        let id = source.operator.strip_prefix("source ").unwrap_or(&source.operator);
-        told.push(Measured::Source(id), ApplicationMetric::MillisBehindLatest, behind);
-    }
+    let behind = |ms: Option<u64>| ms.map_or(-1.0, |ms| ms as f64);
+    told.whole(ApplicationMetric::MillisBehindLatest, behind(metrics.millis_behind_latest));
     for operator in &metrics.operators {
+        if let Some(source) = &operator.source {
+            let at = Measured::Source(source_id(operator));
+            told.push(at, ApplicationMetric::MillisBehindLatest, behind(source.millis_behind_latest));
+        }
         let at = Measured::Operator(&operator.operator);
+        if let Some(sink) = &operator.sink {
+            told.push(at, ApplicationMetric::SendErrors, sink.refused as f64);
+        }
         let all = sum(operator);
         told.push(at, ApplicationMetric::RecordsIn, all.records_in as f64);
         told.push(at, ApplicationMetric::RecordsOut, all.records_out as f64);
@@ -154,6 +173,11 @@ fn totals(told: &mut Told<'_>, metrics: &RunMetrics) {
     if let Some(ms) = metrics.operators.iter().filter_map(|operator| operator.output_ms).min() {
         told.whole(ApplicationMetric::OutputWatermark, ms as f64);
     }
+}
+
+/// What a source is known by: its table.
+fn source_id(operator: &OperatorFigures) -> &str {
+    operator.operator.strip_prefix("source ").unwrap_or(&operator.operator)
 }
 
 fn memory(told: &mut Told<'_>, metrics: &RunMetrics) {
@@ -188,6 +212,8 @@ fn rates(told: &mut Told<'_>, metrics: &RunMetrics, before: &Before, now: &Befor
         else {
             continue;
         };
+        means(told, operator, then, this);
+        let (then, this) = (&then.all, &this.all);
         let at = Measured::Operator(&operator.operator);
         told.push(at, ApplicationMetric::RecordsInPerSecond, rate(this.records_in, then.records_in));
         told.push(at, ApplicationMetric::RecordsOutPerSecond, rate(this.records_out, then.records_out));
@@ -214,6 +240,20 @@ fn rates(told: &mut Told<'_>, metrics: &RunMetrics, before: &Before, now: &Befor
     }
 }
 
+/// Means over the calls of a second: of reads, and of flushes.
+fn means(told: &mut Told<'_>, operator: &OperatorFigures, then: &OperatorBefore, now: &OperatorBefore) {
+    let mean = |grown: u64, calls: u64| (calls > 0).then(|| grown as f64 / calls as f64);
+    let (source, sink) = (&now.source, &now.sink);
+    let asked = source.requested_bytes.saturating_sub(then.source.requested_bytes);
+    if let Some(bytes) = mean(asked, source.reads.saturating_sub(then.source.reads)) {
+        told.push(Measured::Source(source_id(operator)), ApplicationMetric::BytesRequestedPerFetch, bytes);
+    }
+    let spent_us = sink.flush_us.saturating_sub(then.sink.flush_us);
+    if let Some(us) = mean(spent_us, sink.flushes.saturating_sub(then.sink.flushes)) {
+        told.push(Measured::Operator(&operator.operator), ApplicationMetric::SendTime, us / 1_000.0);
+    }
+}
+
 /// What a subtask does with its time.
 const TIMES: [ApplicationMetric; 3] =
     [ApplicationMetric::BusyTime, ApplicationMetric::IdleTime, ApplicationMetric::BackPressuredTime];
@@ -232,9 +272,33 @@ mod tests {
             output_ms: Some(50),
             ..OperatorFigures::default()
         };
+        let source = |name: &str, behind_ms| OperatorFigures {
+            source: Some(SourceFigures {
+                millis_behind_latest: behind_ms,
+                reads: records,
+                requested_bytes: 512 * records,
+                ..SourceFigures::default()
+            }),
+            ..operator(name, &[])
+        };
+        let sink = OperatorFigures {
+            sink: Some(SinkFigures {
+                flush_us: 2_500 * records,
+                flushes: records,
+                refused: 7,
+                ..SinkFigures::default()
+            }),
+            ..operator("sink areas", &["window"])
+        };
         let metrics = RunMetrics {
             totals: RunningStats { records_in: records, ..RunningStats::default() },
-            operators: vec![operator("source trips", &[]), operator("window", &["source trips"])],
+            operators: vec![
+                source("source trips", Some(40)),
+                operator("window", &["source trips"]),
+                source("source fares", None),
+                sink,
+            ],
+            millis_behind_latest: Some(40),
             state_bytes: 50,
             state_budget_bytes: Some(200),
             kpus: 2,
@@ -253,19 +317,26 @@ mod tests {
         let mut meter = ApplicationMeter::default();
         let first = meter.measure(&[view(Status::Running, 0, 100, 0)], 10_000);
         assert_eq!(value(&first, "numRecordsIn", 1), Some(100.0));
-        assert_eq!(value(&first, "millisBehindLatest", 1), Some(-1.0));
-        assert_eq!(value(&first, "millisBehindLatest", 3), Some(-1.0), "of the source too");
+        assert_eq!(value(&first, "millisBehindLatest", 1), Some(40.0));
+        let of = |id: &str| {
+            let is = |entry: &&Entry| entry.key.dimensions().iter().any(|(name, value)| name == "Id" && value == id);
+            first.iter().filter(is).map(|entry| entry.summary.set.sum).collect::<Vec<_>>()
+        };
+        assert_eq!((of("trips"), of("fares")), (vec![40.0], vec![-1.0]), "each source tells its own");
         assert_eq!((value(&first, "heapMemoryUtilization", 1), value(&first, "KPUs", 1)), (Some(25.0), Some(2.0)));
         assert_eq!(value(&first, "numRecordsInPerSecond", 1), None, "a rate has a beginning");
         let second = meter.measure(&[view(Status::Running, 0, 300, 250)], 12_000);
         assert_eq!(value(&second, "numRecordsInPerSecond", 1), Some(100.0));
         assert_eq!(value(&second, "numRecordsInPerSecond", 3), Some(200.0), "of both subtasks of an operator");
-        // Two operators with two subtasks each were busy for 250 ms within 2 s, on two threads.
+        // Four operators with two subtasks each were busy for 250 ms within 2 s, on two threads.
         assert_eq!(
             (value(&second, "busyTimeMsPerSecond", 1), value(&second, "cpuUtilization", 1)),
-            (Some(125.0), Some(25.0))
+            (Some(125.0), Some(50.0))
         );
         assert_eq!(value(&second, "uptime", 1), Some(2_000.0));
+        assert_eq!(value(&second, "bytesRequestedPerFetch", 3), Some(512.0));
+        assert_eq!(value(&second, "currentSendTime", 3), Some(2.5));
+        assert_eq!(value(&second, "numRecordsSendErrors", 3), Some(7.0));
     }
 
     #[test]

@@ -5,16 +5,18 @@ use super::dead_letters::LetterStreams;
 use super::state_place::StatePlace;
 use control::{
     ApplicationSpec, BadRecord, Begin, Beginning, CheckpointFigures, Correction, LookupStats, OperatorFigures,
-    RunMetrics, RunState, Runner, RunnerError, Running, RunningStats, SnapshotInfo, StateFate, SubtaskFigures,
+    RunMetrics, RunState, Runner, RunnerError, Running, RunningStats, SinkFigures, SnapshotInfo, SourceFigures,
+    StateFate, SubtaskFigures,
 };
 use engine::plan::{JobPlan, TableDef};
 use engine::port::{Changelog, Connectors, PortError, Role, Sink, SinkSpec, Source};
 use engine::run::{
-    CheckpointStorage, Checkpointing, Fate, Job, JobError, JobHandle, JobOptions, JobState, LookupMetrics, Rejection,
-    Restore, StateMemory, compare, inspect,
+    CheckpointStorage, Checkpointing, Fate, Job, JobError, JobHandle, JobOptions, JobState, LookupMetrics,
+    OperatorMetrics, Rejection, Restore, SplitMetrics, StateMemory, SubtaskMetrics, compare, inspect,
 };
 use engine::sql::{Planned, Script, Session, SqlError};
 use model::{Classified, Env, Kind};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use store::Store;
 use tokio::runtime::Handle;
@@ -258,7 +260,7 @@ impl Running for EmbeddedJob {
             },
             watermark_ms: metrics.watermark.and_then(before_the_end),
             watermark_hold: metrics.watermark_hold.filter(|h| h.is_worth_telling()).map(|hold| hold.to_string()),
-            operators: self.job.operators().into_iter().map(operator_figures).collect(),
+            operators: operator_figures(self.job.operators(), &metrics.splits),
             millis_behind_latest: metrics.millis_behind_latest,
             lookups: metrics.lookups.into_iter().map(lookup_stats).collect(),
             late_windows: metrics.late_windows,
@@ -307,18 +309,44 @@ fn before_the_end(ms: i64) -> Option<i64> {
     (ms != i64::MAX).then_some(ms)
 }
 
-fn operator_figures(operator: engine::run::OperatorMetrics) -> OperatorFigures {
-    OperatorFigures {
+fn operator_figures(operators: Vec<OperatorMetrics>, splits: &[SplitMetrics]) -> Vec<OperatorFigures> {
+    let read: BTreeSet<String> = operators.iter().flat_map(|operator| operator.inputs.iter().cloned()).collect();
+    let figures = |operator: OperatorMetrics| OperatorFigures {
         hold: operator.why(),
+        source: operator.inputs.is_empty().then(|| source_figures(&operator, splits)),
+        sink: (!read.contains(&operator.operator)).then(|| sink_figures(&operator.subtasks)),
         inputs: operator.inputs,
         subtasks: operator.subtasks.into_iter().map(subtask_figures).collect(),
         input_ms: operator.input.and_then(before_the_end),
         output_ms: operator.watermark.and_then(before_the_end),
         operator: operator.operator,
+    };
+    operators.into_iter().map(figures).collect()
+}
+
+fn source_figures(source: &OperatorMetrics, splits: &[SplitMetrics]) -> SourceFigures {
+    let own = splits.iter().filter(|split| source.operator.strip_prefix("source ") == Some(split.table.as_str()));
+    let sum = |figure: fn(&SubtaskMetrics) -> u64| source.subtasks.iter().map(figure).sum();
+    SourceFigures {
+        millis_behind_latest: own.filter_map(|split| split.millis_behind_latest).max(),
+        bytes: sum(|subtask| subtask.reads.bytes),
+        reads: sum(|subtask| subtask.reads.reads),
+        requested_bytes: sum(|subtask| subtask.reads.requested_bytes),
     }
 }
 
-fn subtask_figures(subtask: engine::run::SubtaskMetrics) -> SubtaskFigures {
+fn sink_figures(subtasks: &[SubtaskMetrics]) -> SinkFigures {
+    let sum = |figure: fn(&SubtaskMetrics) -> u64| subtasks.iter().map(figure).sum();
+    SinkFigures {
+        write_us: sum(|subtask| subtask.sink.write_us),
+        flush_us: sum(|subtask| subtask.sink.flush_us),
+        flushes: sum(|subtask| subtask.sink.flushes),
+        refused: sum(|subtask| subtask.sink.refused),
+        retried: sum(|subtask| subtask.sink.retried),
+    }
+}
+
+fn subtask_figures(subtask: SubtaskMetrics) -> SubtaskFigures {
     SubtaskFigures {
         records_in: subtask.records_in,
         records_out: subtask.records_out,
@@ -398,6 +426,11 @@ mod tests {
         let named: Vec<_> = figures.operators.iter().map(|o| (o.operator.as_str(), o.subtasks.len())).collect();
         assert_eq!((named[0], named.last().unwrap()), (("source events", 3), &("sink latest", 2)));
         assert_eq!(figures.operators[1].inputs, ["source events"]);
+        let shapes = figures.operators.iter().map(|o| (o.source.is_some(), o.sink.is_some()));
+        assert_eq!(shapes.collect::<Vec<_>>(), [(true, false), (false, false), (false, true)]);
+        let source = figures.operators[0].source.unwrap();
+        assert!(source.bytes > 0 && source.reads > 0 && source.requested_bytes > source.reads, "{source:?}");
+        assert_eq!(source.millis_behind_latest, figures.millis_behind_latest, "it is the only source");
         let taken = |at: usize| figures.operators[at].subtasks.iter().map(|s| s.records_in).sum::<u64>();
         assert!(taken(0) >= taken(1) && taken(1) > 0, "{figures:?}");
         assert!(figures.operators[1].subtasks.iter().any(|s| s.busy_ms > 0), "{figures:?}");

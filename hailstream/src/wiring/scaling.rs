@@ -142,8 +142,9 @@ impl Scaling {
         let arrived = of_stream.map_or(own.records_in, |(_, rates)| rates.total.records);
         let waiting = eyes.waiting.entry(name.clone()).or_default();
         let backlog = waiting.pass(arrived, own.records_in, metrics.millis_behind_latest);
-        let seen = application_seen(view, &metrics, own, backlog);
+        let mut seen = application_seen(view, &metrics, own, backlog);
         let stream_seen = of_stream.and_then(|(stream, rates)| self.stream(stream, rates, eyes));
+        seen.hot_key_share = seen.hot_key_share.map(|share| hottest(share, stream_seen.as_ref()));
         Seen {
             subject: Subject::Application(name.clone()),
             stream,
@@ -294,20 +295,29 @@ fn skew(own: &OperatorRates, subtasks: usize) -> Option<f64> {
     (own.busy_most >= HOT_BUSY && subtasks > 1 && share * subtasks as f64 > 1.3).then_some(share)
 }
 
-/// Of the operators that nobody reads from the slowest.
-fn sink_seen(metrics: &RunMetrics, rates: &ApplicationRates) -> SinkSeen {
-    let is_read = |name: &String| metrics.operators.iter().any(|other| other.inputs.contains(name));
+/// The part of an application's records that have the heaviest key, where one subtask has more than its share: that key's
+/// part of the stream where it is known, but never more than the subtask has; else as much as the subtask has.
+fn hottest(subtask_share: f64, stream: Option<&StreamSeen>) -> f64 {
+    let Some(stream) = stream.filter(|stream| stream.offered_records() > 0.0) else { return subtask_share };
+    let of_all = |shard: &ShardSeen| Some(shard.hot_key_share? * shard.offered_records() / stream.offered_records());
+    stream.shards.iter().filter_map(of_all).reduce(f64::max).map_or(subtask_share, |share| share.min(subtask_share))
+}
+
+/// Of the sinks the one that those before it wait for most; rows that any of them refused.
+pub(super) fn sink_seen(metrics: &RunMetrics, rates: &ApplicationRates) -> SinkSeen {
     let mut slowest = SinkSeen::default();
-    for sink in metrics.operators.iter().filter(|operator| !is_read(&operator.operator)) {
-        let Some(own) = rates.operators.get(&sink.operator) else { continue };
-        let feeds = sink.inputs.iter().filter_map(|input| rates.operators.get(input));
+    let mut refused = 0.0;
+    for operator in metrics.operators.iter().filter(|operator| operator.sink.is_some()) {
+        let own = rates.operators.get(&operator.operator);
+        let Some(sink) = own.and_then(|own| own.sink) else { continue };
+        refused += sink.refused;
+        let feeds = operator.inputs.iter().filter_map(|input| rates.operators.get(input));
         let waited = feeds.map(|feed| feed.backpressured).fold(0.0, f64::max);
-        if own.records_in > 0.0 && waited >= slowest.waited {
-            let busy_ms = own.busy * 1_000.0 * sink.subtasks.len() as f64;
-            slowest = SinkSeen { latency_ms: busy_ms * 1_000.0 / own.records_in, waited, refused: 0.0 };
+        if let Some(latency_ms) = sink.latency_ms.filter(|_| waited >= slowest.waited) {
+            slowest = SinkSeen { latency_ms, waited, refused: 0.0 };
         }
     }
-    slowest
+    SinkSeen { refused, ..slowest }
 }
 
 /// Steps taken by the store and by applications.
@@ -358,4 +368,56 @@ impl PlatformSteps {
 fn open_range(described: &StreamDescription, shard: u32) -> Option<HashKeyRange> {
     let wanted = described.shards.iter().find(|known| known.index.0 == shard && known.state == ShardState::Open);
     wanted.map(|known| known.range)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::application_rates::SinkRates;
+    use super::*;
+    use control::{OperatorFigures, SinkFigures};
+
+    #[test]
+    fn a_hot_subtask_is_told_by_its_key_where_that_is_known() {
+        let shard = |records, hot_key_share| ShardSeen { records, hot_key_share, ..ShardSeen::default() };
+        let stream = |shards: &[ShardSeen]| StreamSeen { shards: shards.to_vec(), ..StreamSeen::default() };
+        assert_eq!(hottest(0.9, None), 0.9);
+        assert_eq!(hottest(0.9, Some(&stream(&[shard(600.0, None), shard(400.0, None)]))), 0.9, "nobody looked");
+        assert_eq!(hottest(0.9, Some(&stream(&[shard(600.0, Some(0.5)), shard(400.0, Some(0.1))]))), 0.3);
+        assert_eq!(hottest(0.5, Some(&stream(&[shard(600.0, Some(1.0))]))), 0.5, "never more than the subtask has");
+        assert_eq!(hottest(0.5, Some(&stream(&[shard(0.0, Some(1.0))]))), 0.5);
+    }
+
+    #[test]
+    fn of_several_sinks_the_one_is_told_that_is_waited_for_and_what_all_refuse() {
+        let operator = |name: &str, inputs: &[&str], sink| OperatorFigures {
+            operator: name.into(),
+            inputs: inputs.iter().map(|input| (*input).to_owned()).collect(),
+            sink,
+            ..OperatorFigures::default()
+        };
+        let is_sink = Some(SinkFigures::default());
+        let metrics = RunMetrics {
+            operators: vec![
+                operator("source", &[], None),
+                operator("window", &["source"], None),
+                operator("sink slow", &["window"], is_sink),
+                operator("sink quick", &["source"], is_sink),
+            ],
+            ..RunMetrics::default()
+        };
+        let writes = |latency_ms, refused| OperatorRates {
+            sink: Some(SinkRates { latency_ms, refused, ..SinkRates::default() }),
+            ..OperatorRates::default()
+        };
+        let held_up = |backpressured| OperatorRates { backpressured, ..OperatorRates::default() };
+        let all = [
+            ("source", held_up(0.1)),
+            ("window", held_up(0.8)),
+            ("sink slow", writes(Some(900.0), 0.0)),
+            ("sink quick", writes(Some(3.0), 12.0)),
+        ];
+        let operators = all.into_iter().map(|(name, own)| (name.to_owned(), own)).collect();
+        let rates = ApplicationRates { operators, ..ApplicationRates::default() };
+        assert_eq!(sink_seen(&metrics, &rates), SinkSeen { latency_ms: 900.0, waited: 0.8, refused: 12.0 });
+    }
 }

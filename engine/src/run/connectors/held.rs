@@ -3,7 +3,7 @@
 //! Which rows a query shows for a moment and takes back again depends on how its input is cut into batches. After a crash the
 //! same input comes in other batches: a row that was shown before it, and that nobody takes back now, would stay for ever.
 
-use crate::port::{PortError, RowKind, Sink, SinkBatch};
+use crate::port::{PortError, Refusals, RowKind, Sink, SinkBatch};
 use crate::run::aggregate::{loaded, saved};
 use crate::run::keyed::RowCodec;
 use crate::types::Schema;
@@ -11,6 +11,7 @@ use arrow_array::{RecordBatch, RecordBatchOptions, StringArray};
 use arrow_schema::{ArrowError, SchemaRef};
 use model::Kind;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Most changes that are handed on at once.
 const BATCH_ROWS: usize = 4_096;
@@ -118,5 +119,9 @@ impl Sink for HeldSink {
 
     fn close(&mut self) -> Result<(), PortError> {
         self.inner.close()
+    }
+
+    fn refusals(&self) -> Option<Arc<Refusals>> {
+        self.inner.refusals()
     }
 }

@@ -7,6 +7,7 @@ use crate::run::coordinator::{Coordinator, Report};
 use crate::run::error::JobError;
 use crate::run::ids::IdMaker;
 use crate::run::inputs::{Event, Inputs};
+use crate::run::load::Asked;
 use crate::run::meter::Meter;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int8Type;
@@ -14,7 +15,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringArray,
 use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::take::take_record_batch;
 use crossbeam_channel::{SendTimeoutError, Sender};
-use model::Kind;
+use model::{Env, Kind};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -51,6 +52,7 @@ pub(crate) struct SinkTaskOptions {
     /// How long written rows may wait for a flush while nothing more comes, in nanoseconds.
     pub(crate) flush_interval_ns: u64,
     pub(crate) cancelled: Arc<AtomicBool>,
+    pub(crate) env: Env,
 }
 
 pub(crate) struct SinkTask {
@@ -67,7 +69,26 @@ pub(crate) struct SinkTask {
 
 impl SinkTask {
     pub(crate) fn new(options: SinkTaskOptions, inputs: Inputs, writer: Writer) -> Self {
+        if let Writer::Sink(sink) = &writer
+            && let Some(refusals) = sink.refusals()
+        {
+            inputs.load().sink.counts(refusals);
+        }
         Self { options, inputs, writer, unflushed_since_ns: None, prepared: VecDeque::new(), ended: false }
+    }
+
+    /// Asks the connector's writer to do something, and counts how long that takes; `None` where there is no such writer.
+    fn ask<T>(
+        &mut self,
+        asked: Asked,
+        call: impl FnOnce(&mut dyn Sink) -> Result<T, PortError>,
+    ) -> Result<Option<T>, JobError> {
+        let Writer::Sink(sink) = &mut self.writer else { return Ok(None) };
+        let load = &self.inputs.load().sink;
+        load.begins(asked, self.options.env.monotonic_ns());
+        let done = call(sink.as_mut());
+        load.ended(self.options.env.monotonic_ns());
+        done.map(Some).map_err(JobError::port(&self.options.place))
     }
 
     fn write(&mut self, input: &RecordBatch, now_ns: u64) -> Result<(), JobError> {
@@ -88,9 +109,10 @@ impl SinkTask {
         let rows = RecordBatch::try_new_with_options(self.options.schema.clone(), columns, &options);
         let rows = rows.map_err(JobError::arrow(place))?;
         let written = rows.num_rows() as u64;
-        match &mut self.writer {
-            Writer::Sink(sink) => {
-                sink.write(&SinkBatch { rows, ids, kinds }).map_err(JobError::port(place))?;
+        match &self.writer {
+            Writer::Sink(_) => {
+                let batch = SinkBatch { rows, ids, kinds };
+                self.ask(Asked::Write, |sink| sink.write(&batch))?;
             }
             Writer::Collect(sender) => collect(sender, rows, &self.options.cancelled).map_err(JobError::port(place))?,
         }
@@ -101,10 +123,8 @@ impl SinkTask {
     }
 
     fn flush(&mut self) -> Result<(), JobError> {
-        if self.unflushed_since_ns.take().is_some()
-            && let Writer::Sink(sink) = &mut self.writer
-        {
-            sink.flush().map_err(JobError::port(&self.options.place))?;
+        if self.unflushed_since_ns.take().is_some() {
+            self.ask(Asked::Flush, |sink| sink.flush())?;
         }
         Ok(())
     }
@@ -112,10 +132,7 @@ impl SinkTask {
     /// Makes durable what was written, visible or ready to be made so, and says that it is.
     fn prepare(&mut self, epoch: Option<Epoch>) -> Result<(), JobError> {
         self.unflushed_since_ns = None;
-        let transaction = match &mut self.writer {
-            Writer::Sink(sink) => sink.prepare().map_err(JobError::port(&self.options.place))?,
-            Writer::Collect(_) => None,
-        };
+        let transaction = self.ask(Asked::Flush, |sink| sink.prepare())?.flatten();
         self.prepared.extend(transaction.map(|t| (epoch, t)));
         // What was prepared for an earlier checkpoint and is not visible yet must stand in this one too: the earlier one
         // may be gone when somebody goes on from here.
@@ -126,13 +143,12 @@ impl SinkTask {
 
     /// Makes visible what was prepared at checkpoints that are durable.
     fn commit(&mut self) -> Result<(), JobError> {
-        while let Some((epoch, transaction)) = self.prepared.front()
+        while let Some((epoch, _)) = self.prepared.front()
             && self.options.coordinator.is_durable(*epoch)
+            && let Some((_, transaction)) = self.prepared.pop_front()
         {
-            if let Writer::Sink(sink) = &mut self.writer {
-                sink.commit(transaction).map_err(JobError::port(&self.options.place))?;
-            }
-            self.prepared.pop_front();
+            // One that cannot be committed fails the job, whose last checkpoint has it still.
+            self.ask(Asked::Flush, |sink| sink.commit(&transaction))?;
         }
         Ok(())
     }

@@ -183,6 +183,7 @@ impl SourceTask {
     }
 
     fn read(&mut self, index: usize, now_ns: u64) -> Result<(), JobError> {
+        self.pipeline.progress.load.reads.asks(self.options.read_bytes);
         let read = self.splits[index].reader.read(self.options.read_bytes);
         match self.port(read)? {
             SplitRead::Payloads(block) => {
@@ -190,7 +191,7 @@ impl SourceTask {
                 self.hand_on(index, scanned, block.next, now_ns)
             }
             SplitRead::Rows { batch, next } => {
-                self.options.meter.bytes_in.add(batch.get_array_memory_size() as u64);
+                self.count_bytes(batch.get_array_memory_size() as u64);
                 let scanned = self.scan.rows(&batch)?;
                 self.hand_on(index, vec![scanned], next, now_ns)
             }
@@ -230,13 +231,18 @@ impl SourceTask {
         })?;
         kept?;
         let bytes: u64 = block.rows.iter().map(|r| u64::from(r.end - r.start)).sum();
-        meter.bytes_in.add(bytes);
+        self.count_bytes(bytes);
         match first.filter(|_| self.options.on_parse_error == OnParseError::Fail) {
             Some(Rejection { place: table, split, position, reason, .. }) => {
                 Err(JobError::BadRecord { table, split, position, reason })
             }
             None => Ok(scanned),
         }
+    }
+
+    fn count_bytes(&self, bytes: u64) {
+        self.options.meter.bytes_in.add(bytes);
+        self.pipeline.progress.load.reads.gave(bytes);
     }
 
     /// Hands the rows of one read on; `next` is where the next one begins.

@@ -9,6 +9,7 @@ use engine::port::{PortError, Sink, SinkBatch, SinkSpec};
 use index::{Index, IndexConfig, IndexError};
 use model::Env;
 use tempfile::TempDir;
+use tokio::runtime::Handle;
 
 /// The index of the runs.
 pub(super) struct Outputs {
@@ -60,9 +61,9 @@ impl Outputs {
 }
 
 /// The sink of a run for a table.
-pub(super) fn sink(index: &Index, spec: &SinkSpec) -> Result<Box<dyn Sink>, PortError> {
+pub(super) fn sink(index: &Index, spec: &SinkSpec, runtime: &Handle) -> Result<Box<dyn Sink>, PortError> {
     match index_of(&spec.table) {
-        Some(name) => Ok(Box::new(IndexSink::new(index.clone(), name.to_owned(), spec)?)),
+        Some(name) => Ok(Box::new(IndexSink::new(index.clone(), name.to_owned(), spec, runtime.clone())?)),
         None => Ok(Box::new(Nowhere)),
     }
 }

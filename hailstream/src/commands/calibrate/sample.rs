@@ -117,13 +117,14 @@ pub(super) struct SampleConnectors {
     pace: Pace,
     index: Index,
     builtin: BuiltinConnectors,
+    runtime: tokio::runtime::Handle,
 }
 
 impl SampleConnectors {
     pub(super) fn new(sample: Arc<Sample>, pace: Pace, index: Index, runtime: &tokio::runtime::Handle) -> Self {
         let lookups = Arc::new(RestLookups::new(runtime.clone()));
         let builtin = BuiltinConnectors::new(Path::new("."), pace.env.clone()).with(REST_LOOKUP, lookups);
-        Self { sample, pace, index, builtin }
+        Self { sample, pace, index, builtin, runtime: runtime.clone() }
     }
 }
 
@@ -141,7 +142,7 @@ impl Connectors for SampleConnectors {
     }
 
     fn sink(&self, spec: &SinkSpec) -> Result<Box<dyn Sink>, PortError> {
-        outputs::sink(&self.index, spec)
+        outputs::sink(&self.index, spec, &self.runtime)
     }
 
     fn lookup(&self, spec: &LookupSpec) -> Result<Arc<dyn Lookup>, PortError> {
