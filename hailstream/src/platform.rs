@@ -6,9 +6,10 @@ use crate::doors::{Addresses, DoorError, DoorName, Doors, reached_from};
 use crate::replaying::{History, Replaying, ReplayingError};
 use crate::settings::{DurabilityArg, Settings, SettingsError};
 use crate::stack::StackFiles;
+use crate::telemetry::Sender;
 use crate::wiring::stacks::{self, Extent, Ground, StackFailure};
 use crate::wiring::{ConsolePlatform, Control, EmbeddedRunner, Parts, PlatformConnectors, PolicySeat, Scaling};
-use crate::wiring::{StatePlace, WatchError, beside_streams};
+use crate::wiring::{StatePlace, WatchError, beside_streams, help};
 use axum::Router;
 use control::{Applications, ControlError, Database, DatabaseError, Options};
 use engine::port::PortError;
@@ -65,6 +66,8 @@ pub(crate) enum PlatformError {
     Stack(#[from] StackFailure),
     #[error("the addresses cannot be written to {path}: {source}")]
     Addresses { path: PathBuf, source: std::io::Error },
+    #[error("no client for a collector of metrics can be made: {0}")]
+    Telemetry(std::io::Error),
     #[error("a listener does not tell its address: {0}")]
     Address(std::io::Error),
 }
@@ -128,7 +131,8 @@ impl Platform {
         let [aws, search, console] = [(aws, DoorName::Aws), (search, DoorName::Search), (console, DoorName::Console)]
             .map(|(door, name)| reached_from(door, name, &settings.reach));
         let mut tasks = doors.serve(aws, search, console, &watching);
-        tasks.push(tokio::spawn(each_second(parts.clone(), scaling, watching)));
+        tasks.push(tokio::spawn(each_second(parts.clone(), scaling, watching.clone())));
+        tasks.extend(send_metrics(settings, &parts, watching)?);
         announce(settings, &addresses)?;
         Ok(Self { addresses, parts, index, ended, tasks })
     }
@@ -237,6 +241,19 @@ async fn each_second(parts: Arc<Parts>, scaling: Arc<Scaling>, mut ended: watch:
             tracing::error!(%error, "the replay's position could not be written down");
         }
     }
+}
+
+/// Sends what is measured to a collector, where the settings name one.
+fn send_metrics(
+    settings: &Settings,
+    parts: &Arc<Parts>,
+    ended: watch::Receiver<bool>,
+) -> Result<Option<JoinHandle<()>>, PlatformError> {
+    let Some(otlp) = settings.otlp.clone() else { return Ok(None) };
+    let sender = Sender::new(parts.env().clone(), otlp, &settings.data_dir).map_err(PlatformError::Telemetry)?;
+    parts.tell_of_messages(sender.counts());
+    let parts = parts.clone();
+    Ok(Some(tokio::spawn(sender.run(move || parts.samples(), help, ended))))
 }
 
 /// The console behind its guards: of hosts and origins first, then of people.

@@ -7,6 +7,7 @@ use super::measure_applications::{ApplicationMeter, ApplicationReading};
 use super::observe::Rates;
 use super::process;
 use super::signals::Signals;
+use crate::outgoing;
 use crate::settings::AlarmActions;
 use control::alarms::{AlarmError, Alarms};
 use control::aws::{CloudWatch, Service};
@@ -29,6 +30,8 @@ pub(crate) enum WatchError {
     Alarms(#[from] AlarmError),
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    #[error("no client for webhooks can be made: {0}")]
+    Client(std::io::Error),
 }
 
 /// Metrics, alarms and the timeline of one platform.
@@ -61,7 +64,8 @@ impl Control {
         runtime: Handle,
     ) -> Result<Self, WatchError> {
         let metrics = Arc::new(MetricStore::open(&data_dir.join("metrics"), env.clone())?);
-        let performer = Arc::new(AlarmPerformer::new(actions, runtime, policies));
+        let performer =
+            Arc::new(AlarmPerformer::new(actions, runtime, outgoing::client().map_err(WatchError::Client)?, policies));
         let alarms = Alarms::open(env.clone(), database.clone(), metrics.clone(), performer)?;
         let timeline = Timeline::open(database.clone())?;
         Ok(Self {
