@@ -15,6 +15,7 @@ mod speed;
 mod stack;
 mod status;
 mod telemetry;
+mod trouble;
 pub mod wiring;
 
 /// Batches of rows, documents and requests are made and let go by the thousand on many threads: with this allocator the main

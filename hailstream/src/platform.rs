@@ -7,6 +7,7 @@ use crate::replaying::{History, Replaying, ReplayingError};
 use crate::settings::{DurabilityArg, Settings, SettingsError};
 use crate::stack::StackFiles;
 use crate::telemetry::Sender;
+use crate::trouble::Trouble;
 use crate::wiring::stacks::{self, Extent, Ground, StackFailure};
 use crate::wiring::{ConsolePlatform, Control, EmbeddedRunner, Parts, PlatformConnectors, PolicySeat, Scaling};
 use crate::wiring::{StatePlace, WatchError, beside_streams, help};
@@ -157,6 +158,9 @@ impl Platform {
         if let Err(error) = self.parts.sync_metrics() {
             tracing::error!(%error, "the last seconds of metrics may be lost");
         }
+        if let Err(error) = self.parts.control().settle() {
+            tracing::error!(%error, "the database could not be brought into one file; the next start reads what is beside it");
+        }
         let index = self.index;
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || index.shutdown()).await {
             tracing::error!(%error, "the index's log could not be cleared; the next start reads it");
@@ -226,19 +230,16 @@ async fn begin(work: Work, data_dir: &Path, ground: &Ground) -> Result<(), Platf
 
 /// Takes a reading and writes down the replay's position, once a second until the end.
 async fn each_second(parts: Arc<Parts>, scaling: Arc<Scaling>, mut ended: watch::Receiver<bool>) {
+    let mut measured = Trouble::of("what was measured, or what alarms say of it, could not be written down");
+    let mut decided = Trouble::of("a scaling decision could not be kept, and is not acted upon");
+    let mut replayed = Trouble::of("the replay's position could not be written down");
     while tokio::time::timeout(TICK, ended.wait_for(|ended| *ended)).await.is_err() {
         let (parts, scaling) = (parts.clone(), scaling.clone());
-        let work = move || {
-            if let Err(error) = parts.observe() {
-                tracing::error!(%error, "what was measured, or what alarms say of it, could not be written down");
-            }
-            if let Err(error) = scaling.look() {
-                tracing::error!(%error, "a scaling decision could not be kept, and is not acted upon");
-            }
-            parts.save_replay()
-        };
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(work).await {
-            tracing::error!(%error, "the replay's position could not be written down");
+        let work = move || (parts.observe(), scaling.look(), parts.save_replay());
+        if let Ok((observed, looked, saved)) = tokio::task::spawn_blocking(work).await {
+            measured.note(observed);
+            decided.note(looked);
+            replayed.note(saved);
         }
     }
 }

@@ -87,6 +87,11 @@ impl Control {
         &self.alarms
     }
 
+    /// Brings all that is kept into the database's own file.
+    pub(crate) fn settle(&self) -> Result<(), DatabaseError> {
+        self.database.settle()
+    }
+
     pub(crate) fn timeline(&self) -> &Timeline {
         &self.timeline
     }
