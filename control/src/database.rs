@@ -24,12 +24,24 @@ pub struct Database {
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     /// The database refused, or its file could not be read or written.
-    #[error("the database {path}: {source}")]
+    #[error("the database {path}: {source}{}", advice(source))]
     Sql {
         /// Its file.
         path: PathBuf,
         /// What it said.
         source: rusqlite::Error,
+    },
+    /// What is in the file is not what was written.
+    #[error(
+        "the database {path} is damaged: {found}. Nothing was changed. Keep a copy of it for whoever looks into it; then put a \
+         copy from before in its place, without its -wal and -shm beside it, or move all three away to begin without \
+         applications, alarms, policies and what is told of them: streams, results, numbers and the audit log are elsewhere"
+    )]
+    Damaged {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        found: String,
     },
     /// Another process changes it.
     #[error("the database {path} is open in another process; stop it, or name another data directory")]
@@ -64,12 +76,10 @@ pub enum DatabaseError {
 
 impl Classified for DatabaseError {
     fn kind(&self) -> Kind {
-        use rusqlite::ErrorCode;
         match self {
-            Self::Newer { .. } => Kind::Corrupt,
+            Self::Newer { .. } | Self::Damaged { .. } => Kind::Corrupt,
             Self::Owned { .. } | Self::Lock { .. } => Kind::Unavailable,
             Self::Sql { source, .. } => match source.sqlite_error_code() {
-                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Kind::Corrupt,
                 Some(_) => Kind::Unavailable,
                 None => Kind::Internal,
             },
@@ -77,14 +87,37 @@ impl Classified for DatabaseError {
     }
 }
 
+/// What to do about what a database says.
+fn advice(source: &rusqlite::Error) -> &'static str {
+    use rusqlite::ErrorCode;
+    match source.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "; make room on its disk, and it goes on by itself",
+        Some(ErrorCode::SystemIoFailure) => "; look after its disk: the log of the operating system tells more",
+        Some(ErrorCode::ReadOnly) => "; see to it that the platform may write its file and folder",
+        _ => "",
+    }
+}
+
+fn failure(path: &Path, source: rusqlite::Error) -> DatabaseError {
+    use rusqlite::ErrorCode;
+    let path = path.to_owned();
+    match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            DatabaseError::Damaged { path, found: source.to_string() }
+        }
+        _ => DatabaseError::Sql { path, source },
+    }
+}
+
 impl Database {
-    /// Opens the database in this file, which is made where there is none.
+    /// Opens the database in this file, which is made where there is none. The whole of it is read, so that damage is told
+    /// before anything is built on it.
     ///
     /// # Errors
-    /// When the file cannot be made or read, is no database, or another process has it open.
+    /// When the file cannot be made or read, is damaged or no database, or another process has it open.
     pub fn open(path: &Path) -> Result<Self, DatabaseError> {
         let owner = own(path)?;
-        let failed = |source| DatabaseError::Sql { path: path.to_owned(), source };
+        let failed = |source| failure(path, source);
         let connection = Connection::open(path).map_err(failed)?;
         connection.busy_timeout(LOOK_TIMEOUT).map_err(failed)?;
         // Full: a commit is on disk when it returns.
@@ -94,6 +127,10 @@ impl Database {
                  CREATE TABLE IF NOT EXISTS forms (part TEXT PRIMARY KEY, form INTEGER NOT NULL) STRICT;",
             )
             .map_err(failed)?;
+        let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(failed)?;
+        if found != "ok" {
+            return Err(DatabaseError::Damaged { path: path.to_owned(), found });
+        }
         Ok(Self { path: path.to_owned(), connection: Mutex::new(connection), _owner: owner })
     }
 
@@ -113,7 +150,7 @@ impl Database {
             connection.busy_timeout(LOOK_TIMEOUT)?;
             work(&connection).map(Some)
         };
-        looked().map_err(|source| DatabaseError::Sql { path: path.to_owned(), source })
+        looked().map_err(|source| failure(path, source))
     }
 
     /// Brings the tables of a part up to date: takes those of its steps that were not taken yet. A step that was released is
@@ -163,7 +200,15 @@ impl Database {
             transaction.commit()?;
             Ok(result)
         };
-        attempt().map_err(|source| DatabaseError::Sql { path: self.path.clone(), source })
+        attempt().map_err(|source| failure(&self.path, source))
+    }
+
+    /// Brings all changes into the file itself, so that a copy of it alone is whole. Called when the platform ends.
+    ///
+    /// # Errors
+    /// When the disk does not take it; what is beside the file holds the changes then, as before.
+    pub fn settle(&self) -> Result<(), DatabaseError> {
+        self.read(|sql| sql.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
     }
 
     /// Reads.
@@ -171,7 +216,7 @@ impl Database {
     /// # Errors
     /// When `work` fails.
     pub fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>) -> Result<T, DatabaseError> {
-        work(&self.connection.lock()).map_err(|source| DatabaseError::Sql { path: self.path.clone(), source })
+        work(&self.connection.lock()).map_err(|source| failure(&self.path, source))
     }
 }
 
@@ -264,5 +309,74 @@ mod tests {
         std::fs::write(&path, vec![b'x'; 8_192]).unwrap();
         let error = Database::open(&path).err().unwrap();
         assert_eq!(error.kind(), Kind::Corrupt, "{error}");
+    }
+
+    /// A database with a table, an index and a hundred rows, of which all stands in the file itself.
+    fn full(path: &Path) -> Vec<u8> {
+        let database = Database::open(path).unwrap();
+        database.migrate("things", &[FIRST, SECOND, "CREATE INDEX by_size ON things (size);"]).unwrap();
+        for number in 0..100 {
+            let name = format!("{number:0>200}");
+            database.write(|sql| sql.execute("INSERT INTO things VALUES (?1, ?2)", (name, number))).unwrap();
+        }
+        drop(database);
+        assert!(!path.with_extension("db-wal").exists(), "the last one to leave brings all into the file");
+        std::fs::read(path).unwrap()
+    }
+
+    #[test]
+    fn damage_is_told_with_what_to_do_and_never_a_panic() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.db");
+        let whole = full(&path);
+        let expected = sizes(&Database::open(&path).unwrap());
+        let mut told = 0;
+        // Every way to cut it at a part of a page, and a bit of every 61st byte.
+        let cuts = (1..whole.len()).step_by(512).map(|length| whole[..length].to_vec());
+        let flips = (0..whole.len()).step_by(61).map(|at| {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1 << (at % 8);
+            bytes
+        });
+        for bytes in cuts.chain(flips) {
+            std::fs::write(&path, &bytes).unwrap();
+            match Database::open(&path) {
+                Ok(database) => {
+                    let read = |sql: &Connection| sql.query_row("SELECT COUNT(*) FROM things", [], |row| row.get(0));
+                    let rows: Result<i64, DatabaseError> = database.read(read);
+                    // A bit of a value, or of the parts of the header that nobody needs, is not noticed.
+                    assert!(rows.is_err() || rows.is_ok_and(|rows| rows == expected.len() as i64));
+                }
+                Err(error) => {
+                    assert_eq!(error.kind(), Kind::Corrupt, "{error}");
+                    assert!(error.to_string().contains("put a copy from before in its place"), "{error}");
+                    told += 1;
+                }
+            }
+            for suffix in ["db-wal", "db-shm"] {
+                drop(std::fs::remove_file(path.with_extension(suffix)));
+            }
+        }
+        assert!(told > 100, "{told}");
+    }
+
+    #[test]
+    fn a_full_disk_is_told_as_one_and_takes_changes_again_when_there_is_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::open(&dir.path().join("control.db")).unwrap();
+        database.migrate("things", &[FIRST, SECOND]).unwrap();
+        let pages = |count: u32| {
+            let set = format!("PRAGMA max_page_count = {count}");
+            database.read(|sql| sql.query_row(&set, [], |row| row.get::<_, i64>(0))).unwrap()
+        };
+        pages(1);
+        let put = |name: &str| database.write(|sql| sql.execute("INSERT INTO things (name) VALUES (?1)", [name]));
+        let error = (0..100).find_map(|number| put(&format!("{number:0>200}")).err()).unwrap();
+        assert_eq!(error.kind(), Kind::Unavailable, "{error}");
+        assert!(error.to_string().contains("make room on its disk"), "{error}");
+        let before = sizes(&database).len();
+        pages(1_000);
+        put("b").unwrap();
+        assert_eq!(sizes(&database).len(), before + 1);
     }
 }

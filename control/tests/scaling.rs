@@ -1,11 +1,11 @@
 //! The autoscaler at work: what is decided is kept before it is done, and what became of it afterwards.
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
-use control::Database;
 use control::scaling::{
     ApplicationSeen, Autoscaler, Bounds, DecisionState, KeptPolicy, Observation, Policy, Seen, Step, Steps, Subject,
 };
 use control::timeline::Timeline;
+use control::{Database, DatabaseError};
 use model::{Env, ManualClock};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
@@ -39,6 +39,7 @@ struct World {
     timeline: Timeline,
     hand: Arc<Hand>,
     clock: Arc<ManualClock>,
+    database: Arc<Database>,
 }
 
 fn open(dir: &Path, refusal: Option<&str>) -> World {
@@ -46,18 +47,28 @@ fn open(dir: &Path, refusal: Option<&str>) -> World {
     let database = Arc::new(Database::open(&dir.join("control.db")).unwrap());
     let timeline = Timeline::open(database.clone()).unwrap();
     let hand = Arc::new(Hand { refusal: refusal.map(str::to_owned), ..Hand::default() });
-    let scaler = Autoscaler::open(database, timeline.clone(), env, hand.clone()).unwrap();
-    World { scaler, timeline, hand, clock }
+    let scaler = Autoscaler::open(database.clone(), timeline.clone(), env, hand.clone()).unwrap();
+    World { scaler, timeline, hand, clock, database }
 }
 
 impl World {
     /// One second of an application that is below the least parallelism of its policy.
     fn look(&self, parallelism: u32) {
+        self.try_look(parallelism).unwrap();
+    }
+
+    fn try_look(&self, parallelism: u32) -> Result<(), DatabaseError> {
         self.clock.advance_ms(1_000);
         let application = ApplicationSeen { parallelism, per_kpu: 1, ..ApplicationSeen::default() };
         let now_ms = model::Clock::now_ms(self.clock.as_ref());
         let observation = Observation { now_ms, stream: None, application: Some(application) };
-        self.scaler.look(vec![Seen { subject: taxi(), stream: None, observation, by_default: false }]).unwrap();
+        self.scaler.look(vec![Seen { subject: taxi(), stream: None, observation, by_default: false }])
+    }
+
+    /// Whether the disk takes changes.
+    fn disk_takes(&self, changes: bool) {
+        let set = format!("PRAGMA query_only = {}", u8::from(!changes));
+        self.database.read(|sql| sql.execute_batch(&set)).unwrap();
     }
 
     fn policy(&self, dry_run: bool) {
@@ -142,4 +153,51 @@ fn decisions_and_policies_stay() {
     let again = open(dir.path(), None);
     assert_eq!((again.states().len(), again.scaler.policies().len()), (1, 1));
     assert!(again.scaler.remove_policy("application/none").unwrap_err().to_string().contains("no scaling policy"));
+}
+
+#[test]
+fn what_a_full_disk_does_not_take_is_not_done_and_decided_once_there_is_room() {
+    for dry_run in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let world = open(dir.path(), None);
+        world.policy(dry_run);
+        world.hand.let_go();
+        world.disk_takes(false);
+        for _ in 0..3 {
+            assert!(world.try_look(1).is_err());
+        }
+        assert_eq!(world.states(), []);
+        world.disk_takes(true);
+        world.look(1);
+        let expected = if dry_run { DecisionState::DryRun } else { DecisionState::Done };
+        world.wait_for(expected);
+        assert_eq!(world.states(), [expected], "once");
+    }
+}
+
+#[test]
+fn the_end_and_the_outcome_of_a_decision_wait_for_room_on_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open(dir.path(), None);
+    world.policy(false);
+    world.look(1);
+    assert_eq!(world.states(), [DecisionState::Acting]);
+    world.disk_takes(false);
+    world.hand.let_go();
+    // The end has come when the disk is asked for it again.
+    let refused = (0..500).any(|_| {
+        std::thread::park_timeout(Duration::from_millis(10));
+        world.try_look(3).is_err()
+    });
+    assert!(refused && world.states() == [DecisionState::Acting]);
+    world.disk_takes(true);
+    world.look(3);
+    assert_eq!(world.states(), [DecisionState::Done]);
+    world.clock.advance_ms(40_000);
+    world.disk_takes(false);
+    assert!(world.try_look(3).is_err(), "the outcome is not kept");
+    world.disk_takes(true);
+    world.look(3);
+    let decision = world.scaler.decisions(None, 1).unwrap().remove(0);
+    assert_eq!(decision.outcome.unwrap()["application"]["parallelism"], 3, "and was not forgotten");
 }

@@ -134,6 +134,14 @@ pub(crate) struct PlatformArgs {
     /// Proxy, or network of proxies, whose X-Forwarded-For or Forwarded says for whom it asks; may be given again
     #[arg(long = "trusted-proxy", env = "HAILSTREAM_TRUSTED_PROXIES", value_name = "NETWORK", value_delimiter = ',')]
     pub(crate) trusted_proxies: Vec<String>,
+    /// Collector to which the readings of /metrics are sent by OpenTelemetry (OTLP over HTTP), such as http://127.0.0.1:4318;
+    /// also from OTEL_EXPORTER_OTLP_ENDPOINT, with headers from OTEL_EXPORTER_OTLP_HEADERS
+    #[arg(long, env = "HAILSTREAM_OTLP_ENDPOINT", value_name = "URL")]
+    pub(crate) otlp_endpoint: Option<String>,
+    /// Seconds between two such messages; more of them make a collector's curves finer and its bill larger [default: 10]
+    #[arg(long, env = "HAILSTREAM_OTLP_INTERVAL_S", value_name = "SECONDS",
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::telemetry::INTERVAL_S_MAX)))]
+    pub(crate) otlp_interval_s: Option<u32>,
     /// File to which the addresses of the doors are written as JSON once they answer
     #[arg(long, value_name = "FILE")]
     pub(crate) addresses_file: Option<PathBuf>,

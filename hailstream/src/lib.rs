@@ -7,12 +7,15 @@ pub mod auth;
 mod cli;
 mod commands;
 mod doors;
+mod outgoing;
 mod platform;
 mod replaying;
 mod settings;
 mod speed;
 mod stack;
 mod status;
+mod telemetry;
+mod trouble;
 pub mod wiring;
 
 /// Batches of rows, documents and requests are made and let go by the thousand on many threads: with this allocator the main

@@ -6,9 +6,11 @@ use crate::doors::{Addresses, DoorError, DoorName, Doors, reached_from};
 use crate::replaying::{History, Replaying, ReplayingError};
 use crate::settings::{DurabilityArg, Settings, SettingsError};
 use crate::stack::StackFiles;
+use crate::telemetry::Sender;
+use crate::trouble::Trouble;
 use crate::wiring::stacks::{self, Extent, Ground, StackFailure};
 use crate::wiring::{ConsolePlatform, Control, EmbeddedRunner, Parts, PlatformConnectors, PolicySeat, Scaling};
-use crate::wiring::{StatePlace, WatchError, beside_streams};
+use crate::wiring::{StatePlace, WatchError, beside_streams, help};
 use axum::Router;
 use control::{Applications, ControlError, Database, DatabaseError, Options};
 use engine::port::PortError;
@@ -65,6 +67,8 @@ pub(crate) enum PlatformError {
     Stack(#[from] StackFailure),
     #[error("the addresses cannot be written to {path}: {source}")]
     Addresses { path: PathBuf, source: std::io::Error },
+    #[error("no client for a collector of metrics can be made: {0}")]
+    Telemetry(std::io::Error),
     #[error("a listener does not tell its address: {0}")]
     Address(std::io::Error),
 }
@@ -129,7 +133,8 @@ impl Platform {
         let [aws, search, console] = [(aws, DoorName::Aws), (search, DoorName::Search), (console, DoorName::Console)]
             .map(|(door, name)| reached_from(door, name, &settings.reach));
         let mut tasks = doors.serve(aws, search, console, &watching);
-        tasks.push(tokio::spawn(each_second(parts.clone(), scaling, watching)));
+        tasks.push(tokio::spawn(each_second(parts.clone(), scaling, watching.clone())));
+        tasks.extend(send_metrics(settings, &parts, watching)?);
         announce(settings, &addresses)?;
         Ok(Self { addresses, parts, index, ended, tasks })
     }
@@ -153,6 +158,9 @@ impl Platform {
         self.parts.store().shutdown().await;
         if let Err(error) = self.parts.sync_metrics() {
             tracing::error!(%error, "the last seconds of metrics may be lost");
+        }
+        if let Err(error) = self.parts.control().settle() {
+            tracing::error!(%error, "the database could not be brought into one file; the next start reads what is beside it");
         }
         let index = self.index;
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || index.shutdown()).await {
@@ -223,21 +231,31 @@ async fn begin(work: Work, data_dir: &Path, ground: &Ground) -> Result<(), Platf
 
 /// Takes a reading and writes down the replay's position, once a second until the end.
 async fn each_second(parts: Arc<Parts>, scaling: Arc<Scaling>, mut ended: watch::Receiver<bool>) {
+    let mut measured = Trouble::of("what was measured, or what alarms say of it, could not be written down");
+    let mut decided = Trouble::of("a scaling decision could not be kept, and is not acted upon");
+    let mut replayed = Trouble::of("the replay's position could not be written down");
     while tokio::time::timeout(TICK, ended.wait_for(|ended| *ended)).await.is_err() {
         let (parts, scaling) = (parts.clone(), scaling.clone());
-        let work = move || {
-            if let Err(error) = parts.observe() {
-                tracing::error!(%error, "what was measured, or what alarms say of it, could not be written down");
-            }
-            if let Err(error) = scaling.look() {
-                tracing::error!(%error, "a scaling decision could not be kept, and is not acted upon");
-            }
-            parts.save_replay()
-        };
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(work).await {
-            tracing::error!(%error, "the replay's position could not be written down");
+        let work = move || (parts.observe(), scaling.look(), parts.save_replay());
+        if let Ok((observed, looked, saved)) = tokio::task::spawn_blocking(work).await {
+            measured.note(observed);
+            decided.note(looked);
+            replayed.note(saved);
         }
     }
+}
+
+/// Sends what is measured to a collector, where the settings name one.
+fn send_metrics(
+    settings: &Settings,
+    parts: &Arc<Parts>,
+    ended: watch::Receiver<bool>,
+) -> Result<Option<JoinHandle<()>>, PlatformError> {
+    let Some(otlp) = settings.otlp.clone() else { return Ok(None) };
+    let sender = Sender::new(parts.env().clone(), otlp, &settings.data_dir).map_err(PlatformError::Telemetry)?;
+    parts.tell_of_messages(sender.counts());
+    let parts = parts.clone();
+    Ok(Some(tokio::spawn(sender.run(move || parts.samples(), help, ended))))
 }
 
 /// The console behind its guards: of hosts and origins first, then of people.

@@ -3,6 +3,8 @@
 use crate::auth::{ClientKey, ClientKeyError};
 use crate::cli::PlatformArgs;
 use crate::doors::{DoorName, Networks, Reach, TlsMode, network};
+use crate::telemetry::{INTERVAL_S_DEFAULT, OtlpError, OtlpSettings};
+use crate::wiring::is_web_address;
 use connect::{Bucket, BucketKey, BucketSettings};
 use ipnet::IpNet;
 use model::limits::{KPUS_MAX, PARALLELISM_MAX};
@@ -41,7 +43,7 @@ pub(crate) type AlarmActions = BTreeMap<String, AlarmAction>;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub(crate) enum AlarmAction {
-    /// Posts what has happened as JSON to an address (http).
+    /// Posts what has happened as JSON to an address (http or https).
     Webhook(String),
     /// Runs a program with arguments; what has happened stands in its input as JSON, and in ALARM_… variables.
     Command(Vec<String>),
@@ -77,6 +79,8 @@ pub(crate) struct Settings {
     pub(crate) alarm_actions: AlarmActions,
     /// From where the doors are reached.
     pub(crate) reach: Reach,
+    /// Where metrics are sent.
+    pub(crate) otlp: Option<OtlpSettings>,
 }
 
 /// Where applications keep their state.
@@ -124,6 +128,8 @@ struct File {
     tls_key: Option<PathBuf>,
     #[serde(default)]
     alarm_actions: AlarmActions,
+    otlp_endpoint: Option<String>,
+    otlp_interval_s: Option<u32>,
     #[serde(default)]
     allow: Allowed,
     #[serde(default)]
@@ -175,6 +181,8 @@ pub(crate) enum SettingsError {
     #[error("{whose}: {problem}")]
     Network { whose: String, problem: String },
     #[error(transparent)]
+    Otlp(#[from] OtlpError),
+    #[error(transparent)]
     Key(#[from] ClientKeyError),
     #[error("{0:?} is no address of an object store: write it as https://host or http://host:port")]
     Endpoint(String),
@@ -187,6 +195,11 @@ impl Settings {
     pub(crate) fn new(args: &PlatformArgs) -> Result<Self, SettingsError> {
         let file = args.config.as_deref().map(read).transpose()?.unwrap_or_default();
         let data_dir = args.data_dir.clone().or(file.data_dir).unwrap_or_else(|| DATA_DIR_DEFAULT.into());
+        let otlp = OtlpSettings::new(
+            (args.otlp_endpoint.as_deref(), file.otlp_endpoint.as_deref()),
+            args.otlp_interval_s.or(file.otlp_interval_s).unwrap_or(INTERVAL_S_DEFAULT),
+            |name| std::env::var(name).ok(),
+        )?;
         let checkpoint_dir = args.checkpoint_dir.as_deref().or(file.checkpoint_dir.as_deref());
         let settings = Self {
             state: StateSettings::new(checkpoint_dir, &data_dir, &file.s3, |name| std::env::var(name).ok())?,
@@ -208,6 +221,7 @@ impl Settings {
             addresses_file: args.addresses_file.clone(),
             alarm_actions: file.alarm_actions,
             reach: reach(args, &file.allow, &file.trusted_proxies)?,
+            otlp,
         };
         settings.check_alarm_actions()?;
         if !(1..=KPU_MEMORY_MIB_MAX).contains(&settings.kpu_memory_mib) {
@@ -243,8 +257,8 @@ impl Settings {
     fn check_alarm_actions(&self) -> Result<(), SettingsError> {
         for (name, action) in &self.alarm_actions {
             let reason = match action {
-                AlarmAction::Webhook(url) if !url.starts_with("http://") => {
-                    "a webhook is an address that begins with http://"
+                AlarmAction::Webhook(url) if !is_web_address(url) => {
+                    "a webhook is an address that begins with http:// or https://"
                 }
                 AlarmAction::Command(words) if words.is_empty() => "a command is a list: a program and its arguments",
                 _ => continue,
@@ -435,6 +449,10 @@ mod tests {
         assert!(settings("[alarm-actions]\nmail = { command = [] }").unwrap_err().contains("alarm-actions.mail"));
         assert!(settings("[alarm-actions]\nmail = { post = 'x' }").unwrap_err().contains("post"));
         assert!(settings("[alarm-actions]\nmail = { command = ['mail', 'a@b'] }").is_ok());
+        assert!(settings("otlp-endpoint = 'a:4318'").unwrap_err().contains("is no address of a collector"));
+        assert!(
+            settings("otlp-endpoint = 'http://a'\notlp-interval-s = 0").unwrap_err().contains("otlp-interval-s is 0")
+        );
         assert!(settings("tls = 'maybe'").unwrap_err().contains("maybe"));
         assert!(settings("aws-port = 0\nsearch-port = 0").is_ok(), "any free port is never the same one");
         let missing = PlatformArgs { config: Some("no-such-file.toml".into()), ..PlatformArgs::default() };

@@ -15,6 +15,9 @@ pub enum MetricsError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A moment ago the operating system refused, and it is not asked again yet.
+    #[error("{0}")]
+    Waiting(String),
     /// A file does not hold what was written.
     #[error("metrics: {path} is damaged ({what}); remove it to go on without what it held")]
     Damaged {
@@ -52,7 +55,7 @@ pub enum MetricsError {
 impl Classified for MetricsError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Io { .. } | Self::Register(_) => Kind::Unavailable,
+            Self::Io { .. } | Self::Waiting(_) | Self::Register(_) => Kind::Unavailable,
             Self::Damaged { .. } => Kind::Corrupt,
             Self::Period(_) | Self::Range { .. } | Self::TooManyPoints { .. } => Kind::Invalid,
         }

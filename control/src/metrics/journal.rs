@@ -10,7 +10,7 @@ use super::key::SeriesKey;
 use super::point::{put_summary, read_summary};
 use super::summary::Summary;
 use super::tier::TIERS;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +18,8 @@ use std::sync::Arc;
 const MAGIC: [u8; 8] = *b"HAILJRNL";
 /// Version 2 knows sketches; what version 1 has written is read as before.
 const VERSION: u32 = 2;
+/// How the name of a journal ends that is not whole yet; a start removes such files.
+const HALF_EXTENSION: &str = "next";
 const HEADER_BYTES: usize = 24;
 /// Largest block, in bytes: what all series together can record at once, with their keys.
 const BLOCK_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -104,6 +106,24 @@ impl Journal {
         }
     }
 
+    /// Puts a journal that begins with these blocks in the place of the one at `path`: as a whole, or not at all.
+    pub(super) fn replace(
+        path: PathBuf,
+        start_s: u64,
+        blocks: impl Iterator<Item = Block>,
+    ) -> Result<Self, MetricsError> {
+        let next = path.with_extension(HALF_EXTENSION);
+        let mut journal = Self::create(next.clone(), start_s)?;
+        for block in blocks {
+            journal.append(&block)?;
+        }
+        journal.sync()?;
+        match fs::rename(&next, &path) {
+            Ok(()) => Ok(Self { path, ..journal }),
+            Err(source) => Err(MetricsError::Io { path, source }),
+        }
+    }
+
     /// Goes on with a journal that was replayed, behind its last whole block.
     pub(super) fn reopen(path: PathBuf, length: u64) -> Result<Self, MetricsError> {
         let opened = OpenOptions::new().append(true).open(&path).and_then(|file| file.set_len(length).map(|()| file));
@@ -145,6 +165,12 @@ impl Journal {
 
     fn failed(&self, source: io::Error) -> MetricsError {
         MetricsError::Io { path: self.path.clone(), source }
+    }
+
+    /// Lets every write from now on fail.
+    #[cfg(test)]
+    pub(super) fn break_file(&mut self) {
+        self.file = File::open(&self.path).unwrap();
     }
 }
 

@@ -122,6 +122,31 @@ impl Open {
         }
     }
 
+    /// Numbers the series of the open chunk of seconds anew, for a journal that names them in this order.
+    pub(super) fn renumber(&mut self) -> Vec<Arc<SeriesKey>> {
+        let mut keys = Vec::new();
+        for (key, series) in &mut self.series {
+            let is_there = !series.points[0].is_empty();
+            series.number = is_there.then_some(keys.len() as u32);
+            keys.extend(is_there.then(|| Arc::clone(key)));
+        }
+        self.named = keys.len() as u32;
+        keys
+    }
+
+    /// The block that names these series, which were numbered one after the other, and holds all their points of seconds.
+    pub(super) fn block_of(&self, keys: &[Arc<SeriesKey>]) -> Block {
+        let mut block = Block::default();
+        for key in keys {
+            block.name(key);
+            let Some((number, points)) = self.series.get(key).and_then(|s| Some((s.number?, &s.points[0]))) else {
+                continue;
+            };
+            points.iter().for_each(|point| block.push(number, point.slot, point.summary.clone()));
+        }
+        block
+    }
+
     /// Lets time pass: chunks whose end has come are sealed, from the finest on, and put among the pending ones. True
     /// when the chunk of seconds was one of them, so that a new journal begins.
     pub(super) fn advance(&mut self, now_s: u64) -> bool {

@@ -25,6 +25,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const SERIES_MAX: usize = 10_000;
 /// Longest time for which what was recorded may be lost when the machine stops, in nanoseconds.
 const SYNC_EVERY_NS: u64 = 5_000_000_000;
+/// How long after a journal has failed another is tried.
+const RENEW_EVERY_NS: u64 = 1_000_000_000;
+/// Series in one block of a journal that is made anew: their seconds of five minutes fit by far.
+const SERIES_PER_BLOCK: usize = 500;
 /// Most chunks that wait for a disk that does not take them; the oldest is given up beyond.
 const PENDING_MAX: usize = 24;
 /// Most points of one answer.
@@ -92,9 +96,11 @@ pub struct MetricStore {
 
 #[derive(Debug)]
 struct Disk {
-    /// `None` when it could not be made; the next chunk of seconds tries again.
+    /// `None` when the disk has not taken it, or a part of it: then one is made anew of what is in memory.
     journal: Option<Journal>,
     synced_ns: u64,
+    /// When it failed the last time, and what was said.
+    failed: Option<(u64, String)>,
 }
 
 impl MetricStore {
@@ -114,7 +120,7 @@ impl MetricStore {
         let listing = folder.list()?;
         open.files.extend(listing.chunks);
         let store = Self {
-            disk: Mutex::new(Disk { journal: None, synced_ns: env.monotonic_ns() }),
+            disk: Mutex::new(Disk { journal: None, synced_ns: env.monotonic_ns(), failed: None }),
             open: Mutex::new(open),
             register: Mutex::new(Register::open(dir)),
             env,
@@ -273,20 +279,58 @@ impl MetricStore {
         if let Some(before_s) = ended {
             disk.journal = None;
             self.write_pending();
-            self.begin_journal(disk, &[before_s])?;
+            let begun = self.begin_journal(disk, &[before_s]);
+            self.unless_failed(disk, begun)?;
             self.remove_expired();
         }
-        let now_ns = self.env.monotonic_ns();
-        let Some(journal) = &mut disk.journal else { return Ok(()) };
-        if !block.is_empty() {
-            journal.append(block)?;
+        match &mut disk.journal {
+            None => self.renew_journal(disk)?,
+            Some(_) if block.is_empty() => {}
+            Some(journal) => {
+                let appended = journal.append(block);
+                // The names and values of the block are in memory: a journal without them would give later values to others.
+                self.unless_failed(disk, appended)?;
+            }
         }
+        let now_ns = self.env.monotonic_ns();
         if now_ns.saturating_sub(disk.synced_ns) >= SYNC_EVERY_NS {
             disk.synced_ns = now_ns;
-            journal.sync()?;
+            let synced = disk.journal.as_mut().map_or(Ok(()), Journal::sync);
+            self.unless_failed(disk, synced)?;
             self.register.lock().write(self.env.now_ms() / 1_000, false)?;
         }
         Ok(())
+    }
+
+    /// Gives a journal up that the disk has not taken as it should.
+    fn unless_failed(&self, disk: &mut Disk, done: Result<(), MetricsError>) -> Result<(), MetricsError> {
+        if let Err(error) = &done {
+            disk.journal = None;
+            disk.failed = Some((self.env.monotonic_ns(), error.to_string()));
+        }
+        done
+    }
+
+    /// Makes a journal of all that is in memory of the open chunk of seconds, in the place of the one that failed. While the
+    /// disk takes none that is tried once in a while, since it may be much.
+    fn renew_journal(&self, disk: &mut Disk) -> Result<(), MetricsError> {
+        if let Some((at_ns, said)) = &disk.failed
+            && self.env.monotonic_ns().saturating_sub(*at_ns) < RENEW_EVERY_NS
+        {
+            return Err(MetricsError::Waiting(said.clone()));
+        }
+        let (start_s, keys) = {
+            let mut open = self.open.lock();
+            (open.start_s(0), open.renumber())
+        };
+        let blocks = keys.chunks(SERIES_PER_BLOCK).map(|keys| self.open.lock().block_of(keys));
+        match Journal::replace(self.folder.journal_path(start_s), start_s, blocks) {
+            Ok(journal) => {
+                (disk.journal, disk.failed) = (Some(journal), None);
+                Ok(())
+            }
+            Err(error) => self.unless_failed(disk, Err(error)),
+        }
     }
 
     /// Writes the chunks that are complete. Those that the disk does not take stay in memory and are tried again.
@@ -407,8 +451,19 @@ impl MetricStore {
     /// When the disk fails.
     pub fn sync(&self) -> Result<(), MetricsError> {
         let mut disk = self.disk.lock();
-        disk.journal.as_mut().map_or(Ok(()), Journal::sync)?;
+        if disk.journal.is_none() {
+            disk.failed = None;
+            self.renew_journal(&mut disk)?;
+        }
+        let synced = disk.journal.as_mut().map_or(Ok(()), Journal::sync);
+        self.unless_failed(&mut disk, synced)?;
         self.register.lock().write(self.env.now_ms() / 1_000, true)
+    }
+
+    /// Lets every write to the journal fail from now on.
+    #[cfg(test)]
+    pub(super) fn break_journal(&self) {
+        self.disk.lock().journal.as_mut().unwrap().break_file();
     }
 
     /// The store's own figures.

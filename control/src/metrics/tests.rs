@@ -168,6 +168,51 @@ fn a_disk_that_takes_nothing_is_told_and_costs_nothing_in_memory() {
 }
 
 #[test]
+fn a_journal_that_cannot_be_begun_is_begun_as_soon_as_the_disk_takes_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, env, clock) = opened(dir.path());
+    let moved = dir.path().with_extension("away");
+    fs::rename(dir.path(), &moved).unwrap();
+    clock.advance_ms(300_000);
+    for value in [1.0, 2.0] {
+        assert!(store.record(&[datum("a", value)]).is_err(), "also in the seconds after the first");
+        clock.advance_ms(1_000);
+    }
+    fs::rename(&moved, dir.path()).unwrap();
+    store.record(&[datum("b", 3.0)]).unwrap();
+    drop(store);
+    let again = MetricStore::open(dir.path(), env.clone()).unwrap();
+    let sums: Vec<f64> = ask(&again, 60, 0..env.now_ms() + 1).iter().flatten().map(|value| value.set.sum).collect();
+    assert_eq!(sums, [3.0, 3.0], "what was in memory meanwhile is there too");
+}
+
+#[test]
+fn no_value_comes_under_the_name_of_another_series_behind_a_write_that_failed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, env, clock) = opened(dir.path());
+    store.break_journal();
+    assert!(store.record(&[datum("a", 1.0)]).is_err());
+    assert!(store.record(&[datum("a", 2.0)]).unwrap_err().to_string().contains(".journal"), "told again, at once");
+    clock.advance_ms(1_000);
+    store.record(&[datum("b", 4.0)]).unwrap();
+    store.record(&[datum("a", 8.0)]).unwrap();
+    drop(store);
+    let again = MetricStore::open(dir.path(), env.clone()).unwrap();
+    let sums: Vec<Vec<f64>> = ask(&again, 1, 0..env.now_ms() + 1)
+        .iter()
+        .map(|values| values.iter().map(|value| value.set.sum).collect())
+        .collect();
+    assert_eq!(sums, [vec![3.0, 8.0], vec![4.0]]);
+    again.break_journal();
+    clock.advance_ms(1_000);
+    assert!(again.record(&[datum("a", 16.0)]).is_err());
+    again.sync().unwrap();
+    drop(again);
+    let last = MetricStore::open(dir.path(), env.clone()).unwrap();
+    assert_eq!(ask(&last, 3_600, 0..env.now_ms() + 1)[0][0].set.sum, 27.0);
+}
+
+#[test]
 fn questions_that_make_no_sense_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (store, ..) = opened(dir.path());

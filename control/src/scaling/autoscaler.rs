@@ -59,8 +59,17 @@ struct State {
     /// Subjects whose steps are being taken, and those that have failed, with when that is forgotten.
     acting: BTreeMap<Subject, Option<u64>>,
     outcomes: Vec<(i64, Subject, u64)>,
+    /// Ends that the disk has not taken yet. No more than there are subjects: while none is taken nothing new begins.
+    unkept: Vec<Ended>,
     /// What policies that only tell have told last, by their names.
     told: BTreeMap<String, Vec<Step>>,
+}
+
+/// How the steps of a decision ended.
+struct Ended {
+    decision: i64,
+    at_ms: u64,
+    error: Option<String>,
 }
 
 impl Autoscaler {
@@ -85,13 +94,14 @@ impl Autoscaler {
     /// # Errors
     /// When a decision could not be kept; it is not acted upon then.
     pub fn look(self: &Arc<Self>, second: Vec<Seen>) -> Result<(), DatabaseError> {
-        self.measure_outcomes(&second)?;
         let mut state = self.state.lock();
         state.seen = second.iter().map(|seen| (seen.subject.clone(), seen.clone())).collect();
         let now_ms = self.env.now_ms();
         state.acting.retain(|_, failed_until| failed_until.is_none_or(|until| until > now_ms));
         let policies = state.due(&second);
         drop(state);
+        self.keep_ends()?;
+        self.measure_outcomes(&second)?;
         for (kept, mut seen) in policies {
             self.decide_one(&kept, &mut seen)?;
         }
@@ -103,6 +113,7 @@ impl Autoscaler {
             let mut state = self.state.lock();
             (state.memories.remove(&kept.id).unwrap_or_default(), state.acting.contains_key(&kept.subject))
         };
+        let before = memory.clone();
         if held {
             // What is under way, or has just failed, is a change for every rule.
             seen.observation.application.iter_mut().for_each(|application| application.changing = true);
@@ -110,11 +121,18 @@ impl Autoscaler {
         }
         let (verdict, memory) = decide(&seen.observation, &kept.policy, memory);
         self.state.lock().memories.insert(kept.id.clone(), memory);
-        match verdict.account.clone() {
+        let done = match verdict.account.clone() {
             Some(_) if self.was_told(kept, &verdict) => Ok(()),
             Some(account) => self.act(kept, seen, verdict, account).map(drop),
             None => Ok(()),
+        };
+        if done.is_err() {
+            // Nothing was decided: it is to be decided again, and not once a pause after it has passed.
+            let mut state = self.state.lock();
+            state.memories.insert(kept.id.clone(), before);
+            state.told.remove(&kept.id);
         }
+        done
     }
 
     /// Whether a policy that only tells has told the same before: what nobody does is wanted again each second.
@@ -183,7 +201,9 @@ impl Autoscaler {
     fn note(&self, id: i64, subject: &Subject, error: Option<&str>) {
         let now_ms = self.env.now_ms();
         if let Err(failed) = self.decisions.ended(id, now_ms, error) {
-            tracing::error!(%failed, %subject, "the end of a scaling decision could not be kept");
+            tracing::error!(%failed, %subject, "the end of a scaling decision could not be kept; it is tried again");
+            let error = error.map(str::to_owned);
+            self.state.lock().unkept.push(Ended { decision: id, at_ms: now_ms, error });
         }
         if let Some(error) = error {
             let text = format!("a step of decision {id} was not taken: {error}");
@@ -199,6 +219,18 @@ impl Autoscaler {
         }
     }
 
+    /// Keeps the ends that the disk did not take when they came.
+    fn keep_ends(&self) -> Result<(), DatabaseError> {
+        let mut waiting = std::mem::take(&mut self.state.lock().unkept).into_iter();
+        while let Some(ended) = waiting.next() {
+            if let Err(failed) = self.decisions.ended(ended.decision, ended.at_ms, ended.error.as_deref()) {
+                self.state.lock().unkept.extend([ended].into_iter().chain(waiting));
+                return Err(failed);
+            }
+        }
+        Ok(())
+    }
+
     fn measure_outcomes(&self, second: &[Seen]) -> Result<(), DatabaseError> {
         let now_ms = self.env.now_ms();
         let due: Vec<(i64, Subject, u64)> = {
@@ -207,9 +239,15 @@ impl Autoscaler {
             state.outcomes = later;
             due
         };
-        for (id, subject, _) in due {
+        let mut due = due.into_iter();
+        while let Some((id, subject, at_ms)) = due.next() {
             let Some(seen) = second.iter().find(|seen| seen.subject == subject) else { continue };
-            self.decisions.measured(id, &outcome(&seen.observation))?;
+            if let Err(failed) = self.decisions.measured(id, &outcome(&seen.observation)) {
+                let mut state = self.state.lock();
+                let room = OUTCOMES_MAX.saturating_sub(state.outcomes.len());
+                state.outcomes.extend([(id, subject, at_ms)].into_iter().chain(due).take(room));
+                return Err(failed);
+            }
         }
         Ok(())
     }

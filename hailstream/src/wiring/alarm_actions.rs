@@ -1,14 +1,12 @@
 //! What alarms do: call a webhook, run a command that the settings name, take the step of a scaling policy.
 
+use crate::outgoing::{Outgoing, reason_of};
 use crate::settings::{AlarmAction, AlarmActions};
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat};
 use control::alarms::{Actions, NotPerformed, Occurrence};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Request, Uri};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use std::process::Stdio;
 use std::sync::{Arc, OnceLock};
@@ -39,7 +37,7 @@ pub(crate) type PolicySeat = Arc<OnceLock<Arc<dyn Policies>>>;
 pub(crate) struct AlarmPerformer {
     named: AlarmActions,
     runtime: Handle,
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Outgoing,
     policies: PolicySeat,
 }
 
@@ -53,8 +51,7 @@ enum Action<'a> {
 }
 
 impl AlarmPerformer {
-    pub(crate) fn new(named: AlarmActions, runtime: Handle, policies: PolicySeat) -> Self {
-        let client = Client::builder(TokioExecutor::new()).build_http();
+    pub(crate) fn new(named: AlarmActions, runtime: Handle, client: Outgoing, policies: PolicySeat) -> Self {
         Self { named, runtime, client, policies }
     }
 
@@ -63,12 +60,9 @@ impl AlarmPerformer {
             AlarmAction::Webhook(url) => Some(Action::Webhook(url)),
             AlarmAction::Command(words) => Some(Action::Command(words)),
         };
-        if action.starts_with("http://") {
+        if is_web_address(action) {
             let whole = action.parse::<Uri>().is_ok_and(|uri| uri.host().is_some());
             return if whole { Ok(Action::Webhook(action)) } else { Err(format!("{action:?} is no address")) };
-        }
-        if action.starts_with("https://") {
-            return Err(format!("{action:?}: webhooks are called over http; put a command before one that needs TLS"));
         }
         if let Some(name) = action.strip_prefix(NAMED) {
             let names = || self.named.keys().cloned().collect::<Vec<_>>().join(", ");
@@ -84,7 +78,7 @@ impl AlarmPerformer {
             return Ok(known(topic).unwrap_or(Action::Nobody(topic)));
         }
         Err(format!(
-            "{action:?} is no action: it is http://…, action:NAME of the settings, or the name of a resource (arn:…)"
+            "{action:?} is no action: it is http://… or https://…, action:NAME of the settings, or the name of a resource (arn:…)"
         ))
     }
 
@@ -96,8 +90,11 @@ impl AlarmPerformer {
             .body(Full::new(Bytes::from(document.to_string())))
             .map_err(|error| refused(false, format!("{url}: {error}")))?;
         let called = async {
-            let answer =
-                self.client.request(request).await.map_err(|error| format!("{url} does not answer: {error}"))?;
+            let answer = self
+                .client
+                .request(request)
+                .await
+                .map_err(|error| format!("{url} does not answer: {}", reason_of(&error)))?;
             let status = answer.status();
             let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
             let text = body.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned()).unwrap_or_default();
@@ -148,6 +145,11 @@ impl AlarmPerformer {
         let told = format!("{program} ended with {}{}", output.status, shortened(&text));
         if output.status.success() { Ok(told) } else { Err(refused(told)) }
     }
+}
+
+/// Whether an action is the address of a webhook.
+pub(crate) fn is_web_address(action: &str) -> bool {
+    action.starts_with("http://") || action.starts_with("https://")
 }
 
 fn is_policy(action: &str) -> bool {
@@ -224,6 +226,7 @@ mod tests {
         AlarmPerformer::new(
             AlarmActions::from([("mail".to_owned(), AlarmAction::Command(words))]),
             runtime,
+            crate::outgoing::client().unwrap(),
             PolicySeat::default(),
         )
     }
@@ -276,14 +279,15 @@ mod tests {
         for (action, part) in [
             ("mail", "is no action"),
             ("action:pager", "they name: mail"),
-            ("https://x/", "over http"),
+            ("ftp://x/", "is no action"),
             ("http:///", "no address"),
+            ("https:///", "no address"),
         ] {
             let refused = performer.check(action).unwrap_err();
             assert!(refused.contains(part), "{action}: {refused}");
         }
         let policy = "arn:aws:autoscaling:us-east-1:000000000000:scalingPolicy:id:resource/x:policyName/up";
-        for action in ["http://a/b", "action:mail", policy, "arn:aws:sns:us-east-1:000000000000:mail"] {
+        for action in ["http://a/b", "https://a/b", "action:mail", policy, "arn:aws:sns:us-east-1:000000000000:mail"] {
             performer.check(action).unwrap();
         }
         assert!(performer.repeats(policy) && !performer.repeats("action:mail"));

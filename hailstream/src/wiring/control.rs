@@ -9,6 +9,7 @@ use super::observe::Rates;
 use super::process;
 use super::scaling::sink_seen;
 use super::signals::Signals;
+use crate::outgoing;
 use crate::settings::AlarmActions;
 use control::alarms::{AlarmError, Alarms};
 use control::aws::{CloudWatch, Service};
@@ -31,6 +32,8 @@ pub(crate) enum WatchError {
     Alarms(#[from] AlarmError),
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    #[error("no client for webhooks can be made: {0}")]
+    Client(std::io::Error),
 }
 
 /// Metrics, alarms and the timeline of one platform.
@@ -63,7 +66,8 @@ impl Control {
         runtime: Handle,
     ) -> Result<Self, WatchError> {
         let metrics = Arc::new(MetricStore::open(&data_dir.join("metrics"), env.clone())?);
-        let performer = Arc::new(AlarmPerformer::new(actions, runtime, policies));
+        let performer =
+            Arc::new(AlarmPerformer::new(actions, runtime, outgoing::client().map_err(WatchError::Client)?, policies));
         let alarms = Alarms::open(env.clone(), database.clone(), metrics.clone(), performer)?;
         let timeline = Timeline::open(database.clone())?;
         Ok(Self {
@@ -83,6 +87,11 @@ impl Control {
 
     pub(crate) fn alarms(&self) -> &Alarms {
         &self.alarms
+    }
+
+    /// Brings all that is kept into the database's own file.
+    pub(crate) fn settle(&self) -> Result<(), DatabaseError> {
+        self.database.settle()
     }
 
     pub(crate) fn timeline(&self) -> &Timeline {

@@ -1,7 +1,7 @@
 //! What each reading on `/metrics` says, in one line.
 
 /// Readings and their words, in the order of their names.
-const HELP: [(&str, &str); 79] = [
+const HELP: [(&str, &str); 82] = [
     ("application_bad_records_total", "Records that could not be read."),
     ("application_behind_latest_ms", "Age of the next record to read, the largest over all shards, in milliseconds."),
     ("application_checkpoints_completed_total", "Checkpoints that are durable, since the run began."),
@@ -90,10 +90,13 @@ const HELP: [(&str, &str); 79] = [
     ("store_streams", "Streams."),
     ("store_throttled_reads_total", "Reads refused because a limit was reached."),
     ("store_throttled_records_total", "Records refused because a limit was reached."),
+    ("telemetry_failed_messages_total", "Messages of metrics that the collector did not take."),
+    ("telemetry_rejected_points_total", "Values that the collector rejected in messages it took."),
+    ("telemetry_sent_messages_total", "Messages of metrics that the collector took."),
 ];
 
 /// The words of a reading, where it has some.
-pub(super) fn help(name: &str) -> Option<&'static str> {
+pub(crate) fn help(name: &str) -> Option<&'static str> {
     HELP.binary_search_by_key(&name, |(known, _)| known).ok().map(|place| HELP[place].1)
 }
 

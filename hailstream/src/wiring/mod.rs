@@ -35,11 +35,12 @@ mod streams;
 mod waiting;
 
 pub use aggregating::Aggregating;
-pub(crate) use alarm_actions::PolicySeat;
+pub(crate) use alarm_actions::{PolicySeat, is_web_address};
 pub use connectors::PlatformConnectors;
 pub(crate) use connectors::index_of;
 pub(crate) use console::ConsolePlatform;
 pub(crate) use control::{Control, WatchError};
+pub(crate) use help::help;
 pub(crate) use index_sink::{IndexSink, make_index};
 pub(crate) use parts::Parts;
 pub(crate) use put_target::Remembering;

@@ -5,6 +5,7 @@ use super::dead_letters::holds_letters;
 use super::observe::{Rates, Reading};
 use crate::platform::PlatformError;
 use crate::replaying::{Replaying, ReplayingError};
+use crate::telemetry::Counts;
 use control::metrics::{MetricStore, MetricsError};
 use control::{ApplicationView, Applications, LookupStats, OperatorFigures, RunMetrics, SubtaskFigures};
 use index::Index;
@@ -22,6 +23,7 @@ pub(crate) struct Parts {
     control: Control,
     applications: Arc<Applications>,
     replaying: OnceLock<Replaying>,
+    messages: OnceLock<Arc<Counts>>,
     runtime: Handle,
     observed: Mutex<(Reading, Rates)>,
 }
@@ -33,13 +35,18 @@ impl Parts {
         applications: Arc<Applications>,
         runtime: Handle,
     ) -> Self {
-        let (replaying, observed) = (OnceLock::new(), Mutex::default());
-        Self { env, store, index, control, applications, replaying, runtime, observed }
+        let (replaying, messages, observed) = (OnceLock::new(), OnceLock::new(), Mutex::default());
+        Self { env, store, index, control, applications, replaying, messages, runtime, observed }
     }
 
     /// Shows and steers this replay from now on; the first one that is given stays.
     pub(crate) fn replay_with(&self, replaying: Replaying) {
         self.replaying.get_or_init(|| replaying);
+    }
+
+    /// Tells among the readings what has become of messages to a collector.
+    pub(crate) fn tell_of_messages(&self, counts: Arc<Counts>) {
+        self.messages.get_or_init(|| counts);
     }
 
     pub(crate) fn env(&self) -> &Env {
@@ -131,6 +138,7 @@ impl Parts {
         samples.extend(self.index.samples());
         samples.extend(self.control.samples());
         samples.extend(self.replaying.get().into_iter().flat_map(Replaying::samples));
+        samples.extend(self.messages.get().into_iter().flat_map(|counts| counts.samples()));
         samples.extend(self.applications.views().iter().flat_map(application_samples));
         samples
     }
