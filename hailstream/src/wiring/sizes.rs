@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn numbers_are_told_one_by_one_with_what_they_belong_to() {
         let inputs =
-            json!({"stream": {"open_shards": 8, "offered_records": 8_429.4878, "law": {"c": 0.25}}, "none": null});
+            json!({"stream": {"open_shards": 8, "offered_records": 8_429.487_8, "law": {"c": 0.25}}, "none": null});
         let told = super::inputs(&inputs, &["at most 4 KPUs".into()], "it falls behind");
         let told: Vec<(&str, &str)> = told.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(

@@ -59,7 +59,7 @@ impl Work {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
         let env = Env::system();
         let outputs = Outputs::open(of, &env)?;
-        let bench = Bench { script, sample, outputs, env, runtime: runtime.handle().clone() };
+        let bench = Bench { script, whole: sample.clone(), sample, outputs, env, runtime: runtime.handle().clone() };
         Ok(Self { bench, prices, cores, _runtime: runtime })
     }
 
@@ -70,11 +70,8 @@ impl Work {
         // A fifth of the time is for the runs at a rate.
         let each = Duration::from_secs_f64(0.8 * seconds as f64 / sizes.len() as f64);
         let cut = self.bench.fit(each)?;
-        let mut points = Vec::new();
-        for size in sizes {
-            say_error(&format!("parallelism {} on {} threads …", size.0, size.0.div_ceil(size.1)));
-            points.push(self.bench.saturated(size, each)?);
-        }
+        let told = |round: usize| say_error(&format!("round {round} of {} sizes …", sizes.len()));
+        let points = self.bench.saturated(&sizes, each * sizes.len() as u32, told)?;
         let mut known = Known::new(points, self.prices.clone(), self.cores);
         known.record_bytes = self.bench.sample.record_bytes();
         known.sample_rows = self.bench.sample.rows;

@@ -47,12 +47,13 @@ impl Report<'_> {
         let (real, left) = &known.written;
         let mut told = format!(
             "Measured: {} rows of {:.0} bytes{}, medians of three runs or more that are up to {:.0} % apart, on up to {} \
-             threads of {} cores.",
+             thread{} of {} cores.",
             known.sample_rows,
             known.record_bytes,
             if known.cut { " (the first of each shard; give it more --time for all)" } else { "" },
             100.0 * known.spread(),
             known.measured_kpus,
+            if known.measured_kpus == 1 { "" } else { "s" },
             self.cores,
         );
         if !real.is_empty() {
