@@ -85,7 +85,7 @@ function Done({ operation }: { operation: Operation }) {
   return (
     <tr>
       <td class="number">{when(start_ms)}</td>
-      <th scope="row" class="key-name">
+      <th scope="row">
         {operation.kind}
       </th>
       <td>
