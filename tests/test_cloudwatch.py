@@ -340,13 +340,17 @@ def test_the_demo_measures_everything_and_makes_the_reference_alarm(start):
               "cpuUtilization", "busyTimeMsPerSecond", "idleTimeMsPerSecond", "backPressuredTimeMsPerSecond",
               "heapMemoryUtilization", "containerMemoryUtilization", "containerDiskUtilization", "numberOfFailedCheckpoints",
               "lastCheckpointDuration", "lastCheckpointSize", "currentInputWatermark", "currentOutputWatermark",
-              "numLateRecordsDropped"}
+              "numLateRecordsDropped", "bytesRequestedPerFetch", "numRecordsSendErrors", "currentSendTime"}
     wait_for(lambda: wanted <= names("AWS/KinesisAnalytics"), "all metrics of the application", 60)
     assert {"EventsSent", "ReplayLag", "Retries"} <= names("Hailstream/Replay")
     assert {"Documents", "DocumentsWritten"} <= names("Hailstream/Index")
     assert {"Memory", "CPUTime", "DiskFree", "CommitLatency"} <= names("Hailstream/Platform")
     sources = client.list_metrics(MetricName="millisBehindLatest", Dimensions=[{"Name": "Flow", "Value": "Input"}])["Metrics"]
     assert sources and {d["Name"] for d in sources[0]["Dimensions"]} == {"Application", "Flow", "Id"}
+    shown = platform.console("/api/applications/view?application=taxi")["operators"]
+    source, sinks = shown[0], [operator for operator in shown if operator["name"].startswith("sink ")]
+    assert source["behind_ms"] is not None and source["read_bytes_per_s"] is not None and source["write_ms"] is None
+    assert sinks and all(sink["refused_per_s"] == 0 and sink["behind_ms"] is None for sink in sinks)
     rate = client.get_metric_statistics(
         Namespace="AWS/KinesisAnalytics", MetricName="numRecordsInPerSecond", Dimensions=[{"Name": "Application", "Value": "taxi"}],
         StartTime=ago(minutes=2), EndTime=now(), Period=60, Statistics=["Maximum"])["Datapoints"]

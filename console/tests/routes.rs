@@ -108,6 +108,10 @@ impl Platform for Recording {
             backpressured: 0.5,
             watermark_ms: Some(7),
             hold: None,
+            behind_ms: Some(5),
+            read_bytes_per_s: Some(f64::NAN),
+            write_ms: None,
+            refused_per_s: Some(f64::INFINITY),
         };
         Ok(ApplicationView {
             line: self.application(Some(name))?,

@@ -57,9 +57,96 @@ test('a stop waits for a second click, a refusal is told in the words of the pla
     await byId(page, 'snapshot').first().waitFor();
   }));
 
+test('the log is told newest first and by how bad its lines are', () =>
+  over('known', async ({ page, errors }) => {
+    await byId(page, 'log-line').nth(4).waitFor();
+    assert.match(await byId(page, 'log-line').first().textContent(), /INFOit runs, with parallelism 2$/);
+    await byId(page, 'log-level').selectOption('WARN');
+    assert.deepEqual(
+      await byId(page, 'log-line').evaluateAll((all) => all.map((line) => line.querySelector('.pill').textContent)),
+      ['ERROR', 'WARN'],
+    );
+    await byId(page, 'log-level').selectOption('ERROR');
+    assert.match(await byId(page, 'log').textContent(), /the index has no room$/);
+    assert.deepEqual(errors, []);
+  }));
+
+test('of a long log the latest lines are kept, and each is told once', () =>
+  over('much', async ({ page }) => {
+    await byId(page, 'log-line').nth(499).waitFor();
+    await page.waitForTimeout(5_000);
+    assert.equal(await byId(page, 'log-line').count(), 500);
+  }));
+
+test('operations are told with their versions, and going back to the version before waits for a second click', () =>
+  over('known', async ({ page, errors }) => {
+    await says(page, 'version', /^version 3, since /);
+    const before = await rows(page, 'operations');
+    assert.deepEqual(before.map((row) => row.slice(1, 5)), [
+      ['UpdateApplication', 'successful', '1.8 s', '2 → 3'],
+      ['UpdateApplication', 'successful', '1.8 s', '1 → 2'],
+      ['StartApplication', 'successful', '1.8 s', '–'],
+    ]);
+    await byId(page, 'rollback').click();
+    await says(page, 'rollback-confirm', /Take version 3 back\?/);
+    await byId(page, 'rollback-yes').click();
+    await says(page, 'announcement', 'taxi goes back to the version before.');
+    await says(page, 'version', /^version 4, since /);
+    assert.equal((await rows(page, 'operations'))[0][1], 'RollbackApplication');
+    assert.deepEqual(errors, []);
+  }));
+
+test('properties and the script open by a click', () =>
+  over('known', async ({ page }) => {
+    await byId(page, 'properties-open').click();
+    assert.deepEqual(await rows(page, 'properties'), [['FlinkApplicationProperties', 'stream', 'trips']]);
+    assert.equal(await byId(page, 'script').isVisible(), false);
+    await byId(page, 'script-open').click();
+    assert.match(await byId(page, 'script').textContent(), /WITH \('stream' = '\$\{stream\}'\);$/);
+  }));
+
+test('sources tell how they read and sinks how they write', () =>
+  over('known', async ({ page }) => {
+    await byId(page, 'operator').first().waitFor();
+    const told = (await rows(page, 'operator-use')).map((row) => row[5]);
+    assert.match(told[0], /^2\.6 MB\/s, 850 ms behind$/);
+    assert.deepEqual(told.slice(1), ['–', '–', '640 ms for 1,000 rows, 40/s refused', '12 ms for 1,000 rows']);
+  }));
+
+test('an address names an application, and says so where there is none', async () => {
+  await over(
+    'known',
+    async ({ page }) => {
+      await says(page, 'absent', 'There is no application not <b>there</b>.');
+      await byId(page, 'application-line').first().click();
+      await byId(page, 'absent').waitFor({ state: 'detached' });
+      assert.equal(new URL(page.url()).hash, '#applications/taxi');
+      await page.goBack();
+      await says(page, 'absent', /There is no application/);
+    },
+    { hash: `#applications/${encodeURIComponent('not <b>there</b>')}` },
+  );
+  await over(
+    'known',
+    async ({ page }) => {
+      await says(page, 'application-view-state', 'running');
+      const { search, hash } = new URL(page.url());
+      assert.deepEqual([search, hash], ['', '#applications/taxi'], 'the link of the managed service becomes an address');
+    },
+    { hash: '?application=taxi' },
+  );
+  await over('known', async ({ page, errors }) => {
+    await says(page, 'application-view-state', 'running');
+    assert.deepEqual(errors, [], 'what is no text is no name');
+  }, { hash: '#applications/%E0%A4%A' });
+});
+
 test('hostile names are text, and nothing runs without words', async () => {
   await over('hostile', async ({ page, errors }) => {
     await byId(page, 'operator').first().waitFor();
+    await byId(page, 'log-line').first().waitFor();
+    await byId(page, 'script-open').click();
+    await byId(page, 'properties-open').click();
     assert.equal(await page.evaluate(() => globalThis.hacked), undefined);
     assert.deepEqual(errors, []);
   });

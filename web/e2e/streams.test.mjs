@@ -131,3 +131,17 @@ test('an answer that fails is told', () =>
   over('failing', async ({ page }) => {
     await says(page, 'streams-trouble', /the index is closed: its disk is full/);
   }));
+
+test('an address names a stream, and says so where there is none', () =>
+  over(
+    'known',
+    async ({ page, errors }) => {
+      await says(page, 'absent', 'There is no stream gone/1.');
+      await byId(page, 'stream-line').first().click();
+      await byId(page, 'absent').waitFor({ state: 'detached' });
+      assert.match(new URL(page.url()).hash, /^#streams\/./);
+      assert.equal(await byId(page, 'stream-line').first().getAttribute('aria-pressed'), 'true');
+      assert.deepEqual(errors, []);
+    },
+    { hash: '#streams/gone%2F1' },
+  ));

@@ -90,3 +90,19 @@ test('a narrow window holds both pages', async () => {
     );
   }
 });
+
+test('an address names an alarm, and says so where there is none', async () => {
+  await over('known', '#alarms/throttled-writes', async ({ page }) => {
+    await says(page, 'alarm-state', 'OK');
+    assert.equal(await byId(page, 'alarm-line').nth(2).getAttribute('aria-pressed'), 'true');
+    await byId(page, 'alarm-line').nth(0).click();
+    await says(page, 'alarm-state', 'alarm');
+    assert.equal(new URL(page.url()).hash, '#alarms/lag');
+    await page.goBack();
+    await says(page, 'alarm-state', 'OK');
+  });
+  await over('known', '#alarms/gone', async ({ page }) => {
+    await says(page, 'absent', 'There is no alarm gone.');
+    await says(page, 'alarm-state', 'alarm');
+  });
+});

@@ -2,6 +2,7 @@
 import { signal } from '@preact/signals';
 import { type AlarmLine, type AlarmView, alarmQuestions } from './api';
 import { askWhileShown } from './asking';
+import { followName, goTo } from './page';
 
 export const alarms = signal<AlarmLine[] | null>(null);
 export const chosen = signal<string | null>(null);
@@ -28,7 +29,8 @@ const asking = askWhileShown('alarms', TICKS, async (drop) => {
 export const trouble = asking.trouble;
 export const refresh = asking.anew;
 
-export function choose(name: string): void {
+function show(name: string): void {
+  if (name === chosen.peek()) return;
   chosen.value = name;
   view.value = null;
   asking.anew();
@@ -38,3 +40,7 @@ export function look(seconds: number): void {
   span.value = seconds;
   asking.anew();
 }
+
+followName('alarms', show);
+
+export const choose = (name: string): void => goTo('alarms', name);

@@ -229,6 +229,39 @@ export interface OperatorUse {
   backpressured: number;
   watermark_ms: number | null;
   hold: string | null;
+  behind_ms: number | null;
+  read_bytes_per_s: number | null;
+  /** Of a sink, milliseconds for a thousand rows. */
+  write_ms: number | null;
+  refused_per_s: number | null;
+}
+
+export interface ApplicationDetail {
+  name: string;
+  version: number;
+  updated_ms: number;
+  rollback: boolean;
+  checkpoint_interval_ms: number | null;
+  description: string;
+  properties: Record<string, Record<string, string>>;
+  script: string;
+}
+
+export interface Operation {
+  id: string;
+  kind: string;
+  status: 'IN_PROGRESS' | 'SUCCESSFUL' | 'FAILED' | 'CANCELLED';
+  start_ms: number;
+  end_ms: number | null;
+  versions: [number, number] | null;
+  failure: string | null;
+}
+
+export interface LogLine {
+  number: number;
+  at_ms: number;
+  level: 'INFO' | 'WARN' | 'ERROR';
+  text: string;
 }
 
 export interface ApplicationView {
@@ -394,6 +427,10 @@ export const snapshotQuestions = {
 export const applicationQuestions = {
   list: (signal: AbortSignal) => request<{ applications: ApplicationLine[] }>('/api/applications', { signal }),
   view: (application: string, signal: AbortSignal) => request<ApplicationView>(`/api/applications/view${of(application)}`, { signal }),
+  detail: (application: string, signal: AbortSignal) => request<ApplicationDetail>(`/api/application/describe${of(application)}`, { signal }),
+  operations: (application: string, signal: AbortSignal) => request<{ operations: Operation[] }>(`/api/application/operations${of(application)}`, { signal }),
+  lines: (application: string, after: number, limit: number, signal: AbortSignal) =>
+    request<{ lines: LogLine[] }>(`/api/application/lines${of(application)}&after=${after}&limit=${limit}`, { signal }),
 };
 
 export const timelineQuestions = {
@@ -435,6 +472,7 @@ export const orders = {
   setShardCount: (count: number) => order('stream/shards', { count }),
   startApplication: (application: string) => order('application/start', { application }),
   stopApplication: (application: string) => order('application/stop', { application }),
+  rollBack: (application: string) => order('application/rollback', { application }),
   setParallelism: (parallelism: number, application?: string) => order('application/parallelism', { parallelism, application }),
   takeSnapshot: (name: string, application?: string) => order('application/snapshots/take', { name, application }),
   restoreSnapshot: (name: string, parallelism: number, application?: string) => order('application/snapshots/restore', { name, parallelism, application }),

@@ -2,6 +2,7 @@
 import { signal } from '@preact/signals';
 import { type ApplicationLine, type ApplicationView, applicationQuestions } from './api';
 import { askWhileShown } from './asking';
+import { followName, goTo } from './page';
 
 export const applications = signal<ApplicationLine[] | null>(null);
 export const chosen = signal<string | null>(null);
@@ -20,8 +21,13 @@ const asking = askWhileShown('applications', 1, async (drop) => {
 
 export const trouble = asking.trouble;
 
-export function choose(name: string): void {
+function show(name: string): void {
+  if (name === chosen.peek()) return;
   chosen.value = name;
   view.value = null;
   asking.anew();
 }
+
+followName('applications', show);
+
+export const choose = (name: string): void => goTo('applications', name);

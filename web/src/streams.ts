@@ -2,7 +2,7 @@
 import { effect, signal } from '@preact/signals';
 import { Failure, type StreamHistory, type StreamLine, type StreamView, streamQuestions } from './api';
 import { connection, tick } from './live';
-import { shownPage } from './page';
+import { followName, goTo, shownPage } from './page';
 
 export const streams = signal<StreamLine[] | null>(null);
 export const chosen = signal<string | null>(null);
@@ -27,7 +27,7 @@ async function refresh(withHistory: boolean): Promise<void> {
     const past = name === null || !withHistory ? null : await streamQuestions.history(name, span.peek(), mine.signal);
     if (asking !== mine) return;
     streams.value = all.streams;
-    if (chosen.peek() === null || name === null) chosen.value = name;
+    chosen.value = name;
     view.value = newest;
     if (past || name === null) history.value = past;
     trouble.value = null;
@@ -44,7 +44,8 @@ function anew(): void {
   void refresh(true);
 }
 
-export function choose(name: string): void {
+function show(name: string): void {
+  if (name === chosen.peek()) return;
   chosen.value = name;
   view.value = null;
   history.value = null;
@@ -59,6 +60,7 @@ export function look(seconds: number): void {
 
 /** Follows the ticks while streams are shown. */
 export function followStreams(): void {
+  followName('streams', show);
   let ticks = 0;
   effect(() => {
     const newest = tick.value;
@@ -70,3 +72,5 @@ export function followStreams(): void {
     ticks += 1;
   });
 }
+
+export const choose = (name: string): void => goTo('streams', name);

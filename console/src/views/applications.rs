@@ -87,6 +87,14 @@ pub struct OperatorUse {
     pub watermark_ms: Option<i64>,
     /// What this watermark waits for, in words; `None` when it waits for nothing.
     pub hold: Option<String>,
+    /// Of a source, how far it is behind its newest record, in milliseconds; `None` where that is not known.
+    pub behind_ms: Option<u64>,
+    /// Of a source, bytes read per second.
+    pub read_bytes_per_s: Option<f64>,
+    /// Of a sink, how long a thousand rows take to be written and durable, in milliseconds; `None` when none were.
+    pub write_ms: Option<f64>,
+    /// Of a sink, rows per second that were not taken where it writes, each as often as it was not.
+    pub refused_per_s: Option<f64>,
 }
 
 impl ApplicationView {
@@ -104,6 +112,8 @@ impl ApplicationView {
             let shares = [&mut operator.busy, &mut operator.busy_most, &mut operator.backpressured];
             let rates = [&mut operator.records_in_per_s, &mut operator.records_out_per_s];
             shares.into_iter().chain(rates).for_each(|value| *value = finite(*value));
+            let told = [&mut operator.read_bytes_per_s, &mut operator.write_ms, &mut operator.refused_per_s];
+            told.into_iter().flatten().for_each(|value| *value = finite(*value));
         }
         self
     }

@@ -72,5 +72,9 @@ fn operator(figures: &OperatorFigures, inputs: Vec<usize>, rates: OperatorRates)
         backpressured: rates.backpressured,
         watermark_ms: figures.output_ms,
         hold: figures.hold.clone(),
+        behind_ms: figures.source.and_then(|source| source.millis_behind_latest),
+        read_bytes_per_s: rates.bytes,
+        write_ms: rates.sink.and_then(|sink| sink.latency_ms),
+        refused_per_s: rates.sink.map(|sink| sink.refused),
     }
 }

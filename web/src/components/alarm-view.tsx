@@ -6,6 +6,7 @@ import { alarms, choose, chosen, look, refresh, span, trouble, view } from '../a
 import { alarmControl, locked, run } from '../controls';
 import { count, day, isTime, time } from '../format';
 import { connection } from '../live';
+import { Absent } from './absent';
 import { Chart } from './chart';
 import { Spans } from './spans';
 import type { Mood } from './stage';
@@ -142,6 +143,7 @@ export function AlarmView() {
         <ul>{all?.map((line) => <Line key={line.name} line={line} />)}</ul>
       </nav>
       <div class="stream-detail">
+        <Absent what="alarm" names={alarms.value?.map((line) => line.name) ?? null} />
         {trouble.value && connection.value !== 'lost' && (
           <p class="trouble" role="alert" data-testid="alarms-trouble">
             {trouble.value}

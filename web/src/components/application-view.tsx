@@ -6,7 +6,9 @@ import { applicationControl, locked, run } from '../controls';
 import { bytes, count, duration, percent, rate } from '../format';
 import { connection } from '../live';
 import { watermark } from '../watermark';
+import { Absent } from './absent';
 import { PARALLELISM_MAX, moodOfState } from './application-stage';
+import { ApplicationPast } from './application-past';
 import { OperatorGraph, isHeldUp, moodOfBusy } from './operator-graph';
 import { Snapshots } from './snapshots';
 import { Facts, moodOfLag } from './stage';
@@ -106,6 +108,17 @@ function Head({ now }: { now: View }) {
   );
 }
 
+/** How a source reads, or a sink writes. */
+function ends({ behind_ms, read_bytes_per_s, write_ms, refused_per_s }: OperatorUse): string {
+  const told = [
+    read_bytes_per_s !== null && `${size(read_bytes_per_s)}/s`,
+    behind_ms !== null && `${duration(behind_ms)} behind`,
+    write_ms !== null && `${duration(write_ms)} for 1,000 rows`,
+    refused_per_s !== null && refused_per_s > 0 && `${rate(refused_per_s)}/s refused`,
+  ].filter((words) => words !== false);
+  return told.join(', ') || '–';
+}
+
 function Row({ operator }: { operator: OperatorUse }) {
   return (
     <tr>
@@ -119,6 +132,9 @@ function Row({ operator }: { operator: OperatorUse }) {
       </td>
       <td class="number" data-mood={isHeldUp(operator) ? 'warn' : undefined}>
         {percent(operator.backpressured)}
+      </td>
+      <td class="number" data-mood={(operator.refused_per_s ?? 0) > 0 ? 'bad' : undefined}>
+        {ends(operator)}
       </td>
       <td class="number">{watermark(operator.watermark_ms)}</td>
       <td class="key-name">{operator.hold ?? '–'}</td>
@@ -147,6 +163,7 @@ function Operators({ operators }: { operators: OperatorUse[] }) {
                   <th scope="col">Out/s</th>
                   <th scope="col">Busy</th>
                   <th scope="col">Held up</th>
+                  <th scope="col">Reads, writes</th>
                   <th scope="col">Watermark</th>
                   <th scope="col">Waits for</th>
                 </tr>
@@ -198,6 +215,7 @@ export function ApplicationView() {
         <ul>{all?.map((line) => <Line key={line.name} line={line} />)}</ul>
       </nav>
       <div class="stream-detail">
+        <Absent what="application" names={applications.value?.map((line) => line.name) ?? null} />
         {trouble.value && connection.value !== 'lost' && (
           <p class="trouble" role="alert" data-testid="applications-trouble">
             {trouble.value}
@@ -211,6 +229,7 @@ export function ApplicationView() {
             <section class="panel" aria-labelledby="snapshots-title">
               <Snapshots key={now.line.name} application={now.line.name} parallelism={now.line.parallelism} running={now.line.state === 'running'} />
             </section>
+            <ApplicationPast />
           </>
         )}
       </div>

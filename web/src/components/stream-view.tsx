@@ -8,6 +8,7 @@ import { bytes, count, duration, percent, rate } from '../format';
 import { connection, tick } from '../live';
 import { may } from '../session';
 import { chosen, choose, history, look, span, streams, trouble, view } from '../streams';
+import { Absent } from './absent';
 import { Chart } from './chart';
 import { Lineage } from './lineage';
 import { ShardKeys, askKeys } from './shard-keys';
@@ -275,6 +276,7 @@ export function StreamView() {
         <ul>{all?.map((line) => <Line key={line.name} line={line} />)}</ul>
       </nav>
       <div class="stream-detail">
+        <Absent what="stream" names={streams.value?.map((line) => line.name) ?? null} />
         {trouble.value && connection.value !== 'lost' && (
           <p class="trouble" role="alert" data-testid="streams-trouble">
             {trouble.value}
