@@ -25,6 +25,7 @@ use store::{Durability, Limits, Store, StoreConfig};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 
 /// How often readings are taken and the replay's position is written down.
 const TICK: Duration = Duration::from_secs(1);
@@ -234,7 +235,14 @@ async fn each_second(parts: Arc<Parts>, scaling: Arc<Scaling>, mut ended: watch:
     let mut measured = Trouble::of("what was measured, or what alarms say of it, could not be written down");
     let mut decided = Trouble::of("a scaling decision could not be kept, and is not acted upon");
     let mut replayed = Trouble::of("the replay's position could not be written down");
-    while tokio::time::timeout(TICK, ended.wait_for(|ended| *ended)).await.is_err() {
+    // By the clock and not after the work: a value stands for one second, so there have to be sixty in a minute.
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            _ = ended.wait_for(|ended| *ended) => return,
+        }
         let (parts, scaling) = (parts.clone(), scaling.clone());
         let work = move || (parts.observe(), scaling.look(), parts.save_replay());
         if let Ok((observed, looked, saved)) = tokio::task::spawn_blocking(work).await {
