@@ -306,7 +306,7 @@ def test_the_command_line_lists_tries_and_sets_alarms(start, tmp_path):
 def test_the_demo_measures_everything_and_makes_the_reference_alarm(start):
     platform = start("--headless", "--count", "400000", "--speedup", "6480", command="demo")
     client = cloudwatch(platform)
-    alarm = client.describe_alarms()["MetricAlarms"][0]
+    alarm = client.describe_alarms(AlarmNames=["taxi-millis-behind-latest"])["MetricAlarms"][0]
     assert (alarm["AlarmName"], alarm["Threshold"], alarm["TreatMissingData"]) == ("taxi-millis-behind-latest", 60000.0, "breaching")
 
     def names(namespace):
@@ -369,3 +369,26 @@ def test_a_webhook_is_called_over_tls_when_the_system_trusts_it(start, tmp_path)
     assert "certificate" in told, told
     assert len(received) == 1
     server.shutdown()
+
+
+def test_a_dashboard_is_made_with_tags_that_go_with_it(platform):
+    client = cloudwatch(platform)
+    body = json.dumps({"widgets": []})
+    client.put_dashboard(DashboardName="tagged", DashboardBody=body, Tags=[{"Key": "team", "Value": "maps"}])
+    arn = client.get_dashboard(DashboardName="tagged")["DashboardArn"]
+
+    def tags():
+        return {tag["Key"]: tag["Value"] for tag in client.list_tags_for_resource(ResourceARN=arn)["Tags"]}
+
+    assert tags() == {"team": "maps"}
+    client.put_dashboard(DashboardName="tagged", DashboardBody=body, Tags=[{"Key": "team", "Value": "other"}])
+    assert tags() == {"team": "maps"}, "of one that is there they are ignored"
+    client.tag_resource(ResourceARN=arn, Tags=[{"Key": "stage", "Value": "test"}])
+    client.untag_resource(ResourceARN=arn, TagKeys=["team"])
+    assert tags() == {"stage": "test"}
+    client.delete_dashboards(DashboardNames=["tagged"])
+    refused = pytest.raises(ClientError, tags).value
+    assert "There is no dashboard" in str(refused), refused
+    client.put_dashboard(DashboardName="tagged", DashboardBody=body)
+    assert tags() == {}, "they went with the dashboard"
+    client.delete_dashboards(DashboardNames=["tagged"])

@@ -152,7 +152,8 @@ fn search() {
 
 /// A call of this operation in the protocol of this number.
 fn call(operation: &str, protocol: u8, body: &[u8]) -> Vec<u8> {
-    let place = fuzz::CALLS.iter().position(|(_, known)| *known == operation).unwrap();
+    let place = fuzz::CALLS.iter().position(|(_, known)| *known == operation);
+    let place = place.unwrap_or_else(|| panic!("there is no operation {operation}"));
     [&[place as u8, protocol], body].concat()
 }
 
