@@ -54,7 +54,7 @@ fuzz: web ## Let libFuzzer drive each parser that faces the outside (SECONDS=60 
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS="$(FUZZ_FLAGS)" CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/fuzz cargo build --release --package fuzz \
 		--features libfuzzer --target $$(rustc -vV | sed -n 's/host: //p')
 	mkdir -p fuzz/artifacts
-	for target in requests signatures aggregated events disk sql search checkpoint; do \
+	for target in requests signatures aggregated events disk sql search checkpoint services rules; do \
 		$(CARGO_TARGET_DIR)/fuzz/*/release/fuzz-$$target -max_total_time=$(SECONDS) -artifact_prefix=fuzz/artifacts/; done
 
 web: web/dist/index.html

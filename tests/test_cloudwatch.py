@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -358,3 +359,65 @@ def test_the_demo_measures_everything_and_makes_the_reference_alarm(start):
     with urllib.request.urlopen(platform.addresses["console"] + "/metrics") as answer:
         text = answer.read().decode()
     assert "hailstream_process_memory_bytes" in text and "hailstream_disk_free_bytes" in text
+
+
+def test_a_webhook_is_called_over_tls_when_the_system_trusts_it(start, tmp_path):
+    other = start(name="other")
+    assert other.end() == 0
+    pair = [str(other.data_dir / "data" / "tls" / name) for name in ("cert.pem", "key.pem")]
+    received = []
+
+    class Hook(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            received.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*pair)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"https://127.0.0.1:{server.server_address[1]}/hook"
+
+    def outcome(platform, summary):
+        client = cloudwatch(platform)
+        short_alarm(client, "over-tls", AlarmActions=[url])
+        client.set_alarm_state(AlarmName="over-tls", StateValue="ALARM", StateReason="drill")
+        items = wait_for(lambda: client.describe_alarm_history(AlarmName="over-tls", HistoryItemType="Action")["AlarmHistoryItems"],
+                         "the outcome of the action")
+        assert items[0]["HistorySummary"] == f"{summary} action {url}"
+        return items[0]["HistoryData"]
+
+    outcome(start(environment={"SSL_CERT_FILE": pair[0]}, name="trusting"), "Successfully executed")
+    assert received[0]["alarm"] == "over-tls"
+    told = outcome(start(name="doubting"), "Failed to execute")
+    assert "certificate" in told, told
+    assert len(received) == 1
+    server.shutdown()
+
+
+def test_a_dashboard_is_made_with_tags_that_go_with_it(platform):
+    client = cloudwatch(platform)
+    body = json.dumps({"widgets": []})
+    client.put_dashboard(DashboardName="tagged", DashboardBody=body, Tags=[{"Key": "team", "Value": "maps"}])
+    arn = client.get_dashboard(DashboardName="tagged")["DashboardArn"]
+
+    def tags():
+        return {tag["Key"]: tag["Value"] for tag in client.list_tags_for_resource(ResourceARN=arn)["Tags"]}
+
+    assert tags() == {"team": "maps"}
+    client.put_dashboard(DashboardName="tagged", DashboardBody=body, Tags=[{"Key": "team", "Value": "other"}])
+    assert tags() == {"team": "maps"}, "of one that is there they are ignored"
+    client.tag_resource(ResourceARN=arn, Tags=[{"Key": "stage", "Value": "test"}])
+    client.untag_resource(ResourceARN=arn, TagKeys=["team"])
+    assert tags() == {"stage": "test"}
+    client.delete_dashboards(DashboardNames=["tagged"])
+    refused = pytest.raises(ClientError, tags).value
+    assert "There is no dashboard" in str(refused), refused
+    client.put_dashboard(DashboardName="tagged", DashboardBody=body)
+    assert tags() == {}, "they went with the dashboard"
+    client.delete_dashboards(DashboardNames=["tagged"])

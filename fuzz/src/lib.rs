@@ -6,12 +6,14 @@ mod checkpoint;
 mod disk;
 mod door;
 mod search;
+mod services;
 mod sql;
 
 pub use checkpoint::{checkpoint, checkpoint_seeds};
 pub use disk::disk;
 pub use door::{requests, signatures};
 pub use search::search;
+pub use services::{CALLS, rules, services};
 pub use sql::sql;
 
 use md5::{Digest, Md5};

@@ -149,3 +149,86 @@ fn search() {
     ];
     drive(fuzz::search, &seeds(&bodies), 2_000);
 }
+
+/// A call of this operation in the protocol of this number.
+fn call(operation: &str, protocol: u8, body: &[u8]) -> Vec<u8> {
+    let place = fuzz::CALLS.iter().position(|(_, known)| *known == operation);
+    let place = place.unwrap_or_else(|| panic!("there is no operation {operation}"));
+    [&[place as u8, protocol], body].concat()
+}
+
+#[test]
+fn services() {
+    let json = [
+        (
+            "PutMetricData",
+            r#"{"Namespace":"N","MetricData":[{"MetricName":"M","Values":[1,2.5],"Counts":[1,3],"Unit":"Count","Dimensions":[{"Name":"a","Value":"b"}]}]}"#,
+        ),
+        (
+            "GetMetricData",
+            r#"{"StartTime":0,"EndTime":1e9,"MetricDataQueries":[{"Id":"m","MetricStat":{"Metric":{"Namespace":"N","MetricName":"M"},"Period":60,"Stat":"p99.9"}},{"Id":"e","Expression":"IF(m > 1, FILL(m, 0) / RATE(METRICS()), SUM([m, -1 ^ 2]))"},{"Id":"s","Expression":"SEARCH('{N,a} M', 'Average', 300)"}]}"#,
+        ),
+        (
+            "GetMetricStatistics",
+            r#"{"Namespace":"N","MetricName":"M","StartTime":"2026-01-01T00:00:00Z","EndTime":1.8e9,"Period":3600,"Statistics":["Sum"],"ExtendedStatistics":["p50"]}"#,
+        ),
+        (
+            "PutMetricAlarm",
+            r#"{"AlarmName":"a","Namespace":"N","MetricName":"M","Statistic":"Maximum","Period":10,"EvaluationPeriods":3,"DatapointsToAlarm":2,"Threshold":1e308,"ComparisonOperator":"GreaterThanThreshold","TreatMissingData":"breaching","Tags":[{"Key":"k","Value":"v"}]}"#,
+        ),
+        (
+            "PutMetricAlarm",
+            r#"{"AlarmName":"b","EvaluationPeriods":1,"Threshold":0,"ComparisonOperator":"LessThanThreshold","Metrics":[{"Id":"e","Expression":"m*1e308/0","Label":"x"},{"Id":"m","ReturnData":false,"MetricStat":{"Metric":{"Namespace":"N","MetricName":"M"},"Period":60,"Stat":"Sum"}}]}"#,
+        ),
+        ("PutCompositeAlarm", r#"{"AlarmName":"c","AlarmRule":"ALARM(a) AND NOT OK(\"b\")"}"#),
+        ("DescribeAlarmHistory", r#"{"AlarmName":"a","StartDate":0,"MaxRecords":3,"NextToken":"x"}"#),
+        (
+            "PutDashboard",
+            r#"{"DashboardName":"d","DashboardBody":"{\"widgets\":[{\"type\":\"metric\",\"properties\":{\"metrics\":[[\"N\",\"M\"]]}}]}"}"#,
+        ),
+        (
+            "RegisterScalableTarget",
+            r#"{"ServiceNamespace":"custom-resource","ResourceId":"application/x","ScalableDimension":"custom-resource:ResourceType:Property","MinCapacity":1,"MaxCapacity":9}"#,
+        ),
+        (
+            "PutScalingPolicy",
+            r#"{"PolicyName":"p","ServiceNamespace":"custom-resource","ResourceId":"application/x","ScalableDimension":"custom-resource:ResourceType:Property","PolicyType":"StepScaling","StepScalingPolicyConfiguration":{"AdjustmentType":"PercentChangeInCapacity","StepAdjustments":[{"MetricIntervalLowerBound":0,"ScalingAdjustment":10}]}}"#,
+        ),
+        (
+            "PutScheduledAction",
+            r#"{"ScheduledActionName":"n","Schedule":"cron(0/5 8 ? * MON-FRI *)","Timezone":"Europe/Berlin","ServiceNamespace":"custom-resource","ResourceId":"application/x","ScalableDimension":"custom-resource:ResourceType:Property","ScalableTargetAction":{"MinCapacity":2}}"#,
+        ),
+        (
+            "CreateApplication",
+            r#"{"ApplicationName":"x","RuntimeEnvironment":"FLINK-1_20","ServiceExecutionRole":"arn:aws:iam::000000000000:role/r","ApplicationConfiguration":{"ApplicationCodeConfiguration":{"CodeContentType":"PLAINTEXT","CodeContent":{"TextContent":"SELECT ${a.b} ${b}"}},"EnvironmentProperties":{"PropertyGroups":[{"PropertyGroupId":"a","PropertyMap":{"b":"1"}}]}}}"#,
+        ),
+        (
+            "UpdateApplication",
+            r#"{"ApplicationName":"x","CurrentApplicationVersionId":1,"ApplicationConfigurationUpdate":{"FlinkApplicationConfigurationUpdate":{"ParallelismConfigurationUpdate":{"ConfigurationTypeUpdate":"CUSTOM","ParallelismUpdate":2}}}}"#,
+        ),
+        ("ListApplicationOperations", r#"{"ApplicationName":"x","Limit":5,"OperationStatus":"FAILED"}"#),
+    ];
+    let mut seeds: Vec<Vec<u8>> = json.iter().map(|(operation, body)| call(operation, 0, body.as_bytes())).collect();
+    seeds.push(call("PutMetricData", 2, b"Namespace=N&MetricData.member.1.MetricName=M&MetricData.member.1.Value=1e3&MetricData.member.2.MetricName=O&MetricData.member.2.Values.member.1=7"));
+    seeds.push(call("DescribeAlarms", 2, b"AlarmNames.member.1=a&MaxRecords=1&AlarmTypes.member.1=MetricAlarm"));
+    seeds.push(call("ListMetrics", 1, b"\xbf\x69Namespace\x61N\x6aDimensions\x81\xa1\x64Name\x61a\xff"));
+    seeds.push(call("GetMetricStatistics", 1, b"\xa4\x69Namespace\x61N\x6aMetricName\x61M\x69StartTime\xc1\xfb\x41\xda\x00\x00\x00\x00\x00\x00\x66Period\x18\x3c"));
+    // Every operation with nothing, in each protocol.
+    for number in 0..fuzz::CALLS.len() as u8 {
+        seeds.extend((0..3).map(|protocol| vec![number, protocol]));
+    }
+    drive(fuzz::services, &seeds, 4_000);
+}
+
+#[test]
+fn rules() {
+    let texts: [&[u8]; 4] = [
+        b"ALARM(a) AND NOT (OK(\"b c\") OR INSUFFICIENT_DATA('d')) OR TRUE",
+        b"NOT NOT FALSE",
+        b"((((ALARM(\"arn:aws:cloudwatch:us-east-1:000000000000:alarm:x\"))))",
+        b"ALARM( ) and",
+    ];
+    drive(fuzz::rules, &seeds(&texts), 100_000);
+    fuzz::rules("(".repeat(100_000).as_bytes());
+    fuzz::rules("NOT ".repeat(100_000).as_bytes());
+}

@@ -224,12 +224,13 @@ impl<'a> Parser<'a> {
                 (rest[..end].trim(), end)
             }
         };
+        let behind = name.strip_prefix("arn:").and_then(|_| name.split_once(":alarm:")).map(|(_, behind)| behind);
+        let name = behind.unwrap_or(name);
         if name.is_empty() {
             return Err(self.wrong("the name of an alarm"));
         }
         self.at += length;
-        let behind = name.strip_prefix("arn:").and_then(|_| name.split_once(":alarm:")).map(|(_, behind)| behind);
-        Ok(behind.unwrap_or(name).to_owned())
+        Ok(name.to_owned())
     }
 }
 
@@ -276,6 +277,7 @@ mod tests {
             ("ALARM", "`(` expected"),
             ("ALARM(a", "`)` expected"),
             ("ALARM()", "the name of an alarm expected"),
+            ("ALARM(arn:aws:cloudwatch:us-east-1:0:alarm:)", "the name of an alarm expected"),
             ("ALARM(a) ALARM(b)", "AND, OR or the end expected at character 10"),
             ("(ALARM(a)", "`)` expected"),
             ("ALARMS(a)", "ALARM, OK"),

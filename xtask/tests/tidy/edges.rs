@@ -27,7 +27,7 @@ const EDGES: [(&str, &[&str]); 13] = [
     ("connect", &["engine", "model"]),
     ("flink", &["control", "model"]),
     ("hailstream", &["connect", "console", "control", "engine", "flink", "index", "model", "replay", "store"]),
-    ("fuzz", &["engine", "hailstream", "index", "model", "store"]),
+    ("fuzz", &["control", "engine", "hailstream", "index", "model", "store"]),
     ("sim", &["hailstream"]),
     ("xtask", &[]),
 ];

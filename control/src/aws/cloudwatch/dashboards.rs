@@ -19,7 +19,8 @@ const PAGE: usize = 1_000;
 
 type Answer = Result<Value, ServiceError>;
 
-fn arn(name: &str) -> String {
+/// The name of a dashboard as a resource.
+pub(super) fn arn(name: &str) -> String {
     let account = PLACE.rsplit(':').next().unwrap_or_default();
     format!("arn:aws:cloudwatch::{account}:dashboard/{name}")
 }
@@ -77,12 +78,19 @@ impl CloudWatch {
         if !troubles.is_empty() {
             return Err(refused(&troubles));
         }
-        let now_ms = self.env.now_ms() as i64;
+        let (tags, now_ms) = (self.tags_of(input)?, self.env.now_ms() as i64);
         let kept = self.database.write(|sql| {
             let count: i64 =
                 sql.query_row("SELECT COUNT(*) FROM cloudwatch_dashboards WHERE name <> ?1", [name], |row| row.get(0))?;
             if count >= DASHBOARDS_MAX {
                 return Ok(false);
+            }
+            let here = "SELECT EXISTS (SELECT 1 FROM cloudwatch_dashboards WHERE name = ?1)";
+            // Tags are for a dashboard that is made; those of one that is there are changed as tags are.
+            if !sql.query_row(here, [name], |row| row.get(0))? {
+                for (key, value) in &tags {
+                    sql.execute("INSERT OR REPLACE INTO cloudwatch_tags VALUES (?1, ?2, ?3)", (arn(name), key, value))?;
+                }
             }
             sql.execute("INSERT OR REPLACE INTO cloudwatch_dashboards VALUES (?1, ?2, ?3)", (name, body, now_ms))?;
             Ok(true)
@@ -94,6 +102,11 @@ impl CloudWatch {
             ));
         }
         Ok(json!({ "DashboardValidationMessages": [] }))
+    }
+
+    pub(super) fn has_dashboard(&self, name: &str) -> Result<bool, ServiceError> {
+        let text = "SELECT EXISTS (SELECT 1 FROM cloudwatch_dashboards WHERE name = ?1)";
+        Ok(self.database.read(|sql| sql.query_row(text, [name], |row| row.get(0)))?)
     }
 
     pub(super) fn get_dashboard(&self, input: &Input<'_>) -> Answer {
@@ -141,6 +154,7 @@ impl CloudWatch {
             }
             for name in &names {
                 sql.execute("DELETE FROM cloudwatch_dashboards WHERE name = ?1", [name])?;
+                sql.execute("DELETE FROM cloudwatch_tags WHERE arn = ?1", [arn(name)])?;
             }
             Ok(None)
         })?;

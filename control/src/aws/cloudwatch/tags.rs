@@ -1,9 +1,9 @@
-//! Tags of alarms.
+//! Tags of alarms and dashboards.
 
 use super::super::service::ServiceError;
-use super::alarm_output;
 use super::input::{Input, required};
 use super::{CloudWatch, invalid};
+use super::{alarm_output, dashboards};
 use model::limits::TAGS_MAX;
 use serde_json::{Value, json};
 
@@ -29,13 +29,16 @@ impl CloudWatch {
     /// The name of a resource that there is.
     fn resource<'a>(&self, input: &Input<'a>) -> Result<&'a str, ServiceError> {
         let arn = input.required_text("ResourceARN", 1_024)?;
-        let named = arn.strip_prefix("arn:").and_then(|_| arn.split_once(":alarm:")).map(|(_, name)| name);
-        let name = named.ok_or_else(|| invalid(format!("{arn} is no name of an alarm.")))?;
-        let is_there = self.alarms.get(name).is_ok() && alarm_output::arn(name) == arn;
+        let behind = |mark| arn.strip_prefix("arn:").and_then(|_| arn.split_once(mark)).map(|(_, name)| name);
+        let (kind, is_there) = match (behind(":alarm:"), behind(":dashboard/")) {
+            (Some(name), _) => ("alarm", self.alarms.get(name).is_ok() && alarm_output::arn(name) == arn),
+            (None, Some(name)) => ("dashboard", self.has_dashboard(name)? && dashboards::arn(name) == arn),
+            (None, None) => return Err(invalid(format!("{arn} is no name of an alarm or a dashboard."))),
+        };
         if is_there {
             return Ok(arn);
         }
-        let message = format!("There is no alarm {arn}.");
+        let message = format!("There is no {kind} {arn}.");
         Err(ServiceError { status: 404, ..ServiceError::new("ResourceNotFoundException", message) })
     }
 
