@@ -309,7 +309,7 @@ mod tests {
             refusing,
             [
                 "sink application/taxi: rows were not taken where a sink writes",
-                "sink application/taxi: it is over that rows were not taken where a sink writes: 28 within 4 s",
+                "sink application/taxi: over now: rows were not taken where a sink writes, 28 within 4 s",
             ],
             "the index tells nothing of its own"
         );
@@ -318,7 +318,7 @@ mod tests {
         assert!(both[0].starts_with("sink index: documents were refused"), "others write too: {both:?}");
         let slow = told_of_sinks(&[&[(0.9, 0, 0); 5][..], &calm].concat());
         assert!(slow.len() == 2 && slow[0].starts_with("sink application/taxi: its operators waited"), "{slow:?}");
-        assert!(slow[1].ends_with("in seconds: 5 within 5 s"), "{slow:?}");
+        assert!(slow[1].ends_with("in seconds, 5 within 5 s"), "{slow:?}");
         assert_eq!(told_of_sinks(&calm), [""; 0]);
     }
 
