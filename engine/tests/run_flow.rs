@@ -131,7 +131,7 @@ fn a_slow_sink_holds_the_source_back() {
     let (nothing, sink) = (subtask.sink, job.operators().pop().unwrap().subtasks[0]);
     assert_eq!((nothing.write_us, sink.reads.reads), (0, 0), "each tells its own");
     // Each of the writes of the first third waited for 20 ms, and none of that is told as a flush.
-    assert!(sink.sink.write_us > 40_000 && sink.sink.write_us / 1_000 <= sink.busy_ms + 1, "{sink:?}");
+    assert!(sink.sink.write_us > 40_000 && sink.sink.write_us <= sink.busy_us + 1_000, "{sink:?}");
     assert!(sink.sink.flushes > 0 && sink.sink.flush_us < sink.sink.write_us, "{sink:?}");
 }
 
@@ -242,7 +242,7 @@ fn an_idle_job_does_not_spin() {
     let hands = Hands::default().source("events", &memory).index("counts", &Index::default());
     let job = hands.try_start(&counts(), JobOptions { checkpointing: <_>::default(), ..hands.options() }).unwrap();
     pause(600);
-    let busy: u64 = job.operators().iter().flat_map(|o| &o.subtasks).map(|s| s.busy_ms).sum();
+    let busy: u64 = job.operators().iter().flat_map(|o| &o.subtasks).map(|s| s.busy_us / 1_000).sum();
     assert!(busy < 100, "{busy} ms busy in 600 ms without a row");
     memory.push(3, [event(1_000, "a", 1)]);
     until("the row is read", || job.metrics().records_in == 1);
@@ -273,7 +273,7 @@ fn a_job_keeps_to_the_pace_of_its_kpus_and_is_busy_meanwhile() {
         until("the first reads", || read() >= kpus * PER_S / 10);
         pause(50);
         assert!(read() <= kpus * (PER_S / 10 + block), "{} at once on {kpus} KPUs", read());
-        let (before, busy) = (read(), || job.operators()[0].subtasks.iter().map(|s| s.busy_ms).sum::<u64>());
+        let (before, busy) = (read(), || job.operators()[0].subtasks.iter().map(|s| s.busy_us / 1_000).sum::<u64>());
         clock.advance_ms(100);
         until("the next reads", || read() > before);
         assert!(busy() >= 100, "{} ms", busy());

@@ -106,7 +106,12 @@ impl Platform {
         let runner = Arc::new(runner.with_state_memory(state_memory(settings)?).with_records_per_kpu_s(pace));
         let (dir, database) = open_database(settings)?;
         let options = Options { kpus_max: settings.kpus_max, ..Options::default() };
-        let applications = Arc::new(Applications::open(database.clone(), &dir, env.clone(), runner, options)?);
+        let applications = {
+            let (database, env) = (database.clone(), env.clone());
+            // What was under way may have to ask for state, which may stand in a bucket.
+            apart(move || Applications::open(database, &dir, env, runner, options)).await?
+        };
+        let applications = Arc::new(applications);
         let policies = PolicySeat::default();
         let actions = (settings.alarm_actions.clone(), policies.clone());
         let control = Control::open(&settings.data_dir, env.clone(), database.clone(), actions, Handle::current())?;
@@ -212,6 +217,15 @@ fn open_database(settings: &Settings) -> Result<(PathBuf, Arc<Database>), Platfo
     std::fs::create_dir_all(&dir).map_err(failed)?;
     let database = Database::open(&dir.join(control::DATABASE_FILE))?;
     Ok((dir, Arc::new(database)))
+}
+
+/// Does what may wait on a thread that may be held up.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        // Nobody breaks it off, so it has panicked.
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
 }
 
 /// Makes of the stack what does not exist, starts what was not stopped by someone, and replays.

@@ -15,8 +15,8 @@ pub struct SubtaskMetrics {
     pub records_in: u64,
     /// Rows given to those who read the operator, each as often as there are; of a sink those that were written.
     pub records_out: u64,
-    /// Milliseconds spent computing.
-    pub busy_ms: u64,
+    /// Microseconds spent computing.
+    pub busy_us: u64,
     /// Milliseconds spent waiting for input.
     pub idle_ms: u64,
     /// Milliseconds spent waiting for room downstream.
@@ -214,7 +214,7 @@ impl Load {
             index: index as u32,
             records_in: self.records_in.get(),
             records_out: self.records_out.get(),
-            busy_ms: (self.busy_ns.get() + until_now(Waiting::Pace)) / 1_000_000,
+            busy_us: (self.busy_ns.get() + until_now(Waiting::Pace)) / 1_000,
             idle_ms: (self.idle_ns.get() + until_now(Waiting::Input)) / 1_000_000,
             backpressured_ms: (self.blocked_ns.get() + until_now(Waiting::Room)) / 1_000_000,
             reads: self.reads.read(),
@@ -233,7 +233,7 @@ mod tests {
         let load = Load::default();
         let told = |now_ms: u64| {
             let told = load.read(3, now_ms * MS);
-            (told.busy_ms, told.idle_ms, told.backpressured_ms)
+            (told.busy_us / 1_000, told.idle_ms, told.backpressured_ms)
         };
         load.begins(10 * MS);
         load.worked(5 * MS);

@@ -350,7 +350,7 @@ fn subtask_figures(subtask: SubtaskMetrics) -> SubtaskFigures {
     SubtaskFigures {
         records_in: subtask.records_in,
         records_out: subtask.records_out,
-        busy_ms: subtask.busy_ms,
+        busy_ms: subtask.busy_us / 1_000,
         idle_ms: subtask.idle_ms,
         backpressured_ms: subtask.backpressured_ms,
     }

@@ -256,11 +256,11 @@ impl Bench {
 
 /// What an operator has cost over so many records.
 fn cost(operator: engine::run::OperatorMetrics, records: f64) -> Cost {
-    let busy_ms: u64 = operator.subtasks.iter().map(|subtask| subtask.busy_ms).sum();
-    let most = operator.subtasks.iter().map(|subtask| subtask.busy_ms).max().unwrap_or(0) as f64;
+    let busy_us: u64 = operator.subtasks.iter().map(|subtask| subtask.busy_us).sum();
+    let most = operator.subtasks.iter().map(|subtask| subtask.busy_us).max().unwrap_or(0) as f64;
     Cost {
-        us_per_record: vec![busy_ms as f64 * 1_000.0 / records],
-        uneven: most * operator.subtasks.len() as f64 / (busy_ms as f64).max(1.0),
+        us_per_record: vec![busy_us as f64 / records],
+        uneven: most * operator.subtasks.len() as f64 / (busy_us as f64).max(1.0),
         operator: operator.operator,
     }
 }

@@ -4,7 +4,8 @@ use super::{Change, Doing, Extent, StackFailure, Step};
 use crate::stack::ApplicationDecl;
 use crate::wiring::Parts;
 use control::{
-    ApplicationSpec, ApplicationView, CheckpointSetting, Configuration, Expected, New, OperationStatus, Status, Update,
+    ApplicationSpec, ApplicationView, CheckpointSetting, Configuration, ControlError, Expected, New, OperationStatus,
+    Status, Update,
 };
 use model::Kind;
 use std::sync::Arc;
@@ -112,22 +113,32 @@ pub(super) fn make(parts: &Parts, subject: &str, name: &str, configuration: Conf
     parts.applications().make(new).map_err(|error| StackFailure::of(subject, &error))
 }
 
-pub(super) fn start(parts: &Parts, subject: &str, name: &str) -> Result<(), StackFailure> {
-    parts.applications().start(name).map_err(|error| StackFailure::of(subject, &error))
+pub(super) async fn start(parts: &Arc<Parts>, subject: &str, name: &str) -> Result<(), StackFailure> {
+    let named = name.to_owned();
+    apart(parts, subject, move |parts| parts.applications().start(&named)).await
 }
 
-pub(super) async fn stop(parts: &Arc<Parts>, subject: &str, name: &str) -> Result<(), StackFailure> {
-    let (parts, named) = (parts.clone(), name.to_owned());
-    let stopping = tokio::task::spawn_blocking(move || parts.applications().stop(&named, false));
-    match stopping.await {
-        Ok(stopped) => stopped.map(drop).map_err(|error| StackFailure::of(subject, &error)),
+/// Does what waits for an application's state, which may stand in a bucket, on a thread that may be held up.
+async fn apart<T: Send + 'static>(
+    parts: &Arc<Parts>,
+    subject: &str,
+    work: impl FnOnce(&Parts) -> Result<T, ControlError> + Send + 'static,
+) -> Result<T, StackFailure> {
+    let parts = parts.clone();
+    match tokio::task::spawn_blocking(move || work(&parts)).await {
+        Ok(done) => done.map_err(|error| StackFailure::of(subject, &error)),
         Err(error) => Err(StackFailure::new(subject, Kind::Internal, error.to_string())),
     }
 }
 
+pub(super) async fn stop(parts: &Arc<Parts>, subject: &str, name: &str) -> Result<(), StackFailure> {
+    let named = name.to_owned();
+    apart(parts, subject, move |parts| parts.applications().stop(&named, false)).await.map(drop)
+}
+
 /// Makes another version, and waits until it is there or is known not to come.
 pub(super) async fn change(
-    parts: &Parts,
+    parts: &Arc<Parts>,
     subject: &str,
     name: &str,
     configuration: Configuration,
@@ -136,7 +147,8 @@ pub(super) async fn change(
     let before = parts.applications().view(name).map_err(failed)?.version.configuration.parallelism;
     let resized = before != configuration.parallelism;
     let update = Update { configuration, resized, beginning: None };
-    let id = parts.applications().update(name, Expected::Any, update).map_err(failed)?;
+    let named = name.to_owned();
+    let id = apart(parts, subject, move |parts| parts.applications().update(&named, Expected::Any, update)).await?;
     loop {
         let operation = parts.applications().operation(name, &id).map_err(failed)?;
         match operation {

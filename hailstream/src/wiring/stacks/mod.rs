@@ -169,7 +169,7 @@ pub(crate) async fn take(ground: &Ground, step: &Step) -> Result<(), StackFailur
         Doing::ChangeApplication(name, configuration) => {
             applications::change(parts, &step.subject, name, (**configuration).clone()).await
         }
-        Doing::StartApplication(name) => applications::start(parts, &step.subject, name),
+        Doing::StartApplication(name) => applications::start(parts, &step.subject, name).await,
         Doing::StopApplication(name) => applications::stop(parts, &step.subject, name).await,
         Doing::PutAlarm(alarm) => alarms::put(parts, &step.subject, (**alarm).clone()),
         Doing::PutPolicy(policy) => policies::put(&ground.scaling, &step.subject, (**policy).clone()),
