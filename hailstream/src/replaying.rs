@@ -85,6 +85,8 @@ struct Inner {
     noted: Noted,
     /// Whether `noted` was written by a run that is gone, so that more may have been acknowledged since.
     stale: bool,
+    /// The row that this run began at, and how many records of the run before it were read back then.
+    began: (u64, u64),
     handle: Option<ReplayHandle>,
 }
 
@@ -141,7 +143,7 @@ impl Replaying {
             // Another history, or none yet: it begins at its beginning.
             _ => (Noted { history: identity, ..Noted::default() }, false),
         };
-        let inner = Mutex::new(Inner { speed, noted, stale, handle: None });
+        let inner = Mutex::new(Inner { speed, noted, stale, began: (0, 0), handle: None });
         Ok(Self { env, store, stream, runtime, history, file, inner })
     }
 
@@ -179,6 +181,7 @@ impl Replaying {
             inner.noted.ends = self.ends()?;
             self.file.write(&serde_json::to_vec(&inner.noted)?)?;
         }
+        inner.began = (inner.noted.position, target.remembered());
         let config = ReplayConfig { speed: inner.speed, skip_rows: inner.noted.position, ..ReplayConfig::default() };
         inner.handle = Some(Replay::start(config, self.history.open()?, Box::new(target), self.env.clone())?);
         Ok(())
@@ -238,10 +241,17 @@ impl Replaying {
         // The ends first: what is acknowledged between the two is then read back in vain, but never missed.
         let ends = self.ends()?;
         let stats = handle.stats();
+        let (first, read_back) = inner.began;
+        if stats.position < first {
+            // It is still on its way to where it begins: what stands written is more than it knows.
+            return Ok(());
+        }
+        // What was read back and is not passed yet has to be read back by the next run too.
+        let unpassed = if stats.position < first + read_back { read_back } else { 0 };
         let noted = Noted {
             history: inner.noted.history.clone(),
             position: stats.position,
-            ahead: stats.acknowledged_ahead,
+            ahead: stats.acknowledged_ahead + unpassed,
             ends,
             stopped: inner.noted.stopped,
         };

@@ -104,6 +104,11 @@ impl<T: PutTarget> Remembering<T> {
         Self { target, hasher: RandomState::new(), already: HashMap::new() }
     }
 
+    /// How many records are remembered.
+    pub(crate) fn remembered(&self) -> u64 {
+        self.already.values().map(|count| u64::from(*count)).sum()
+    }
+
     /// Remembers that a record with this payload stands in the stream.
     pub(crate) fn remember(&mut self, data: &[u8]) {
         *self.already.entry(self.hasher.hash_one(data)).or_insert(0) += 1;
