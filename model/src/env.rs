@@ -59,6 +59,13 @@ impl Env {
     pub fn random_u64(&self) -> u64 {
         self.random.next_u64()
     }
+
+    /// A name that no other has, in the form of a random UUID (version 4 of RFC 9562).
+    pub fn random_uuid(&self) -> String {
+        let (a, b) = (self.random_u64(), self.random_u64());
+        let (low, high) = ((a >> 16) & 0xffff, 0x4000 | (a & 0x0fff));
+        format!("{:08x}-{low:04x}-{high:04x}-{:04x}-{:012x}", a >> 32, 0x8000 | (b >> 50), b & 0xffff_ffff_ffff)
+    }
 }
 
 impl fmt::Debug for Env {
@@ -171,5 +178,17 @@ mod tests {
         assert_eq!((env.now_ms(), env.monotonic_ns()), (1_005, 5_000_000));
         clock.jump_to_ms(10);
         assert_eq!((env.now_ms(), env.monotonic_ns()), (10, 5_000_000));
+    }
+
+    #[test]
+    fn a_random_uuid_says_that_it_is_one_of_version_4() {
+        let (env, _) = Env::manual(0, 1);
+        let (one, other) = (env.random_uuid(), env.random_uuid());
+        assert_ne!(one, other);
+        let lengths: Vec<usize> = one.split('-').map(str::len).collect();
+        assert_eq!(lengths, [8, 4, 4, 4, 12]);
+        assert!(one.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit()), "{one}");
+        assert_eq!(&one[14..15], "4", "the version");
+        assert!(matches!(&one[19..20], "8" | "9" | "a" | "b"), "the variant of {one}");
     }
 }

@@ -38,7 +38,7 @@ impl Door {
 
     /// Answers a request that is for one of the services; `allowed` tells whether its caller may make it.
     pub async fn answer(&self, request: Request, allowed: bool) -> Response {
-        let request_id = request_id(&self.env);
+        let request_id = self.env.random_uuid();
         let Some(called) = self.called(request.headers(), request.uri().path()) else {
             let error = ServiceError::unknown_operation(request.uri().path());
             return answered(Protocol::Json("application/json"), "", &Err(error), None, &request_id);
@@ -126,13 +126,6 @@ fn answered(
         tell("x-amzn-query-error", &format!("{};{blamed}", form.code(&error.code)));
     }
     response
-}
-
-/// A name for a request and its answer, in the form of a random UUID.
-fn request_id(env: &Env) -> String {
-    let (a, b) = (env.random_u64(), env.random_u64());
-    let (low, high) = ((a >> 16) & 0xffff, 0x4000 | (a & 0x0fff));
-    format!("{:08x}-{low:04x}-{high:04x}-{:04x}-{:012x}", a >> 32, 0x8000 | (b >> 50), b & 0xffff_ffff_ffff)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use axum::response::Response;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use model::Access;
 use std::sync::Arc;
-use store::kinesis::{Caller, DEFAULT_ACCOUNT, give_way, request_id};
+use store::kinesis::{Caller, DEFAULT_ACCOUNT, give_way};
 
 /// Largest body that is read, in bytes: as much as the door itself takes.
 const BODY_BYTES_MAX: usize = 24 * 1024 * 1024;
@@ -35,7 +35,7 @@ async fn guard(State(ring): State<Arc<KeyRing>>, request: Request, next: Next) -
         request.headers().get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(CBOR.as_bytes()));
     match admitted(&ring, request).await {
         Ok(request) => next.run(request).await,
-        Err(error) => refusal(&error, cbor, &request_id(ring.env())),
+        Err(error) => refusal(&error, cbor, &ring.env().random_uuid()),
     }
 }
 

@@ -42,7 +42,6 @@ use axum::routing::any;
 use codec::Codec;
 use error::{ApiError, Code};
 use http_body_util::{BodyExt, Limited};
-use model::Env;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use validate::{Check, arn_stream};
@@ -172,7 +171,7 @@ async fn handle(State(door): State<Arc<Door>>, request: Request) -> Response {
     // What names no codec is told so in JSON.
     let codec = Codec::of(request.headers());
     let shown = *codec.as_ref().unwrap_or(&Codec::Json);
-    let request_id = request_id(&door.store.config().env);
+    let request_id = door.store.config().env.random_uuid();
     let result = match codec {
         Ok(codec) => door.answer(codec, request).await,
         Err(error) => Err(error),
@@ -192,13 +191,6 @@ async fn handle(State(door): State<Arc<Door>>, request: Request) -> Response {
         headers.insert("x-amz-id-2", id);
     }
     response
-}
-
-/// A name for a request and its answer, in the form of a random UUID, by which clients and logs speak of it.
-pub fn request_id(env: &Env) -> String {
-    let (a, b) = (env.random_u64(), env.random_u64());
-    let (low, high) = ((a >> 16) & 0xffff, 0x4000 | (a & 0x0fff));
-    format!("{:08x}-{low:04x}-{high:04x}-{:04x}-{:012x}", a >> 32, 0x8000 | (b >> 50), b & 0xffff_ffff_ffff)
 }
 
 /// What a request is answered with.
