@@ -204,6 +204,19 @@ pub struct OperatorFigures {
     pub sink: Option<SinkFigures>,
 }
 
+impl OperatorFigures {
+    /// What all its subtasks have done together.
+    pub fn total(&self) -> SubtaskFigures {
+        self.subtasks.iter().fold(SubtaskFigures::default(), |all, one| SubtaskFigures {
+            records_in: all.records_in + one.records_in,
+            records_out: all.records_out + one.records_out,
+            busy_ms: all.busy_ms + one.busy_ms,
+            idle_ms: all.idle_ms + one.idle_ms,
+            backpressured_ms: all.backpressured_ms + one.backpressured_ms,
+        })
+    }
+}
+
 /// What a source has read since the run began or its parallelism last changed, all subtasks together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SourceFigures {

@@ -258,7 +258,10 @@ async fn each_second(parts: Arc<Parts>, scaling: Arc<Scaling>, mut ended: watch:
             _ = ended.wait_for(|ended| *ended) => return,
         }
         let (parts, scaling) = (parts.clone(), scaling.clone());
-        let work = move || (parts.observe(), scaling.look(), parts.save_replay());
+        let work = move || {
+            let second = parts.observe();
+            (parts.control().watch(&parts, &second), scaling.look(&second), parts.save_replay())
+        };
         if let Ok((observed, looked, saved)) = tokio::task::spawn_blocking(work).await {
             measured.note(observed);
             decided.note(looked);

@@ -4,8 +4,8 @@ use super::Parts;
 use super::alarm_actions::{AlarmPerformer, PolicySeat};
 use super::application_rates::ApplicationRates;
 use super::measure::measure;
-use super::measure_applications::{ApplicationMeter, ApplicationReading};
-use super::observe::Rates;
+use super::measure_applications::{ApplicationMeter, Measurable};
+use super::observe::{Second, StreamRates};
 use super::process;
 use super::scaling::sink_seen;
 use super::signals::Signals;
@@ -112,17 +112,17 @@ impl Control {
     }
 
     /// Writes down a second: its metrics, what has begun and ended in it, and what the alarms say of it.
-    pub(super) fn watch(&self, parts: &Parts, rates: &Rates) -> Result<(), WatchError> {
-        let (samples, views) = (parts.samples(), parts.applications().views());
+    pub(crate) fn watch(&self, parts: &Parts, second: &Second) -> Result<(), WatchError> {
+        let samples = parts.samples_with(&second.views);
         let now_ms = self.env.now_ms();
-        let mut entries = measure(parts, rates);
-        let readings: Vec<ApplicationReading> = views.iter().map(ApplicationReading::from).collect();
+        let mut entries = measure(parts, &second.rates);
+        let measurable: Vec<Measurable> = second.views.iter().map(Measurable::from).collect();
         let events = {
             let mut state = self.state.lock();
             entries.extend(state.signals.measure(&samples));
-            entries.extend(state.applications.measure(&readings, now_ms));
+            entries.extend(state.applications.measure(&measurable, now_ms));
             let refused = state.refused(&samples);
-            state.watcher.see(&seen(parts, rates, &views, now_ms, refused))
+            state.watcher.see(&seen(parts, second, now_ms, refused))
         };
         events.iter().for_each(|event| self.timeline.tell(event));
         // Alarms are evaluated although the disk takes no metrics: that is when they are needed.
@@ -142,8 +142,8 @@ impl Watching {
     }
 }
 
-fn seen(parts: &Parts, rates: &Rates, views: &[ApplicationView], at_ms: u64, refused_documents: u64) -> Seen {
-    let stream = |(name, rates): (&String, &super::observe::StreamRates)| {
+fn seen(parts: &Parts, Second { rates, views }: &Second, at_ms: u64, refused_documents: u64) -> Seen {
+    let stream = |(name, rates): (&String, &StreamRates)| {
         let described = parts.store().describe_stream(name).ok()?;
         Some(SeenStream {
             name: name.clone(),

@@ -1,5 +1,6 @@
 //! What is measured of applications in a second, under the names that people know.
 
+use super::application_rates::per_second;
 use control::aws::{ApplicationMetric, Measured, application_series};
 use control::metrics::{Entry, StatisticSet};
 use control::{ApplicationView, OperatorFigures, RunMetrics, SinkFigures, SourceFigures, Status, SubtaskFigures};
@@ -9,19 +10,19 @@ use std::sync::Arc;
 /// Disk that goes with a KPU, in bytes.
 const DISK_BYTES_PER_KPU: f64 = 50.0 * 1024.0 * 1024.0 * 1024.0;
 
-/// What is read of an application.
-#[derive(Debug, Clone)]
-pub(super) struct ApplicationReading {
-    name: String,
+/// What is measured of an application.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Measurable<'a> {
+    name: &'a str,
     status: Status,
     restarts: u64,
     kpus: u32,
-    metrics: Option<RunMetrics>,
+    metrics: Option<&'a RunMetrics>,
 }
 
-impl From<&ApplicationView> for ApplicationReading {
-    fn from(view: &ApplicationView) -> Self {
-        let (name, metrics) = (view.spec.name.clone(), view.metrics.clone());
+impl<'a> From<&'a ApplicationView> for Measurable<'a> {
+    fn from(view: &'a ApplicationView) -> Self {
+        let (name, metrics) = (view.spec.name.as_str(), view.metrics.as_ref());
         Self { name, status: view.status, restarts: view.restarts, kpus: view.spec.kpus(), metrics }
     }
 }
@@ -47,7 +48,7 @@ struct OperatorBefore {
 impl OperatorBefore {
     fn of(operator: &OperatorFigures) -> Self {
         let (source, sink) = (operator.source.unwrap_or_default(), operator.sink.unwrap_or_default());
-        Self { all: sum(operator), source, sink }
+        Self { all: operator.total(), source, sink }
     }
 }
 
@@ -84,15 +85,15 @@ impl Told<'_> {
 
 impl ApplicationMeter {
     /// The measurements of a second that ends at `now_ms` (milliseconds since the Unix epoch).
-    pub(super) fn measure(&mut self, views: &[ApplicationReading], now_ms: u64) -> Vec<Entry> {
+    pub(super) fn measure(&mut self, views: &[Measurable<'_>], now_ms: u64) -> Vec<Entry> {
         self.before.retain(|name, _| views.iter().any(|view| view.name == *name));
         let mut entries = Vec::new();
         for view in views {
-            let before = self.before.entry(view.name.clone()).or_default();
-            let mut told = Told { application: &view.name, entries: Vec::new() };
+            let before = self.before.entry(view.name.to_owned()).or_default();
+            let mut told = Told { application: view.name, entries: Vec::new() };
             let now = seen(before, view, now_ms);
             life(&mut told, view, &now);
-            if let Some(metrics) = &view.metrics {
+            if let Some(metrics) = view.metrics {
                 let seconds = now_ms.saturating_sub(before.at_ms) as f64 / 1_000.0;
                 totals(&mut told, metrics);
                 memory(&mut told, metrics);
@@ -108,11 +109,11 @@ impl ApplicationMeter {
     }
 }
 
-fn seen(before: &Before, view: &ApplicationReading, now_ms: u64) -> Before {
+fn seen(before: &Before, view: &Measurable<'_>, now_ms: u64) -> Before {
     let runs = matches!(view.status, Status::Running | Status::Updating | Status::Autoscaling | Status::Maintenance);
     // An application that waits to be started again after a failure should run, and does not.
     let is_down = view.status == Status::Starting && view.restarts > 0;
-    let metrics = view.metrics.as_ref();
+    let metrics = view.metrics;
     let operator = |operator: &OperatorFigures| (operator.operator.clone(), OperatorBefore::of(operator));
     let operators = metrics.map(|metrics| metrics.operators.iter().map(operator).collect());
     Before {
@@ -124,9 +125,9 @@ fn seen(before: &Before, view: &ApplicationReading, now_ms: u64) -> Before {
     }
 }
 
-fn life(told: &mut Told<'_>, view: &ApplicationReading, now: &Before) {
+fn life(told: &mut Told<'_>, view: &Measurable<'_>, now: &Before) {
     let since = |since_ms: Option<u64>| since_ms.map_or(0, |since_ms| now.at_ms - since_ms) as f64;
-    let kpus = view.metrics.as_ref().map_or(view.kpus, |metrics| metrics.kpus);
+    let kpus = view.metrics.map_or(view.kpus, |metrics| metrics.kpus);
     told.whole(ApplicationMetric::Uptime, since(now.running_since_ms));
     told.whole(ApplicationMetric::Downtime, since(now.down_since_ms));
     told.whole(ApplicationMetric::FullRestarts, view.restarts as f64);
@@ -157,7 +158,7 @@ fn totals(told: &mut Told<'_>, metrics: &RunMetrics) {
         if let Some(sink) = &operator.sink {
             told.push(at, ApplicationMetric::SendErrors, sink.refused as f64);
         }
-        let all = sum(operator);
+        let all = operator.total();
         told.push(at, ApplicationMetric::RecordsIn, all.records_in as f64);
         told.push(at, ApplicationMetric::RecordsOut, all.records_out as f64);
         for (metric, ms) in [
@@ -190,19 +191,8 @@ fn memory(told: &mut Told<'_>, metrics: &RunMetrics) {
     told.whole(ApplicationMetric::ContainerDiskUtilization, (100.0 * metrics.spilled_bytes as f64 / disk).min(100.0));
 }
 
-fn sum(operator: &OperatorFigures) -> SubtaskFigures {
-    operator.subtasks.iter().fold(SubtaskFigures::default(), |all, one| SubtaskFigures {
-        records_in: all.records_in + one.records_in,
-        records_out: all.records_out + one.records_out,
-        busy_ms: all.busy_ms + one.busy_ms,
-        idle_ms: all.idle_ms + one.idle_ms,
-        backpressured_ms: all.backpressured_ms + one.backpressured_ms,
-    })
-}
-
 fn rates(told: &mut Told<'_>, metrics: &RunMetrics, before: &Before, now: &Before, seconds: f64) {
-    // A total that is less than before began anew.
-    let rate = |now: u64, then: u64| now.saturating_sub(then) as f64 / seconds;
+    let rate = |now: u64, then: u64| per_second(now, then, seconds);
     told.whole(ApplicationMetric::RecordsInPerSecond, rate(now.records.0, before.records.0));
     told.whole(ApplicationMetric::RecordsOutPerSecond, rate(now.records.1, before.records.1));
     let (mut all, mut subtasks) = ([0.0; 3], 0.0);
@@ -263,7 +253,11 @@ mod tests {
     use super::*;
     use control::RunningStats;
 
-    fn view(status: Status, restarts: u64, records: u64, busy_ms: u64) -> ApplicationReading {
+    fn view(status: Status, restarts: u64, metrics: &RunMetrics) -> Measurable<'_> {
+        Measurable { name: "taxi", status, restarts, kpus: 2, metrics: Some(metrics) }
+    }
+
+    fn metrics(records: u64, busy_ms: u64) -> RunMetrics {
         let subtask = SubtaskFigures { records_in: records, busy_ms, idle_ms: 0, ..SubtaskFigures::default() };
         let operator = |name: &str, inputs: &[&str]| OperatorFigures {
             operator: name.into(),
@@ -290,7 +284,7 @@ mod tests {
             }),
             ..operator("sink areas", &["window"])
         };
-        let metrics = RunMetrics {
+        RunMetrics {
             totals: RunningStats { records_in: records, ..RunningStats::default() },
             operators: vec![
                 source("source trips", Some(40)),
@@ -303,8 +297,7 @@ mod tests {
             state_budget_bytes: Some(200),
             kpus: 2,
             ..RunMetrics::default()
-        };
-        ApplicationReading { name: "taxi".into(), status, restarts, kpus: 2, metrics: Some(metrics) }
+        }
     }
 
     fn value(entries: &[Entry], name: &str, dimensions: usize) -> Option<f64> {
@@ -315,7 +308,7 @@ mod tests {
     #[test]
     fn an_application_is_measured_as_a_whole_and_in_its_parts() {
         let mut meter = ApplicationMeter::default();
-        let first = meter.measure(&[view(Status::Running, 0, 100, 0)], 10_000);
+        let first = meter.measure(&[view(Status::Running, 0, &metrics(100, 0))], 10_000);
         assert_eq!(value(&first, "numRecordsIn", 1), Some(100.0));
         assert_eq!(value(&first, "millisBehindLatest", 1), Some(40.0));
         let of = |id: &str| {
@@ -325,7 +318,7 @@ mod tests {
         assert_eq!((of("trips"), of("fares")), (vec![40.0], vec![-1.0]), "each source tells its own");
         assert_eq!((value(&first, "heapMemoryUtilization", 1), value(&first, "KPUs", 1)), (Some(25.0), Some(2.0)));
         assert_eq!(value(&first, "numRecordsInPerSecond", 1), None, "a rate has a beginning");
-        let second = meter.measure(&[view(Status::Running, 0, 300, 250)], 12_000);
+        let second = meter.measure(&[view(Status::Running, 0, &metrics(300, 250))], 12_000);
         assert_eq!(value(&second, "numRecordsInPerSecond", 1), Some(100.0));
         assert_eq!(value(&second, "numRecordsInPerSecond", 3), Some(200.0), "of both subtasks of an operator");
         // Four operators with two subtasks each were busy for 250 ms within 2 s, on two threads.
@@ -342,11 +335,12 @@ mod tests {
     #[test]
     fn time_without_a_run_that_should_be_is_told() {
         let mut meter = ApplicationMeter::default();
-        meter.measure(&[view(Status::Running, 0, 1, 0)], 1_000);
-        meter.measure(&[view(Status::Starting, 1, 1, 0)], 2_000);
-        let told = meter.measure(&[view(Status::Starting, 1, 1, 0)], 5_000);
+        let metrics = metrics(1, 0);
+        meter.measure(&[view(Status::Running, 0, &metrics)], 1_000);
+        meter.measure(&[view(Status::Starting, 1, &metrics)], 2_000);
+        let told = meter.measure(&[view(Status::Starting, 1, &metrics)], 5_000);
         assert_eq!((value(&told, "downtime", 1), value(&told, "uptime", 1)), (Some(3_000.0), Some(0.0)));
-        let told = meter.measure(&[view(Status::Running, 1, 1, 0)], 6_000);
+        let told = meter.measure(&[view(Status::Running, 1, &metrics)], 6_000);
         assert_eq!((value(&told, "downtime", 1), value(&told, "fullRestarts", 1)), (Some(0.0), Some(1.0)));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Parts;
 use super::application_rates::{ApplicationRates, ApplicationReading, per_second};
+use control::ApplicationView;
 use std::collections::BTreeMap;
 use store::Counts;
 
@@ -22,6 +23,13 @@ struct StreamReading {
     shards: BTreeMap<u32, Counts>,
     /// Of the shards that were read since the reading before the age of what was left to be read, in milliseconds.
     ages: BTreeMap<u32, u64>,
+}
+
+/// One second of the platform: what was counted in it, and the applications at its end.
+#[derive(Debug, Default)]
+pub(crate) struct Second {
+    pub(super) rates: Rates,
+    pub(super) views: Vec<ApplicationView>,
 }
 
 /// What was counted between the last two readings.
@@ -116,18 +124,13 @@ impl StreamReading {
 }
 
 impl Reading {
-    /// Reads everything now.
-    pub(super) fn of(parts: &Parts) -> Self {
+    /// Reads everything now, of applications what these views tell.
+    pub(super) fn of(parts: &Parts, views: &[ApplicationView]) -> Self {
         let names = parts.store().list_streams().into_iter();
         Self {
             at_ns: parts.env().monotonic_ns(),
             streams: names.filter_map(|name| StreamReading::of(parts, &name).map(|reading| (name, reading))).collect(),
-            applications: parts
-                .applications()
-                .views()
-                .iter()
-                .map(|view| (view.spec.name.clone(), ApplicationReading::of(view)))
-                .collect(),
+            applications: views.iter().map(|v| (v.spec.name.clone(), ApplicationReading::of(v))).collect(),
             documents_written: parts.index().written(),
         }
     }

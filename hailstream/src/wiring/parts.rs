@@ -1,13 +1,13 @@
 //! What a platform is made of, as the wiring and the commands need it together.
 
-use super::control::{Control, WatchError};
+use super::control::Control;
 use super::dead_letters::holds_letters;
-use super::observe::{Rates, Reading};
+use super::observe::{Reading, Second};
 use crate::platform::PlatformError;
 use crate::replaying::{Replaying, ReplayingError};
 use crate::telemetry::Counts;
 use control::metrics::{MetricStore, MetricsError};
-use control::{ApplicationView, Applications, LookupStats, OperatorFigures, RunMetrics, SubtaskFigures};
+use control::{ApplicationView, Applications, LookupStats, OperatorFigures, RunMetrics};
 use index::Index;
 use model::{Env, Sample};
 use parking_lot::Mutex;
@@ -25,7 +25,7 @@ pub(crate) struct Parts {
     replaying: OnceLock<Replaying>,
     messages: OnceLock<Arc<Counts>>,
     runtime: Handle,
-    observed: Mutex<(Reading, Rates)>,
+    observed: Mutex<(Reading, Arc<Second>)>,
 }
 
 impl Parts {
@@ -100,15 +100,14 @@ impl Parts {
         &self.applications
     }
 
-    /// Reads all counters; the rates are then those since the last call, and are recorded as metrics, of which alarms are
-    /// evaluated. Called once a second.
-    pub(crate) fn observe(&self) -> Result<(), WatchError> {
-        let reading = Reading::of(self);
+    /// Reads all counters; the rates are then those since the last call. Called once a second.
+    pub(crate) fn observe(&self) -> Arc<Second> {
+        let views = self.applications.views();
+        let reading = Reading::of(self, &views);
         let mut observed = self.observed.lock();
-        let rates = reading.since(&observed.0);
-        *observed = (reading, rates.clone());
-        drop(observed);
-        self.control.watch(self, &rates)
+        let second = Arc::new(Second { rates: reading.since(&observed.0), views });
+        *observed = (reading, second.clone());
+        second
     }
 
     /// Makes durable what was measured.
@@ -116,7 +115,8 @@ impl Parts {
         self.control.metrics().sync()
     }
 
-    pub(super) fn rates(&self) -> Rates {
+    /// What was observed last.
+    pub(super) fn second(&self) -> Arc<Second> {
         self.observed.lock().1.clone()
     }
 
@@ -134,12 +134,17 @@ impl Parts {
 
     /// Every signal of every stage.
     pub(crate) fn samples(&self) -> Vec<Sample> {
+        self.samples_with(&self.applications.views())
+    }
+
+    /// The same, of applications what these views tell.
+    pub(super) fn samples_with(&self, views: &[ApplicationView]) -> Vec<Sample> {
         let mut samples = self.store.samples();
         samples.extend(self.index.samples());
         samples.extend(self.control.samples());
         samples.extend(self.replaying.get().into_iter().flat_map(Replaying::samples));
         samples.extend(self.messages.get().into_iter().flat_map(|counts| counts.samples()));
-        samples.extend(self.applications.views().iter().flat_map(application_samples));
+        samples.extend(views.iter().flat_map(application_samples));
         samples
     }
 }
@@ -164,13 +169,13 @@ fn state_samples(view: &ApplicationView, metrics: &RunMetrics) -> Vec<Sample> {
 }
 
 fn operator_samples(view: &ApplicationView, operator: &OperatorFigures) -> Vec<Sample> {
-    let sum = |figure: fn(&SubtaskFigures) -> u64| operator.subtasks.iter().map(figure).sum::<u64>() as f64;
+    let all = operator.total();
     let mut values = vec![
-        ("application_operator_backpressured_ms_total", sum(|s| s.backpressured_ms)),
-        ("application_operator_busy_ms_total", sum(|s| s.busy_ms)),
-        ("application_operator_idle_ms_total", sum(|s| s.idle_ms)),
-        ("application_operator_records_in_total", sum(|s| s.records_in)),
-        ("application_operator_records_out_total", sum(|s| s.records_out)),
+        ("application_operator_backpressured_ms_total", all.backpressured_ms as f64),
+        ("application_operator_busy_ms_total", all.busy_ms as f64),
+        ("application_operator_idle_ms_total", all.idle_ms as f64),
+        ("application_operator_records_in_total", all.records_in as f64),
+        ("application_operator_records_out_total", all.records_out as f64),
     ];
     values.extend(operator.output_ms.map(|ms| ("application_current_output_watermark_ms", ms as f64)));
     let named = |(name, value)| {

@@ -10,13 +10,14 @@ use store::{Limits, ShardState, StreamDescription, StreamStatus};
 impl Parts {
     /// All stages as of now, with the rates of the last second.
     pub(crate) fn pipeline(&self) -> views::Pipeline {
-        let rates = self.rates();
+        let second = self.second();
+        let rates = &second.rates;
         let stream = self.stream().and_then(|name| self.store().describe_stream(&name).ok());
         views::Pipeline {
             replay: self.replaying().map(replay),
-            stream: stream.map(|stream| self.stream_view(&stream, &rates)),
-            application: self.application().map(|view| application(view, &rates)),
-            index: self.index_view(&rates),
+            stream: stream.map(|stream| self.stream_view(&stream, rates)),
+            application: self.application().map(|view| application(view, rates)),
+            index: self.index_view(rates),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::application_rates::{ApplicationRates, OperatorRates};
 use super::connectors::stream_of;
-use super::observe::{Rates, StreamRates};
+use super::observe::{Rates, Second, StreamRates};
 use super::runner::{DescribedTables, plan_of};
 use super::{Parts, alarm_actions, waiting::Waiting};
 use console::Failure;
@@ -102,21 +102,19 @@ impl Scaling {
         self.service.clone()
     }
 
-    /// Lets policies decide about the last second. Called once a second, after the readings were taken.
-    pub(crate) fn look(&self) -> Result<(), DatabaseError> {
-        let rates = self.parts.rates();
-        let views = self.parts.applications().views();
+    /// Lets policies decide about a second. Called once a second, after it was observed.
+    pub(crate) fn look(&self, Second { rates, views }: &Second) -> Result<(), DatabaseError> {
         let mut eyes = self.eyes.lock();
-        eyes.forget(&views, &rates);
-        let mut second: Vec<Seen> = Vec::new();
-        for view in &views {
+        eyes.forget(views, rates);
+        let mut seen: Vec<Seen> = Vec::new();
+        for view in views {
             let stream = eyes.source(view);
-            second.push(self.application(view, stream, &rates, &mut eyes));
+            seen.push(self.application(view, stream, rates, &mut eyes));
         }
         for (name, own) in &rates.streams {
             let observation =
                 Observation { now_ms: self.now_ms(), stream: self.stream(name, own, &mut eyes), application: None };
-            second.push(Seen {
+            seen.push(Seen {
                 subject: Subject::Stream(name.clone()),
                 stream: Some(name.clone()),
                 observation,
@@ -125,7 +123,7 @@ impl Scaling {
         }
         let since_ms = std::mem::replace(&mut eyes.scheduled_ms, self.now_ms());
         drop(eyes);
-        self.scaler.look(second)?;
+        self.scaler.look(seen)?;
         self.service.do_scheduled(since_ms)
     }
 

@@ -31,8 +31,8 @@ fn failure(error: &(impl model::Classified + std::fmt::Display)) -> Failure {
 impl Parts {
     /// All streams by name.
     pub(super) fn stream_lines(&self) -> Vec<views::StreamLine> {
-        let rates = self.rates();
-        let none = StreamRates::default();
+        let (second, none) = (self.second(), StreamRates::default());
+        let rates = &second.rates;
         let names = self.store().list_streams().into_iter();
         let described = names.filter_map(|name| self.store().describe_stream(&name).ok());
         described.map(|stream| line(&stream, rates.streams.get(&stream.name).unwrap_or(&none))).collect()
@@ -42,14 +42,15 @@ impl Parts {
     pub(super) fn stream_detail(&self, name: &str) -> Result<views::StreamView, Failure> {
         let stream = self.store().describe_stream(name).map_err(|error| failure(&error))?;
         let stats = self.store().stats(name).map_err(|error| failure(&error))?;
-        let rates = self.rates().streams.remove(name).unwrap_or_default();
+        let (second, none) = (self.second(), StreamRates::default());
+        let rates = second.rates.streams.get(name).unwrap_or(&none);
         let mut open: Vec<_> = stream.shards.iter().filter(|shard| shard.state == ShardState::Open).collect();
         open.sort_unstable_by_key(|shard| shard.range.start());
         let used = |shard: &&ShardDescription| {
             shard_use(shard.index, rates.shards.get(&shard.index.0).copied().unwrap_or_default())
         };
         Ok(views::StreamView {
-            line: line(&stream, &rates),
+            line: line(&stream, rates),
             limited: self.store().config().limits == Limits::Enforced && stream.settings.limited(),
             retention_hours: stream.settings.retention_hours,
             consumers: stream.consumers as u32,
