@@ -1,26 +1,10 @@
 // The page of applications: the graph of operators and the same as a table, controls, snapshots of the one that is chosen.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { openPage, startBrowser, startConsole } from './fixture.mjs';
+import { test } from 'node:test';
+import { overConsole } from './fixture.mjs';
 import { byId, rows, says } from './page.mjs';
 
-let started;
-
-before(async () => {
-  started = await startBrowser();
-});
-after(() => started?.stop());
-
-async function over(mode, act, { hash = '#applications', ...shape } = {}) {
-  const served = await startConsole(mode);
-  const opened = await openPage(started.browser, `${served.url}/${hash}`, shape);
-  try {
-    await act({ ...opened, served });
-  } finally {
-    await opened.page.close();
-    await served.stop();
-  }
-}
+const over = overConsole('#applications');
 
 test('operators are drawn behind those whose rows they read, the narrow one marked, and told as a table', () =>
   over('known', async ({ page, errors }) => {

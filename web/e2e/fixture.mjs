@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { after, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
@@ -88,4 +89,26 @@ export async function openPage(browser, url, { width = 1600, height = 1000, sche
   });
   await page.goto(url);
   return { page, errors, origins };
+}
+
+/**
+ * For the tests of a file: one browser for all of them, and for each a console in the mode that it names and a page of that
+ * console, at `address` unless the test names another.
+ */
+export function overConsole(address = '') {
+  let started;
+  before(async () => {
+    started = await startBrowser();
+  });
+  after(() => started?.stop());
+  return async (mode, act, { hash = address, ...shape } = {}) => {
+    const served = await startConsole(mode);
+    const opened = await openPage(started.browser, `${served.url}/${hash}`, shape);
+    try {
+      await act({ ...opened, served });
+    } finally {
+      await opened.page.close();
+      await served.stop();
+    }
+  };
 }

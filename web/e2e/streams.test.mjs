@@ -1,26 +1,10 @@
 // The page of streams: reached by mouse, keyboard and address; shares of limits, lineage, past, changes with a second click.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { openPage, startBrowser, startConsole } from './fixture.mjs';
+import { test } from 'node:test';
+import { overConsole } from './fixture.mjs';
 import { byId, rows, says } from './page.mjs';
 
-let started;
-
-before(async () => {
-  started = await startBrowser();
-});
-after(() => started?.stop());
-
-async function over(mode, act, { hash = '#streams', ...shape } = {}) {
-  const served = await startConsole(mode);
-  const opened = await openPage(started.browser, `${served.url}/${hash}`, shape);
-  try {
-    await act({ ...opened, served });
-  } finally {
-    await opened.page.close();
-    await served.stop();
-  }
-}
+const over = overConsole('#streams');
 
 test('a stream is shown with the use of its shards, the saturated one first in sight', () =>
   over('known', async ({ page, errors }) => {

@@ -1,26 +1,10 @@
 // The timeline: what happened on an axis and in words, the first cause marked, hostile words as text.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { openPage, startBrowser, startConsole } from './fixture.mjs';
+import { test } from 'node:test';
+import { overConsole } from './fixture.mjs';
 import { byId, says } from './page.mjs';
 
-let started;
-
-before(async () => {
-  started = await startBrowser();
-});
-after(() => started?.stop());
-
-async function over(mode, act, shape = {}) {
-  const served = await startConsole(mode);
-  const opened = await openPage(started.browser, `${served.url}/#timeline`, shape);
-  try {
-    await act({ ...opened, served });
-  } finally {
-    await opened.page.close();
-    await served.stop();
-  }
-}
+const over = overConsole('#timeline');
 
 const told = (page) => byId(page, 'happening').evaluateAll((all) => all.map((item) => item.querySelector('.happening-words').textContent.trim()));
 

@@ -1,26 +1,11 @@
 // The pages of alarms and of scaling: what rings stands first, decisions tell how they came about, rules are switched.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { openPage, startBrowser, startConsole } from './fixture.mjs';
+import { test } from 'node:test';
+import { overConsole } from './fixture.mjs';
 import { byId, says } from './page.mjs';
 
-let started;
-
-before(async () => {
-  started = await startBrowser();
-});
-after(() => started?.stop());
-
-async function over(mode, hash, act, shape = {}) {
-  const served = await startConsole(mode);
-  const opened = await openPage(started.browser, `${served.url}/${hash}`, shape);
-  try {
-    await act({ ...opened, served });
-  } finally {
-    await opened.page.close();
-    await served.stop();
-  }
-}
+const looked = overConsole();
+const over = (mode, hash, act, shape = {}) => looked(mode, act, { hash, ...shape });
 
 const texts = (page, id) => byId(page, id).evaluateAll((all) => all.map((element) => element.textContent.trim()));
 

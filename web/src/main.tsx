@@ -5,7 +5,6 @@ import { connect } from './live';
 import { loadPlaces } from './map/places';
 import { followAddress } from './page';
 import { follow } from './results';
-import { followStreams } from './streams';
 import { whoLooks } from './session';
 import { applyTheme } from './theme';
 
@@ -13,7 +12,6 @@ applyTheme();
 followAddress();
 void whoLooks();
 follow();
-followStreams();
 connect();
 void loadPlaces();
 
