@@ -1,5 +1,7 @@
 //! What the operations of the services do, by which it is decided who may call them, and what a call is about.
 
+use super::protocol::{action, head, plain};
+use axum::body::Bytes;
 use axum::http::HeaderMap;
 use model::Access::{self, Control, Look, Read, Write};
 use serde_json::Value;
@@ -155,7 +157,7 @@ const SUBJECTS: [&str; 9] = [
     "Name",
 ];
 
-/// A call of one of the services, as the head of its request and its body tell.
+/// A call of one of the services, as the door reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Called<'a> {
     /// The service, as in `X-Amz-Target`.
@@ -165,20 +167,23 @@ pub struct Called<'a> {
 }
 
 impl<'a> Called<'a> {
-    /// The call that a request makes: named by its header, by its path (Smithy RPC: `/service/NAME/operation/NAME`), or by
-    /// the member `Action` of its form (Query, which of these services CloudWatch alone speaks). `None` where it names none.
-    pub fn of(path: &'a str, headers: &'a HeaderMap, body: &'a [u8]) -> Option<Self> {
-        if let Some(target) = headers.get("x-amz-target") {
-            let (target, operation) = target.to_str().ok()?.split_once('.')?;
-            return Some(Self { target, operation: operation.into() });
+    /// The call that a request makes: named by its path (Smithy RPC: `/service/NAME/operation/NAME`), by its header, or by
+    /// the member `Action` of its form (Query, which of these services CloudWatch alone speaks). `None` where it names none,
+    /// or its form cannot be read: the door then does nothing.
+    pub fn of(path: &'a str, headers: &'a HeaderMap, body: &Bytes) -> Option<Self> {
+        let head = head(headers, path)?;
+        match (head.target, head.operation) {
+            (Some(target), Some(operation)) => Some(Self { target, operation: operation.into() }),
+            _ => {
+                let form = plain(headers, body.clone()).ok()?;
+                Some(Self { target: CLOUDWATCH, operation: action(&form)?.into() })
+            }
         }
-        let parts: Vec<&str> = path.split('/').collect();
-        if let ["", "service", target, "operation", operation] = parts[..] {
-            return Some(Self { target, operation: operation.into() });
-        }
-        let form = headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(FORM));
-        let action = form.then(|| member(body, "Action")).flatten()?;
-        Some(Self { target: CLOUDWATCH, operation: action.into() })
+    }
+
+    /// Whether it is for one of these services.
+    pub fn is_known(&self) -> bool {
+        signed_for(self.target).is_some()
     }
 
     /// What the operation does; `None` where there is no rule for it.
@@ -190,12 +195,18 @@ impl<'a> Called<'a> {
     }
 }
 
+/// Whether the body of a request names the operation, as that of a form does.
+pub fn is_named_in_body(path: &str, headers: &HeaderMap) -> bool {
+    head(headers, path).is_some_and(|head| head.operation.is_none())
+}
+
 /// The name under which calls of the service are signed that a request is for; `None` where it is for none of these.
 pub fn signing_name(path: &str, headers: &HeaderMap) -> Option<&'static str> {
-    let in_header = || headers.get("x-amz-target")?.to_str().ok()?.split_once('.').map(|(target, _)| target);
-    let in_path = || path.strip_prefix("/service/")?.split('/').next();
-    let of_form = || headers.get("content-type")?.as_bytes().starts_with(FORM).then_some(CLOUDWATCH);
-    match in_header().or_else(in_path).or_else(of_form)? {
+    signed_for(head(headers, path)?.target.unwrap_or(CLOUDWATCH))
+}
+
+fn signed_for(target: &str) -> Option<&'static str> {
+    match target {
         ANALYTICS => Some("kinesisanalytics"),
         CLOUDWATCH => Some("monitoring"),
         SCALING => Some("application-autoscaling"),
@@ -203,18 +214,11 @@ pub fn signing_name(path: &str, headers: &HeaderMap) -> Option<&'static str> {
     }
 }
 
-const FORM: &[u8] = b"application/x-www-form-urlencoded";
-
-/// What a call is about: the first member of its document, or of its form, that names something. `None` where it names
-/// nothing, or the body is in another codec.
-pub fn subject(headers: &HeaderMap, body: &[u8]) -> Option<String> {
-    if headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(FORM)) {
-        return SUBJECTS.iter().find_map(|name| member(body, name));
-    }
-    if !model::is_shallow(body) {
-        return None;
-    }
-    let Value::Object(members) = serde_json::from_slice(body).ok()? else { return None };
+/// What a call is about: the first member of its input that names something. `None` where it names nothing, or cannot be
+/// read.
+pub fn subject(path: &str, headers: &HeaderMap, body: &Bytes) -> Option<String> {
+    let body = plain(headers, body.clone()).ok()?;
+    let Value::Object(members) = head(headers, path)?.protocol.input(&body).ok()?.1 else { return None };
     SUBJECTS.iter().find_map(|name| match members.get(*name)? {
         Value::String(text) => Some(text.clone()),
         Value::Array(all) => Some(all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")),
@@ -222,35 +226,11 @@ pub fn subject(headers: &HeaderMap, body: &[u8]) -> Option<String> {
     })
 }
 
-/// The value of a member of a form; names and values of these have letters that a form leaves as they are, or `%xx`.
-fn member(form: &[u8], name: &str) -> Option<String> {
-    let mut pairs = form.split(|byte| *byte == b'&').filter_map(|pair| {
-        let at = pair.iter().position(|byte| *byte == b'=')?;
-        Some((&pair[..at], &pair[at + 1..]))
-    });
-    pairs.find(|(key, _)| *key == name.as_bytes()).and_then(|(_, value)| decoded(value))
-}
-
-fn decoded(text: &[u8]) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.iter();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let mut digit = || rest.next().and_then(|digit| char::from(*digit).to_digit(16));
-                (digit()? * 16 + digit()?) as u8
-            }
-            other => *other,
-        });
-    }
-    String::from_utf8(bytes).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
+    use std::io::Write as _;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
@@ -264,12 +244,23 @@ mod tests {
         assert_eq!(all.len(), 33 + 46 + 14);
     }
 
+    const SMITHY: (&str, &str) = ("smithy-protocol", "rpc-v2-cbor");
+    const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+
+    fn bytes(body: &str) -> Bytes {
+        Bytes::copy_from_slice(body.as_bytes())
+    }
+
+    fn check_called(path: &str, headers: &HeaderMap, body: &Bytes, expected: Option<(&str, Option<Access>)>) {
+        let called = Called::of(path, headers, body);
+        let told = called.as_ref().map(|called| (called.operation.as_ref(), called.access()));
+        assert_eq!(told, expected, "{path} {headers:?} {body:?}");
+    }
+
     #[test]
     fn a_call_is_known_in_each_protocol() {
         let check = |path: &str, headers: HeaderMap, body: &str, expected: Option<(&str, Option<Access>)>| {
-            let called = Called::of(path, &headers, body.as_bytes());
-            let told = called.as_ref().map(|called| (called.operation.as_ref(), called.access()));
-            assert_eq!(told, expected, "{path} {headers:?} {body}");
+            check_called(path, &headers, &bytes(body), expected);
         };
         let target = |text| headers(&[("x-amz-target", text)]);
         check("/", target("KinesisAnalytics_20180523.StopApplication"), "", Some(("StopApplication", Some(Control))));
@@ -277,13 +268,44 @@ mod tests {
         check("/", target("AnyScaleFrontendService.StopApplication"), "", Some(("StopApplication", None)));
         check("/", target("Nothing"), "", None);
         let path = "/service/GraniteServiceVersion20100801/operation/PutMetricData";
-        check(path, headers(&[]), "", Some(("PutMetricData", Some(Write))));
+        check(path, headers(&[SMITHY]), "", Some(("PutMetricData", Some(Write))));
+        check(path, headers(&[]), "", None);
         let form = || headers(&[("content-type", "application/x-www-form-urlencoded; charset=utf-8")]);
         check("/", form(), "Version=2010-08-01&Action=DeleteAlarms&AlarmNames.member.1=a", {
             Some(("DeleteAlarms", Some(Control)))
         });
         check("/", form(), "Version=2010-08-01", None);
         check("/", headers(&[]), "Action=DeleteAlarms", None);
+    }
+
+    /// Where a request names two operations the one that the door does is the one that counts.
+    #[test]
+    fn no_request_is_judged_by_another_call_than_the_door_answers() {
+        let delete = Some(("DeleteAlarms", Some(Control)));
+        let path = "/service/GraniteServiceVersion20100801/operation/DeleteAlarms";
+        for other in ["Kinesis_20131202.ListStreams", "GraniteServiceVersion20100801.ListMetrics"] {
+            let both = headers(&[SMITHY, ("x-amz-target", other)]);
+            check_called(path, &both, &Bytes::new(), delete);
+            assert_eq!(signing_name(path, &both), Some("monitoring"));
+        }
+        let disguised = bytes("%41ction=DeleteAlarms&Action=DescribeAlarms");
+        check_called("/", &headers(&[FORM]), &disguised, delete);
+        let loud = headers(&[("content-type", "Application/X-WWW-Form-Urlencoded")]);
+        check_called("/", &loud, &bytes("Action=DeleteAlarms"), delete);
+        assert!(is_named_in_body("/", &loud));
+    }
+
+    #[test]
+    fn a_packed_form_is_judged_by_what_it_holds() {
+        let mut packer =
+            flate2::GzBuilder::new().comment("&Action=DescribeAlarms&").write(Vec::new(), flate2::Compression::none());
+        packer.write_all(b"Action=DeleteAlarms&AlarmNames.member.1=lag").unwrap();
+        let packed = Bytes::from(packer.finish().unwrap());
+        let gzip = headers(&[FORM, ("content-encoding", "gzip")]);
+        check_called("/", &gzip, &packed, Some(("DeleteAlarms", Some(Control))));
+        assert_eq!(subject("/", &gzip, &packed).as_deref(), Some("lag"));
+        check_called("/", &gzip, &bytes("Action=DescribeAlarms"), None);
+        check_called("/", &headers(&[FORM, ("content-encoding", "br")]), &packed, None);
     }
 
     #[test]
@@ -293,25 +315,28 @@ mod tests {
         assert_eq!(signing_name("/", &target("AnyScaleFrontendService.X")), Some("application-autoscaling"));
         assert_eq!(signing_name("/", &target("Other.X")), None);
         let path = "/service/GraniteServiceVersion20100801/operation/ListMetrics";
-        assert_eq!(signing_name(path, &headers(&[])), Some("monitoring"));
-        let form = headers(&[("content-type", "application/x-www-form-urlencoded")]);
-        assert_eq!(signing_name("/", &form), Some("monitoring"));
+        assert_eq!(signing_name(path, &headers(&[SMITHY])), Some("monitoring"));
+        assert_eq!(signing_name("/", &headers(&[FORM])), Some("monitoring"));
         assert_eq!(signing_name("/", &headers(&[])), None);
     }
 
     #[test]
     fn what_a_call_is_about_is_found() {
-        let json = headers(&[("content-type", "application/x-amz-json-1.1")]);
+        let json = headers(&[("x-amz-target", "GraniteServiceVersion20100801.DeleteAlarms")]);
         let check = |headers: &HeaderMap, body: &str, expected: Option<&str>| {
-            assert_eq!(subject(headers, body.as_bytes()).as_deref(), expected, "{body}");
+            assert_eq!(subject("/", headers, &bytes(body)).as_deref(), expected, "{body}");
         };
         check(&json, r#"{"Name":"n","ApplicationName":"taxi"}"#, Some("taxi"));
         check(&json, r#"{"AlarmNames":["a","b",3]}"#, Some("a,b"));
         check(&json, r#"{"ApplicationName":7}"#, None);
         check(&json, "[", None);
         check(&json, &"[".repeat(100_000), None);
-        let form = headers(&[("content-type", "application/x-www-form-urlencoded")]);
-        check(&form, "AlarmName=a+b%2Fc&X=1", Some("a b/c"));
+        let form = headers(&[FORM]);
+        check(&form, "Action=SetAlarmState&AlarmName=a+b%2Fc&X=1", Some("a b/c"));
+        check(&form, "Action=DeleteAlarms&AlarmNames.member.1=a&AlarmNames.member.2=b", Some("a,b"));
         check(&form, "AlarmName=%zz", None);
+        let path = "/service/GraniteServiceVersion20100801/operation/DeleteAlarms";
+        let cbor = Bytes::from_static(b"\xa1\x6aAlarmNames\x81\x61a");
+        assert_eq!(subject(path, &headers(&[SMITHY]), &cbor).as_deref(), Some("a"));
     }
 }

@@ -11,7 +11,7 @@ mod metric_names;
 mod protocol;
 mod service;
 
-pub use access::{Called, signing_name, subject};
+pub use access::{Called, is_named_in_body, signing_name, subject};
 pub use advised::{advised_alarms, reference_alarm};
 pub use application_names::{ApplicationMetric, Measured, application_series};
 pub use autoscaling::AutoScaling;

@@ -9,13 +9,13 @@ use super::who::{Who, actor};
 use crate::audit::{Actor, AuditError, AuditLog, Event, Happening};
 use crate::doors::{DoorName, Origin, OriginError};
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use console::Rule;
-use control::aws::Called;
+use control::aws::{Called, is_named_in_body};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use model::Access;
@@ -26,13 +26,17 @@ use std::sync::Arc;
 /// Largest answer whose error is written down by name, in bytes.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 /// The members of orders to the console that are written down. Of others nobody knows here whether they hold a secret.
-const PARAMETERS: [&str; 14] = [
+const PARAMETERS: [&str; 18] = [
     "application",
+    "subject",
     "stream",
     "name",
     "alarm",
     "dashboard",
     "policy",
+    "mode",
+    "enabled",
+    "state",
     "shard",
     "count",
     "at",
@@ -79,27 +83,24 @@ async fn rule(State(rules): State<Rules>, request: Request, next: Next) -> Respo
 
 /// What a request to the AWS door does, and its operation; `body` matters to a form alone. What has no rule governs. `None`
 /// where no operation is named: that is answered so, and does nothing.
-pub(super) fn at_aws<'a>(uri: &'a Uri, headers: &'a HeaderMap, body: &'a [u8]) -> Option<(Access, Cow<'a, str>)> {
-    if let Some((access, operation)) = store::kinesis::access(headers) {
+pub(super) fn at_aws<'a>(uri: &'a Uri, headers: &'a HeaderMap, body: &Bytes) -> Option<(Access, Cow<'a, str>)> {
+    let called = Called::of(uri.path(), headers, body);
+    // The door asks the services first, and hands to the streams what is for none of them.
+    if called.as_ref().is_none_or(|called| !called.is_known())
+        && let Some((access, operation)) = store::kinesis::access(headers)
+    {
         return Some((access, operation.into()));
     }
-    let called = Called::of(uri.path(), headers, body)?;
-    Some((called.access().unwrap_or(Access::Govern), called.operation))
-}
-
-/// Whether the operation stands in the body, as in a form.
-fn is_form(headers: &HeaderMap) -> bool {
-    let form = "application/x-www-form-urlencoded";
-    headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(form.as_bytes()))
+    called.map(|called| (called.access().unwrap_or(Access::Govern), called.operation))
 }
 
 impl Rules {
     /// The role has been asked where the signature was: policies of resources have a say there.
     async fn aws(&self, request: Request, next: Next) -> Response {
-        let named = at_aws(request.uri(), request.headers(), &[]).map(|(access, _)| access);
+        let named = at_aws(request.uri(), request.headers(), &Bytes::new()).map(|(access, _)| access);
         match named {
             Some(access) if !access.is_control() => return self.passed(access, request, next).await,
-            None if !is_form(request.headers()) => return next.run(request).await,
+            None if !is_named_in_body(request.uri().path(), request.headers()) => return next.run(request).await,
             _ => {}
         }
         let (parts, body) = request.into_parts();
@@ -111,9 +112,11 @@ impl Rules {
             return next.run(Request::from_parts(parts, Body::from(body))).await;
         };
         let operation = operation.into_owned();
-        let subject = match store::kinesis::access(&parts.headers) {
-            Some(_) => store::kinesis::subject(&parts.headers, &body),
-            None => control::aws::subject(&parts.headers, &body),
+        let of_service = control::aws::signing_name(parts.uri.path(), &parts.headers).is_some();
+        let subject = if of_service {
+            control::aws::subject(parts.uri.path(), &parts.headers, &body)
+        } else {
+            store::kinesis::subject(&parts.headers, &body)
         };
         let request = Request::from_parts(parts, Body::from(body));
         self.done(Deed { access, operation, subject }, request, next).await

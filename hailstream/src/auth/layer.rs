@@ -53,11 +53,6 @@ async fn admitted(ring: &Arc<KeyRing>, request: Request) -> Result<Request, Auth
     give_way(&body).await;
     let Verified { key, unchunked } = verify(&keys, ring.env().now_ms(), &head, &body)?;
     give_way(&body).await;
-    // What the role does not allow a policy may: the door knows the resource, and decides.
-    let access = at_aws(&parts.uri, &parts.headers, unchunked.as_deref().unwrap_or(&body)).map(|(access, _)| access);
-    let allowed = key.role.may(access.unwrap_or(Access::Govern));
-    parts.extensions.insert(Caller { arn: format!("arn:aws:iam::{DEFAULT_ACCOUNT}:user/{}", key.user), allowed });
-    parts.extensions.insert(Who(key));
     let body = match unchunked {
         None => body,
         Some(body) => {
@@ -67,6 +62,11 @@ async fn admitted(ring: &Arc<KeyRing>, request: Request) -> Result<Request, Auth
             body.into()
         }
     };
+    // What the role does not allow a policy may: the door knows the resource, and decides.
+    let access = at_aws(&parts.uri, &parts.headers, &body).map(|(access, _)| access);
+    let allowed = key.role.may(access.unwrap_or(Access::Govern));
+    parts.extensions.insert(Caller { arn: format!("arn:aws:iam::{DEFAULT_ACCOUNT}:user/{}", key.user), allowed });
+    parts.extensions.insert(Who(key));
     Ok(Request::from_parts(parts, Body::from(body)))
 }
 

@@ -22,6 +22,14 @@ pub(in super::super) async fn read(headers: &HeaderMap, body: Body) -> Result<By
         Err(error) if error.is::<LengthLimitError>() => return Err(too_large()),
         Err(error) => return Err(ServiceError::serialization(format!("The request's body is incomplete: {error}"))),
     };
+    plain(headers, body)
+}
+
+/// The body as it was before it was packed, where these headers say that it is.
+///
+/// # Errors
+/// When it becomes too large, or is packed in a way that is not known.
+pub(in super::super) fn plain(headers: &HeaderMap, body: Bytes) -> Result<Bytes, ServiceError> {
     match headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase()).as_deref() {
         None | Some(b"" | b"identity") => Ok(body),
         Some(b"gzip") => unpacked(&body).map(Bytes::from),

@@ -6,7 +6,8 @@ mod json;
 mod query;
 mod xml;
 
-pub(super) use body::read;
+pub(super) use body::{plain, read};
+pub(super) use query::action;
 
 use super::service::{Form, ServiceError};
 use axum::http::{HeaderMap, HeaderValue, header};

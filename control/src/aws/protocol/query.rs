@@ -17,7 +17,7 @@ struct Tree {
 }
 
 /// The operation that a form names.
-pub(super) fn action(body: &[u8]) -> Option<String> {
+pub(in super::super) fn action(body: &[u8]) -> Option<String> {
     form_urlencoded::parse(body).find(|(name, _)| name == "Action").map(|(_, action)| action.into_owned())
 }
 
