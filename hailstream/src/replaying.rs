@@ -160,17 +160,22 @@ impl Replaying {
     /// Starts it, or lets a paused one go on.
     pub(crate) fn start(&self) -> Result<(), ReplayingError> {
         let mut inner = self.inner.lock();
-        inner.noted.stopped = false;
         match inner.handle.as_ref().map(|handle| handle.stats().state) {
             Some(replay::State::Running) => return Err(ReplayingError::State("is running already")),
             Some(replay::State::Finished) => return Err(ReplayingError::State("has ended: everything was sent")),
             Some(replay::State::Paused) => {
+                self.note(&mut inner, false)?;
                 inner.handle.iter().for_each(ReplayHandle::resume);
                 return Ok(());
             }
-            Some(replay::State::Stopped | replay::State::Failed { .. }) => self.note(&mut inner)?,
+            Some(replay::State::Stopped | replay::State::Failed { .. }) => {
+                self.note(&mut inner, false)?;
+                // Of what is acknowledged ahead of that position the run that is gone alone knew.
+                inner.stale = true;
+            }
             None => {}
         }
+        let mut noted = Noted { stopped: false, ..inner.noted.clone() };
         let mut target = Remembering::new(StoreTarget::new(self.store.clone(), &*self.stream, self.runtime.clone()));
         if inner.stale {
             self.read_back(&inner.noted, &mut target)?;
@@ -178,9 +183,9 @@ impl Replaying {
         } else if inner.handle.is_none() {
             // Where the shards end is written down before anything is put: a kill within the first second must not let
             // the next run begin at the beginning without looking.
-            inner.noted.ends = self.ends()?;
-            self.file.write(&serde_json::to_vec(&inner.noted)?)?;
+            noted.ends = self.ends()?;
         }
+        self.keep(&mut inner, noted)?;
         inner.began = (inner.noted.position, target.remembered());
         let config = ReplayConfig { speed: inner.speed, skip_rows: inner.noted.position, ..ReplayConfig::default() };
         inner.handle = Some(Replay::start(config, self.history.open()?, Box::new(target), self.env.clone())?);
@@ -194,8 +199,7 @@ impl Replaying {
             Some(handle) if handle.stats().state == replay::State::Running => handle.pause(),
             _ => return Err(ReplayingError::State("is not running")),
         }
-        inner.noted.stopped = true;
-        self.note(&mut inner)
+        self.note(&mut inner, true)
     }
 
     /// Changes its speed, now and for later starts; `None` is as fast as possible.
@@ -224,7 +228,9 @@ impl Replaying {
 
     /// Writes down where it is.
     pub(crate) fn save(&self) -> Result<(), ReplayingError> {
-        self.note(&mut self.inner.lock())
+        let mut inner = self.inner.lock();
+        let stopped = inner.noted.stopped;
+        self.note(&mut inner, stopped)
     }
 
     /// Ends it and writes down where it was.
@@ -233,10 +239,12 @@ impl Replaying {
         inner.handle.iter().for_each(|handle| {
             handle.stop();
         });
-        self.note(&mut inner)
+        let stopped = inner.noted.stopped;
+        self.note(&mut inner, stopped)
     }
 
-    fn note(&self, inner: &mut Inner) -> Result<(), ReplayingError> {
+    /// Writes down where it is, and whether someone has `stopped` it.
+    fn note(&self, inner: &mut Inner, stopped: bool) -> Result<(), ReplayingError> {
         let Some(handle) = &inner.handle else { return Ok(()) };
         // The ends first: what is acknowledged between the two is then read back in vain, but never missed.
         let ends = self.ends()?;
@@ -244,7 +252,8 @@ impl Replaying {
         let (first, read_back) = inner.began;
         if stats.position < first {
             // It is still on its way to where it begins: what stands written is more than it knows.
-            return Ok(());
+            let noted = Noted { stopped, ..inner.noted.clone() };
+            return self.keep(inner, noted);
         }
         // What was read back and is not passed yet has to be read back by the next run too.
         let unpassed = if stats.position < first + read_back { read_back } else { 0 };
@@ -253,8 +262,12 @@ impl Replaying {
             position: stats.position,
             ahead: stats.acknowledged_ahead + unpassed,
             ends,
-            stopped: inner.noted.stopped,
+            stopped,
         };
+        self.keep(inner, noted)
+    }
+
+    fn keep(&self, inner: &mut Inner, noted: Noted) -> Result<(), ReplayingError> {
         if noted != inner.noted {
             self.file.write(&serde_json::to_vec(&noted)?)?;
             inner.noted = noted;
@@ -291,5 +304,64 @@ impl Replaying {
                 ShardRead::Tip | ShardRead::End { .. } => return Ok(()),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use store::{CapacityMode, StoreConfig};
+
+    const GENERATED: History = History::Generated { seed: 1, count: 50_000_000 };
+
+    /// A replay at the speed of the day itself, so that next to nothing is sent; what was noted of it stands in `dir`.
+    fn open(dir: &Path, store: &Store, runtime: &Handle) -> Replaying {
+        let place = (store.clone(), "trips".to_owned(), runtime.clone());
+        Replaying::open(dir, Env::system(), place, GENERATED, Speed::times(1.0).unwrap()).unwrap()
+    }
+
+    fn with_store(test: impl FnOnce(&Path, &Store, &Handle)) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let config = StoreConfig { status_delay_ms: 0, ..StoreConfig::new(dir.path(), Env::system()) };
+        let store = runtime.block_on(async {
+            let store = Store::open(config).unwrap();
+            store.create_stream("trips", 2, CapacityMode::Provisioned).await.unwrap();
+            store.settled("trips").await.unwrap();
+            store
+        });
+        test(dir.path(), &store, runtime.handle());
+    }
+
+    #[test]
+    fn a_stop_is_written_down_although_nothing_was_sent_since_the_last_second() {
+        with_store(|dir, store, runtime| {
+            let replaying = open(dir, store, runtime);
+            replaying.start().unwrap();
+            replaying.save().unwrap();
+            replaying.save().unwrap();
+            replaying.stop().unwrap();
+            assert!(open(dir, store, runtime).was_stopped());
+            replaying.start().unwrap();
+            assert!(!open(dir, store, runtime).was_stopped(), "a start is written down as well");
+            replaying.close().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_stop_on_the_way_to_where_it_begins_is_written_down_and_the_place_stays() {
+        with_store(|dir, store, runtime| {
+            let noted = Noted { history: GENERATED.identity(), position: 40_000_000, ..Noted::default() };
+            let file = SealedFile::new(dir.join("replay"), MAGIC, VERSION);
+            file.write(&serde_json::to_vec(&noted).unwrap()).unwrap();
+            let replaying = open(dir, store, runtime);
+            replaying.start().unwrap();
+            assert!(replaying.stats().unwrap().position < 40_000_000, "it is on its way");
+            replaying.stop().unwrap();
+            let kept: Noted = serde_json::from_slice(&file.read().unwrap().unwrap()).unwrap();
+            assert_eq!((kept.stopped, kept.position), (true, 40_000_000));
+            replaying.close().unwrap();
+            assert!(open(dir, store, runtime).was_stopped());
+        });
     }
 }
