@@ -105,7 +105,8 @@ impl Sessions {
 
 impl Session {
     fn lasts(&self, now: u64) -> bool {
-        now - self.used < IDLE_MS && now - self.started < LIFE_MS
+        // Another request may have used it a moment after this one looked at the clock.
+        now.saturating_sub(self.used) < IDLE_MS && now.saturating_sub(self.started) < LIFE_MS
     }
 }
 
@@ -170,6 +171,9 @@ mod tests {
         let idle = sessions.begin(&key("A", "a")).unwrap();
         clock.advance_ms(IDLE_MS);
         assert_eq!(sessions.of(&idle), None);
+        // Nor does a request that looked at the clock before another used it.
+        let session = sessions.of(&sessions.begin(&key("A", "a")).unwrap()).unwrap();
+        assert!(session.lasts(session.used - 1));
         // The wall clock has no say.
         let token = sessions.begin(&key("A", "a")).unwrap();
         clock.jump_to_ms(0);

@@ -126,7 +126,7 @@ fn seen(before: &Before, view: &Measurable<'_>, now_ms: u64) -> Before {
 }
 
 fn life(told: &mut Told<'_>, view: &Measurable<'_>, now: &Before) {
-    let since = |since_ms: Option<u64>| since_ms.map_or(0, |since_ms| now.at_ms - since_ms) as f64;
+    let since = |since_ms: Option<u64>| since_ms.map_or(0, |since_ms| now.at_ms.saturating_sub(since_ms)) as f64;
     let kpus = view.metrics.map_or(view.kpus, |metrics| metrics.kpus);
     told.whole(ApplicationMetric::Uptime, since(now.running_since_ms));
     told.whole(ApplicationMetric::Downtime, since(now.down_since_ms));
@@ -342,5 +342,7 @@ mod tests {
         assert_eq!((value(&told, "downtime", 1), value(&told, "uptime", 1)), (Some(3_000.0), Some(0.0)));
         let told = meter.measure(&[view(Status::Running, 1, &metrics)], 6_000);
         assert_eq!((value(&told, "downtime", 1), value(&told, "fullRestarts", 1)), (Some(0.0), Some(1.0)));
+        let told = meter.measure(&[view(Status::Running, 1, &metrics)], 5_000);
+        assert_eq!(value(&told, "uptime", 1), Some(0.0), "the clock was set back");
     }
 }

@@ -1,21 +1,17 @@
 //! What the process itself takes: memory, time of processors, room on the disk. Where the system does not tell, nothing is.
 
 use model::Sample;
+use rustix::param::{clock_ticks_per_second, page_size};
 use std::path::Path;
-
-/// Ticks of a processor's time a second, as the kernel tells them to programs.
-const TICKS_PER_S: f64 = 100.0;
-/// Bytes of a page of memory.
-const PAGE_BYTES: f64 = 4_096.0;
 
 /// Readings of this process and of the disk that holds `data_dir`.
 pub(super) fn samples(data_dir: &Path) -> Vec<Sample> {
     let mut samples = Vec::new();
     if let Some(pages) = std::fs::read_to_string("/proc/self/statm").ok().and_then(|text| resident_pages(&text)) {
-        samples.push(Sample::new("process_memory_bytes", pages * PAGE_BYTES));
+        samples.push(Sample::new("process_memory_bytes", pages * page_size() as f64));
     }
     if let Some(ticks) = std::fs::read_to_string("/proc/self/stat").ok().and_then(|text| cpu_ticks(&text)) {
-        samples.push(Sample::new("process_cpu_seconds_total", ticks / TICKS_PER_S));
+        samples.push(Sample::new("process_cpu_seconds_total", ticks / clock_ticks_per_second() as f64));
     }
     if let Ok(disk) = rustix::fs::statvfs(data_dir) {
         let bytes = |blocks: u64| blocks as f64 * disk.f_frsize as f64;

@@ -121,10 +121,13 @@ impl Scaling {
                 by_default: false,
             });
         }
-        let since_ms = std::mem::replace(&mut eyes.scheduled_ms, self.now_ms());
+        let (since_ms, now_ms) = (eyes.scheduled_ms, self.now_ms());
         drop(eyes);
         self.scaler.look(seen)?;
-        self.service.do_scheduled(since_ms)
+        self.service.do_scheduled(since_ms)?;
+        // What was due while something could not be kept is due again.
+        self.eyes.lock().scheduled_ms = now_ms;
+        Ok(())
     }
 
     fn now_ms(&self) -> u64 {
