@@ -283,7 +283,7 @@ mod tests {
     fn no_request_is_judged_by_another_call_than_the_door_answers() {
         let delete = Some(("DeleteAlarms", Some(Control)));
         let path = "/service/GraniteServiceVersion20100801/operation/DeleteAlarms";
-        for other in ["Kinesis_20131202.ListStreams", "GraniteServiceVersion20100801.ListMetrics"] {
+        for other in ["DynamoDB_20120810.ListTables", "GraniteServiceVersion20100801.ListMetrics"] {
             let both = headers(&[SMITHY, ("x-amz-target", other)]);
             check_called(path, &both, &Bytes::new(), delete);
             assert_eq!(signing_name(path, &both), Some("monitoring"));
