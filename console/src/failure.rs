@@ -21,7 +21,7 @@ impl Failure {
     }
 
     /// The failure that any classified error is, in its own words.
-    pub fn from_error(error: &(impl Classified + std::fmt::Display)) -> Self {
+    pub fn from_error(error: impl Classified + std::fmt::Display) -> Self {
         Self::new(error.kind(), error.to_string())
     }
 
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn a_failure_keeps_the_kind_and_the_words_of_what_caused_it() {
         let cause = Failure::new(Kind::Conflict, "stream trips is being resharded; wait until it is ACTIVE");
-        let failure = Failure::from_error(&cause);
+        let failure = Failure::from_error(cause.clone());
         assert_eq!(failure, cause);
         assert_eq!(failure.to_string(), "stream trips is being resharded; wait until it is ACTIVE");
         assert_eq!(failure.into_response().status(), StatusCode::CONFLICT);

@@ -54,6 +54,12 @@ impl HashKeyRange {
         self.end
     }
 
+    /// The key at which its upper half begins, as a split in the middle needs it.
+    pub fn middle(self) -> u128 {
+        // Beyond the end where the range is the last key alone, which no split takes.
+        (self.start + (self.end - self.start) / 2).saturating_add(1)
+    }
+
     /// Whether `key` belongs to this range.
     pub fn contains(self, key: u128) -> bool {
         self.start <= key && key <= self.end
@@ -116,6 +122,9 @@ mod tests {
         assert_eq!((left.end(), right.start()), (14, 15));
         assert_eq!(left.merge(right), Some(range));
         assert_eq!(right.merge(left), Some(range));
+        assert_eq!(range.split_at(range.middle()).map(|(left, _)| left.end()), Some(15));
+        assert_eq!(HashKeyRange::FULL.middle(), 1 << 127);
+        assert_eq!(HashKeyRange::new(u128::MAX, u128::MAX).unwrap().middle(), u128::MAX, "which no split takes");
         assert_eq!(range.split_at(10), None, "the left part would be empty");
         assert_eq!(range.split_at(21), None, "the right part would be empty");
         assert_eq!(left.merge(HashKeyRange::new(16, 20).unwrap()), None, "they do not touch");

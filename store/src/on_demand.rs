@@ -89,7 +89,7 @@ fn wanted_change(peaks: &Peaks, warm_mib_per_s: u32, loads: &[Load], view: &Stre
     if let Some(range) = hottest.and_then(|load| view.shard(load.shard)).map(|shard| shard.info.range)
         && open < limits::SHARDS_PER_STREAM_MAX
     {
-        let at = range.start() + (range.end() - range.start()) / 2 + 1;
+        let at = range.middle();
         return range.split_at(at).and(hottest).map(|load| Change::Split { split: load.shard.0, at: HexKey(at) });
     }
     // One hot shard more than the count asks for is no reason to merge the others again.

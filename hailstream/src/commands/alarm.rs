@@ -1,8 +1,7 @@
 //! `hailstream alarm`: alarms of a running platform, looked at, tried and put into a state, through its console.
 
 use super::app::look::moment;
-use super::console::ConsoleClient;
-use super::{Failure, say};
+use super::{ConsoleArgs, Failure, say};
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,34 +15,17 @@ pub(crate) struct AlarmArgs {
     pub(crate) action: AlarmAction,
 }
 
-/// Which console is asked.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Console {
-    /// Console of the platform
-    #[arg(long, env = "HAILSTREAM_CONSOLE", value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    console: String,
-    /// Certificate to trust of a console that is asked over https
-    #[arg(long, env = "HAILSTREAM_CONSOLE_CERT", value_name = "FILE")]
-    console_cert: Option<PathBuf>,
-    /// Profile of the shared credentials file that holds the key
-    #[arg(long, value_name = "NAME")]
-    profile: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
 /// What can be done with alarms.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AlarmAction {
     /// List the alarms with their states
-    List(Console),
+    List(ConsoleArgs),
     /// Tell all of an alarm: what it watches, its state and why
     Describe {
         /// The alarm
         name: String,
         #[command(flatten)]
-        console: Console,
+        console: ConsoleArgs,
     },
     /// Tell what happened to an alarm, or to all of them, the latest first
     History {
@@ -53,7 +35,7 @@ pub(crate) enum AlarmAction {
         #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
         limit: u32,
         #[command(flatten)]
-        console: Console,
+        console: ConsoleArgs,
     },
     /// Put an alarm into a state until it is evaluated the next time: its actions follow
     #[command(after_help = "Example: hailstream alarm set-state taxi-millis-behind-latest ALARM --reason drill")]
@@ -66,7 +48,7 @@ pub(crate) enum AlarmAction {
         #[arg(long, default_value = "set on the command line")]
         reason: String,
         #[command(flatten)]
-        console: Console,
+        console: ConsoleArgs,
     },
     /// Tell what an alarm would have said about recorded numbers
     #[command(after_help = "Example: hailstream alarm test taxi-millis-behind-latest --hours 24\n         \
@@ -82,7 +64,7 @@ pub(crate) enum AlarmAction {
         #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=168))]
         hours: u64,
         #[command(flatten)]
-        console: Console,
+        console: ConsoleArgs,
     },
 }
 
@@ -125,10 +107,6 @@ struct Trial {
     changes: Vec<Change>,
 }
 
-fn client(console: &Console) -> Result<ConsoleClient, Failure> {
-    Ok(ConsoleClient::new(&console.console, console.console_cert.as_deref(), console.profile.as_deref())?)
-}
-
 pub(super) async fn run(args: &AlarmArgs) -> Result<(), Failure> {
     match &args.action {
         AlarmAction::List(console) => list(console).await,
@@ -136,7 +114,7 @@ pub(super) async fn run(args: &AlarmArgs) -> Result<(), Failure> {
         AlarmAction::History { name, limit, console } => history(name.as_deref(), *limit, console).await,
         AlarmAction::SetState { name, state, reason, console } => {
             let body = json!({ "alarm": name, "state": state, "reason": reason });
-            let _: Value = client(console)?.post("/api/alarms/state", &body).await?;
+            let _: Value = console.place.open()?.post("/api/alarms/state", &body).await?;
             let text = format!("Alarm {name} is {state} until it is evaluated the next time.");
             say(&if console.json { json!({ "name": name, "state": state }).to_string() } else { text });
             Ok(())
@@ -155,8 +133,8 @@ pub(super) async fn run(args: &AlarmArgs) -> Result<(), Failure> {
     }
 }
 
-async fn list(console: &Console) -> Result<(), Failure> {
-    let answer: Value = client(console)?.get("/api/alarms").await?;
+async fn list(console: &ConsoleArgs) -> Result<(), Failure> {
+    let answer: Value = console.place.open()?.get("/api/alarms").await?;
     if console.json {
         answer["alarms"].as_array().into_iter().flatten().for_each(|alarm| say(&alarm.to_string()));
         return Ok(());
@@ -172,9 +150,9 @@ async fn list(console: &Console) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn describe(name: &str, console: &Console) -> Result<(), Failure> {
+async fn describe(name: &str, console: &ConsoleArgs) -> Result<(), Failure> {
     let path = format!("/api/alarms/describe?name={}", super::app::orders::escaped(name));
-    let alarm: Value = client(console)?.get(&path).await?;
+    let alarm: Value = console.place.open()?.get(&path).await?;
     if console.json {
         say(&alarm.to_string());
         return Ok(());
@@ -192,9 +170,9 @@ async fn describe(name: &str, console: &Console) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn history(name: Option<&str>, limit: u32, console: &Console) -> Result<(), Failure> {
+async fn history(name: Option<&str>, limit: u32, console: &ConsoleArgs) -> Result<(), Failure> {
     let named = name.map_or_else(String::new, |name| format!("&alarm={}", super::app::orders::escaped(name)));
-    let answer: Value = client(console)?.get(&format!("/api/alarms/history?limit={limit}{named}")).await?;
+    let answer: Value = console.place.open()?.get(&format!("/api/alarms/history?limit={limit}{named}")).await?;
     for item in answer["items"].as_array().into_iter().flatten() {
         if console.json {
             say(&item.to_string());
@@ -206,9 +184,9 @@ async fn history(name: Option<&str>, limit: u32, console: &Console) -> Result<()
     Ok(())
 }
 
-async fn test(alarm: &Value, hours: u64, console: &Console) -> Result<(), Failure> {
+async fn test(alarm: &Value, hours: u64, console: &ConsoleArgs) -> Result<(), Failure> {
     let body = json!({ "alarm": alarm, "seconds": hours * 3_600 });
-    let answer: Value = client(console)?.post("/api/alarms/backtest", &body).await?;
+    let answer: Value = console.place.open()?.post("/api/alarms/backtest", &body).await?;
     if console.json {
         say(&answer.to_string());
         return Ok(());

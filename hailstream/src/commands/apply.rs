@@ -1,6 +1,5 @@
 //! `hailstream apply`: makes what a stack file declares, through the console of a running platform.
 
-use super::console::ConsoleClient;
 use super::{Failure, say};
 use crate::cli::ApplyArgs;
 use crate::stack::Stack;
@@ -33,11 +32,10 @@ pub(super) async fn run(args: &ApplyArgs) -> Result<(), Failure> {
     for name in Stack::parse(&text)?.files() {
         files.insert(name.to_owned(), beside(folder, name)?);
     }
-    let console = &args.console;
-    let client = ConsoleClient::new(&console.console, console.console_cert.as_deref(), console.profile.as_deref())?;
+    let client = args.console.place.open()?;
     let path = if args.plan { "/api/stack/plan" } else { "/api/stack/apply" };
     let answer: Value = client.post(path, &json!({ "stack": text, "files": files })).await?;
-    if console.json {
+    if args.console.json {
         say(&answer.to_string());
         return Ok(());
     }

@@ -25,7 +25,7 @@ use store::kinesis::client::ClientError;
 use tracing_subscriber::EnvFilter;
 
 pub(crate) use alarm::AlarmArgs;
-pub(crate) use app::args::{AppArgs, ConsoleArgs};
+pub(crate) use app::args::{AppArgs, ConsoleArgs, ConsolePlace};
 pub(crate) use calibrate::args::CalibrateArgs;
 pub(crate) use scaling::args::ScalingArgs;
 pub(crate) use stream::args::StreamArgs;

@@ -17,10 +17,6 @@ use serde_json::Value;
 /// About how many points of a metric are told where nobody says how long a period is.
 const POINTS: u64 = 180;
 
-fn failure(error: &(impl model::Classified + std::fmt::Display)) -> Failure {
-    Failure::from_error(error)
-}
-
 fn invalid(message: impl Into<String>) -> Failure {
     Failure::new(Kind::Invalid, message)
 }
@@ -33,12 +29,12 @@ impl Parts {
 
     /// An alarm in the words of the metric service.
     pub(super) fn alarm_document(&self, name: &str) -> Result<Value, Failure> {
-        self.control().alarms().get(name).map(|kept| alarm_document(&kept)).map_err(|error| failure(&error))
+        self.control().alarms().get(name).map(|kept| alarm_document(&kept)).map_err(Failure::from_error)
     }
 
     /// An alarm with its numbers of the last `seconds` and what became of it then.
     pub(super) fn alarm_view(&self, name: &str, seconds: u64) -> Result<AlarmView, Failure> {
-        let kept = self.control().alarms().get(name).map_err(|error| failure(&error))?;
+        let kept = self.control().alarms().get(name).map_err(Failure::from_error)?;
         let now_ms = self.env().now_ms();
         let from_ms = now_ms.saturating_sub(seconds * 1_000);
         let filter = HistoryFilter {
@@ -47,7 +43,7 @@ impl Parts {
             limit: ALARM_CHANGES_SHOWN_MAX as u32,
             ..HistoryFilter::default()
         };
-        let items = self.control().alarms().history(&filter).map_err(|error| failure(&error))?;
+        let items = self.control().alarms().history(&filter).map_err(Failure::from_error)?;
         let changes = items.into_iter().map(|item| AlarmChange { at_ms: item.at_ms, text: item.summary }).collect();
         let (threshold, period_s, points) = match &kept.alarm.watches {
             Watches::Alarms(_) => (None, 0, Vec::new()),
@@ -71,7 +67,7 @@ impl Parts {
             }
         }
         let id = watch.returned().map(|question| question.id.clone()).unwrap_or_default();
-        let answers = Answers::read(self.metrics(), &questions, range, 0).map_err(|error| failure(&error))?;
+        let answers = Answers::read(self.metrics(), &questions, range, 0).map_err(Failure::from_error)?;
         match answers.of(&id).map_err(|error| invalid(error.to_string()))? {
             Worth::Line(line) => Ok((line.period_s, line.points)),
             Worth::Lines(lines) => {
@@ -84,14 +80,14 @@ impl Parts {
     /// Whether anything is done when the state of an alarm changes.
     pub(super) fn set_alarm_actions(&self, name: &str, enabled: bool) -> Result<(), Failure> {
         let alarms = self.control().alarms();
-        alarms.get(name).map_err(|error| failure(&error))?;
-        alarms.enable_actions(&[name.to_owned()], enabled).map_err(|error| failure(&error))
+        alarms.get(name).map_err(Failure::from_error)?;
+        alarms.enable_actions(&[name.to_owned()], enabled).map_err(Failure::from_error)
     }
 
     /// What happened to an alarm, or to all of them.
     pub(super) fn alarm_history(&self, alarm: Option<&str>, limit: u32) -> Result<Vec<AlarmItem>, Failure> {
         let filter = HistoryFilter { alarm: alarm.map(str::to_owned), limit, ..HistoryFilter::default() };
-        let items = self.control().alarms().history(&filter).map_err(|error| failure(&error))?;
+        let items = self.control().alarms().history(&filter).map_err(Failure::from_error)?;
         let item = |item: HistoryItem| AlarmItem {
             at_ms: item.at_ms,
             alarm: item.alarm,
@@ -106,13 +102,13 @@ impl Parts {
     pub(super) fn set_alarm_state(&self, alarm: &str, state: &str, reason: &str) -> Result<(), Failure> {
         let wrong = || invalid(format!("{state:?} is no state of an alarm: there are OK, ALARM and INSUFFICIENT_DATA"));
         let state = State::named(state).ok_or_else(wrong)?;
-        self.control().alarms().set_state(alarm, state, reason, None).map_err(|error| failure(&error))
+        self.control().alarms().set_state(alarm, state, reason, None).map_err(Failure::from_error)
     }
 
     /// What an alarm would have said about the last `seconds`.
     pub(super) fn try_alarm(&self, asked: &Value, seconds: u64) -> Result<AlarmTrial, Failure> {
         let alarm = self.alarm_to_try(asked)?;
-        alarm.check().map_err(|error| failure(&error))?;
+        alarm.check().map_err(Failure::from_error)?;
         let Watches::Numbers(watch) = &alarm.watches else {
             return Err(invalid(format!("alarm {} watches other alarms; try those", alarm.name)));
         };
@@ -124,7 +120,7 @@ impl Parts {
 
     fn alarm_to_try(&self, asked: &Value) -> Result<Alarm, Failure> {
         match asked.as_str() {
-            Some(name) => Ok(self.control().alarms().get(name).map_err(|error| failure(&error))?.alarm),
+            Some(name) => Ok(self.control().alarms().get(name).map_err(Failure::from_error)?.alarm),
             None => alarm_of(asked).map_err(|error| invalid(error.message)),
         }
     }
@@ -143,7 +139,7 @@ impl Parts {
         let questions = [Question { id: "q".to_owned(), what, label: Some(label), returned: true }];
         let range = now_ms.saturating_sub(question.seconds * 1_000)..now_ms + 1;
         let answers = Answers::read(self.metrics(), &questions, range, 0);
-        let worth = answers.map_err(|error| failure(&error))?.of("q").map_err(|error| invalid(error.to_string()))?;
+        let worth = answers.map_err(Failure::from_error)?.of("q").map_err(|error| invalid(error.to_string()))?;
         let Worth::Line(line) = worth else { return Ok(Vec::new()) };
         Ok(vec![MetricLine { label: line.label, unit, period_s, points: line.points }])
     }
@@ -151,7 +147,7 @@ impl Parts {
     /// What happened, with the first causes marked.
     pub(super) fn happenings(&self, from_ms: u64, to_ms: u64, limit: usize) -> Result<Vec<Happening>, Failure> {
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-        let events = self.control().timeline().between(from_ms, to_ms, limit).map_err(|error| failure(&error))?;
+        let events = self.control().timeline().between(from_ms, to_ms, limit).map_err(Failure::from_error)?;
         let first = timeline::first_causes(&events);
         let happening = |(event, first_cause): (timeline::Event, bool)| Happening {
             at_ms: event.at_ms,

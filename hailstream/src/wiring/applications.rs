@@ -14,7 +14,7 @@ impl Parts {
 
     /// One application with its operators.
     pub(super) fn application_detail(&self, name: &str) -> Result<views::ApplicationView, Failure> {
-        let view = self.applications().view(name).map_err(|error| Failure::from_error(&error))?;
+        let view = self.applications().view(name).map_err(Failure::from_error)?;
         let (second, none) = (self.second(), ApplicationRates::default());
         Ok(detail(&view, second.rates.applications.get(name).unwrap_or(&none)))
     }

@@ -1,9 +1,9 @@
 //! The console's platform: every question and control handed to the stage that it concerns.
 
-use super::stacks::{self, Extent, Ground, StackFailure, Step};
+use super::stacks::{self, Extent, Ground, Step};
 use super::{Parts, Scaling, managing};
 use crate::audit::{AuditLog, Entry};
-use crate::replaying::{Replaying, ReplayingError};
+use crate::replaying::Replaying;
 use crate::stack::StackFiles;
 use console::views::{
     AirportLine, ApplicationChange, ApplicationDetail, ApplicationLine, ApplicationLog, ApplicationView, AuditEntry,
@@ -13,12 +13,8 @@ use console::views::{
 };
 use console::views::{AlarmItem, AlarmLine, AlarmTrial, AlarmView, Happening, MetricLine, MetricQuestion};
 use console::{Failure, Platform, views};
-use model::{Classified, Kind, Sample};
+use model::{Kind, Sample};
 use std::sync::Arc;
-
-fn control_failure(error: &control::ControlError) -> Failure {
-    Failure::new(error.kind(), error.to_string())
-}
 
 /// A platform as the console sees it.
 pub(crate) struct ConsolePlatform {
@@ -83,10 +79,6 @@ fn stack_files(stack: &StackRequest) -> Result<StackFiles, Failure> {
     StackFiles::parse(&stack.stack, stack.files.clone()).map_err(|error| Failure::new(Kind::Invalid, error.to_string()))
 }
 
-fn stack_failure(error: &StackFailure) -> Failure {
-    Failure::new(error.kind, error.to_string())
-}
-
 fn stack_step(step: &Step) -> StackStep {
     StackStep { subject: step.subject.clone(), change: step.change.name().to_owned(), words: step.words.clone() }
 }
@@ -107,10 +99,6 @@ fn audit_view(entry: Entry) -> AuditEntry {
         status: entry.status,
         note: entry.note,
     }
-}
-
-fn failure(error: ReplayingError) -> Failure {
-    Failure::from_error(&error)
 }
 
 impl Platform for ConsolePlatform {
@@ -143,21 +131,20 @@ impl Platform for ConsolePlatform {
     }
 
     fn start_replay(&self) -> Result<(), Failure> {
-        self.replaying()?.start().map_err(failure)
+        self.replaying()?.start().map_err(Failure::from_error)
     }
 
     fn stop_replay(&self) -> Result<(), Failure> {
-        self.replaying()?.stop().map_err(failure)
+        self.replaying()?.stop().map_err(Failure::from_error)
     }
 
     fn set_speedup(&self, speedup: Option<f64>) -> Result<(), Failure> {
-        self.replaying()?.set_speedup(speedup).map_err(failure)
+        self.replaying()?.set_speedup(speedup).map_err(Failure::from_error)
     }
 
     fn set_shard_count(&self, count: u32) -> Result<(), Failure> {
         let stream = self.parts.stream().ok_or_else(|| Failure::new(Kind::NotFound, "there is no stream yet"))?;
-        let change = self.parts.store().update_shard_count(&stream, count);
-        self.parts.runtime().block_on(change).map(|_| ()).map_err(|e| Failure::new(e.kind(), e.to_string()))
+        self.parts.change_shards(&stream, console::views::ShardChange::Count(count))
     }
 
     fn scaling(&self, seconds: u64) -> Result<views::Scaling, Failure> {
@@ -170,13 +157,13 @@ impl Platform for ConsolePlatform {
 
     fn plan_stack(&self, stack: &StackRequest) -> Result<Vec<StackStep>, Failure> {
         let files = stack_files(stack)?;
-        let steps = stacks::plan(&self.ground(), &files, Extent::All).map_err(|error| stack_failure(&error))?;
+        let steps = stacks::plan(&self.ground(), &files, Extent::All).map_err(Failure::from_error)?;
         Ok(steps.iter().map(stack_step).collect())
     }
 
     fn apply_stack(&self, stack: &StackRequest) -> Result<Vec<StackStep>, Failure> {
         let files = stack_files(stack)?;
-        let steps = stacks::plan(&self.ground(), &files, Extent::All).map_err(|error| stack_failure(&error))?;
+        let steps = stacks::plan(&self.ground(), &files, Extent::All).map_err(Failure::from_error)?;
         let ground = self.ground();
         for (taken, step) in steps.iter().enumerate() {
             let done = self.parts.runtime().block_on(stacks::take(&ground, step));
@@ -189,7 +176,7 @@ impl Platform for ConsolePlatform {
     }
 
     fn application(&self, application: Option<&str>) -> Result<ApplicationLine, Failure> {
-        let view = self.parts.applications().view(&self.named(application)).map_err(|e| control_failure(&e))?;
+        let view = self.parts.applications().view(&self.named(application)).map_err(Failure::from_error)?;
         Ok(super::applications::line(&view))
     }
 
@@ -210,49 +197,49 @@ impl Platform for ConsolePlatform {
     }
 
     fn start_application(&self, application: Option<&str>) -> Result<(), Failure> {
-        self.parts.applications().start(&self.named(application)).map_err(|e| control_failure(&e))
+        self.parts.applications().start(&self.named(application)).map_err(Failure::from_error)
     }
 
     fn stop_application(&self, application: Option<&str>, force: bool) -> Result<Option<Snapshot>, Failure> {
         let stopped = self.parts.applications().stop(&self.named(application), force);
-        Ok(stopped.map_err(|e| control_failure(&e))?.map(snapshot_view))
+        Ok(stopped.map_err(Failure::from_error)?.map(snapshot_view))
     }
 
     fn correct(&self, application: Option<&str>, only_plan: bool) -> Result<Correction, Failure> {
         let done = self.parts.applications().correct(&self.named(application), only_plan);
-        done.map(correction_view).map_err(|e| control_failure(&e))
+        done.map(correction_view).map_err(Failure::from_error)
     }
 
     fn create_application(&self, new: NewApplication) -> Result<(), Failure> {
-        self.parts.applications().make(managing::new(new)).map_err(|e| control_failure(&e))
+        self.parts.applications().make(managing::new(new)).map_err(Failure::from_error)
     }
 
     fn update_application(&self, change: ApplicationChange) -> Result<String, Failure> {
         let name = self.named(change.application.as_deref());
-        managing::update(self.parts.applications(), &name, change).map_err(|e| control_failure(&e))
+        managing::update(self.parts.applications(), &name, change).map_err(Failure::from_error)
     }
 
     fn roll_back_application(&self, application: Option<&str>) -> Result<String, Failure> {
         let done = self.parts.applications().rollback(&self.named(application), control::Expected::Any);
-        done.map_err(|e| control_failure(&e))
+        done.map_err(Failure::from_error)
     }
 
     fn delete_application(&self, application: Option<&str>) -> Result<(), Failure> {
-        self.parts.applications().delete(&self.named(application)).map_err(|e| control_failure(&e))
+        self.parts.applications().delete(&self.named(application)).map_err(Failure::from_error)
     }
 
     fn describe_application(&self, application: Option<&str>) -> Result<ApplicationDetail, Failure> {
         let view = self.parts.applications().view(&self.named(application));
-        view.map(managing::detail).map_err(|e| control_failure(&e))
+        view.map(managing::detail).map_err(Failure::from_error)
     }
 
     fn explain_application(&self, application: Option<&str>) -> Result<String, Failure> {
-        self.parts.applications().explain(&self.named(application)).map_err(|e| control_failure(&e))
+        self.parts.applications().explain(&self.named(application)).map_err(Failure::from_error)
     }
 
     fn operations(&self, application: Option<&str>, limit: u32) -> Result<Vec<OperationLine>, Failure> {
         let found = self.parts.applications().operations(&self.named(application), (None, None), u64::MAX, limit);
-        let found = found.map_err(|e| control_failure(&e))?;
+        let found = found.map_err(Failure::from_error)?;
         Ok(found.into_iter().map(|(_, operation)| managing::operation(operation)).collect())
     }
 
@@ -263,32 +250,32 @@ impl Platform for ConsolePlatform {
         limit: u32,
     ) -> Result<Vec<ApplicationLog>, Failure> {
         let found = self.parts.applications().lines(&self.named(application), after, limit);
-        Ok(found.map_err(|e| control_failure(&e))?.into_iter().map(managing::line).collect())
+        Ok(found.map_err(Failure::from_error)?.into_iter().map(managing::line).collect())
     }
 
     fn set_parallelism(&self, application: Option<&str>, parallelism: u32) -> Result<(), Failure> {
         let name = self.named(application);
-        self.parts.applications().set_parallelism(&name, parallelism).map_err(|e| control_failure(&e))
+        self.parts.applications().set_parallelism(&name, parallelism).map_err(Failure::from_error)
     }
 
     fn snapshots(&self, application: Option<&str>) -> Result<Vec<Snapshot>, Failure> {
         let all = self.parts.applications().snapshots(&self.named(application));
-        Ok(all.map_err(|e| control_failure(&e))?.into_iter().map(snapshot_view).collect())
+        Ok(all.map_err(Failure::from_error)?.into_iter().map(snapshot_view).collect())
     }
 
     fn take_snapshot(&self, application: Option<&str>, name: &str) -> Result<(), Failure> {
         let taken = self.parts.applications().snapshot(&self.named(application), name);
-        taken.map(drop).map_err(|e| control_failure(&e))
+        taken.map(drop).map_err(Failure::from_error)
     }
 
     fn restore_snapshot(&self, application: Option<&str>, name: &str, parallelism: Option<u32>) -> Result<(), Failure> {
         let application = self.named(application);
-        self.parts.applications().restore(&application, name, parallelism).map_err(|e| control_failure(&e))
+        self.parts.applications().restore(&application, name, parallelism).map_err(Failure::from_error)
     }
 
     fn remove_snapshot(&self, application: Option<&str>, name: &str) -> Result<(), Failure> {
         let application = self.named(application);
-        self.parts.applications().remove_snapshot(&application, name).map_err(|e| control_failure(&e))
+        self.parts.applications().remove_snapshot(&application, name).map_err(Failure::from_error)
     }
 
     fn timeline(&self, from_ms: u64, to_ms: u64, limit: usize) -> Result<Vec<Happening>, Failure> {

@@ -9,7 +9,7 @@ use index::{
     Aggregation, AggregationKind, AggregationResult, Bucket, BucketKey, BucketOrder, DateHistogram, GeoCorners, Grid,
     IndexError, Literal, OrderTarget, Query, RangeBounds, SearchRequest, Terms, TrackTotal, Validation, ValueSource,
 };
-use model::{Classified, Kind};
+use model::Kind;
 
 const PICKUPS: &str = "pickup_count";
 const TRIPS: &str = "trip_duration";
@@ -129,7 +129,7 @@ impl Parts {
         match self.index().search(&[index], &request) {
             Ok(response) => Ok(response.aggregations),
             Err(IndexError::NoIndex(_)) => Ok(Vec::new()),
-            Err(error) => Err(Failure::new(error.kind(), error.to_string())),
+            Err(error) => Err(Failure::from_error(error)),
         }
     }
 }

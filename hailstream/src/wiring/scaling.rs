@@ -6,6 +6,7 @@ use super::observe::{Rates, Second, StreamRates};
 use super::runner::{DescribedTables, plan_of};
 use super::{Parts, alarm_actions, waiting::Waiting};
 use console::Failure;
+use console::views::ShardChange;
 use control::alarms::{NotPerformed, Occurrence};
 use control::aws::AutoScaling;
 use control::scaling::{
@@ -15,12 +16,12 @@ use control::scaling::{
 use control::timeline::Timeline;
 use control::{ApplicationView, Database, DatabaseError, RunMetrics, ScaledBy, Status};
 use engine::plan::NodeKind;
-use model::{Classified, HashKeyRange, Kind, ShardIndex};
+use model::{Classified, Kind, ShardIndex};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use store::{ShardState, StreamDescription, StreamStatus};
+use store::{ShardState, StreamStatus};
 
 /// Most decisions that are shown.
 const DECISIONS_SHOWN: u32 = 100;
@@ -68,7 +69,7 @@ impl Scaling {
 
     /// What the console shows.
     pub(super) fn shown(&self) -> Result<Value, Failure> {
-        let decisions = self.scaler.decisions(None, DECISIONS_SHOWN).map_err(|error| Failure::from_error(&error))?;
+        let decisions = self.scaler.decisions(None, DECISIONS_SHOWN).map_err(Failure::from_error)?;
         let policy = |kept: KeptPolicy| json!({ "id": kept.id, "subject": kept.subject, "policy": kept.policy });
         let subject = |seen: Seen| json!({ "subject": seen.subject, "stream": seen.stream, "seen": seen.observation });
         Ok(json!({
@@ -80,8 +81,7 @@ impl Scaling {
 
     /// Gives a subject a policy of its own, or takes it away.
     pub(super) fn set_policy(&self, subject: &str, policy: Option<Value>) -> Result<(), Failure> {
-        let wrong = || format!("{subject:?} is neither application/NAME nor stream/NAME");
-        let known = Subject::read(subject).ok_or_else(|| Failure::new(Kind::Invalid, wrong()))?;
+        let known = subject_of(subject)?;
         let id = known.to_string();
         let done = match policy {
             None => self.scaler.remove_policy(&id),
@@ -89,7 +89,7 @@ impl Scaling {
                 .map_err(PolicyError::from)
                 .and_then(|policy| self.scaler.put_policy(KeptPolicy { id, subject: known, policy })),
         };
-        done.map_err(|error| Failure::from_error(&error))
+        done.map_err(Failure::from_error)
     }
 
     /// What decides.
@@ -237,6 +237,11 @@ impl alarm_actions::Policies for Scaling {
     }
 }
 
+/// The subject that someone names.
+pub(super) fn subject_of(text: &str) -> Result<Subject, Failure> {
+    Subject::try_from(text.to_owned()).map_err(|message| Failure::new(Kind::Invalid, message))
+}
+
 fn shard_seen(index: ShardIndex, rates: &StreamRates) -> ShardSeen {
     let own = rates.shards.get(&index.0).copied().unwrap_or_default();
     ShardSeen {
@@ -330,8 +335,10 @@ impl Steps for PlatformSteps {
     fn take(&self, subject: &Subject, stream: Option<&str>, step: &Step, reason: &str) -> Result<(), String> {
         let the_stream = || stream.ok_or_else(|| format!("{subject} reads no stream of this platform"));
         match step {
-            Step::Shards(target) => self.resize(the_stream()?, *target),
-            Step::Split(shards) => shards.iter().try_for_each(|shard| self.split(the_stream()?, *shard)),
+            Step::Shards(target) => self.change(the_stream()?, ShardChange::Count(*target)),
+            Step::Split(shards) => {
+                shards.iter().try_for_each(|shard| self.change(the_stream()?, ShardChange::Split(*shard, None)))
+            }
             Step::Scale { parallelism, per_kpu } => {
                 let by = ScaledBy::Rule(reason.to_owned());
                 let scaled = self.parts.applications().scale(subject.name(), *parallelism, Some(*per_kpu), &by);
@@ -342,33 +349,11 @@ impl Steps for PlatformSteps {
 }
 
 impl PlatformSteps {
-    fn resize(&self, stream: &str, target: u32) -> Result<(), String> {
-        let store = self.parts.store();
-        let change = async {
-            store.update_shard_count(stream, target).await.map_err(|error| error.to_string())?;
-            store.settled(stream).await.map(drop).map_err(|error| error.to_string())
-        };
-        self.parts.runtime().block_on(change)
+    fn change(&self, stream: &str, change: ShardChange) -> Result<(), String> {
+        self.parts.change_shards(stream, change).map_err(|failure| failure.to_string())?;
+        let settled = self.parts.runtime().block_on(self.parts.store().settled(stream));
+        settled.map(drop).map_err(|error| error.to_string())
     }
-
-    fn split(&self, stream: &str, shard: u32) -> Result<(), String> {
-        let store = self.parts.store();
-        let described = store.describe_stream(stream).map_err(|error| error.to_string())?;
-        let Some(range) = open_range(&described, shard) else {
-            return Err(format!("stream {stream} has no open shard {shard} any more"));
-        };
-        let middle = range.start() + (range.end() - range.start()) / 2 + 1;
-        let change = async {
-            store.split_shard(stream, ShardIndex(shard), middle).await.map_err(|error| error.to_string())?;
-            store.settled(stream).await.map(drop).map_err(|error| error.to_string())
-        };
-        self.parts.runtime().block_on(change)
-    }
-}
-
-fn open_range(described: &StreamDescription, shard: u32) -> Option<HashKeyRange> {
-    let wanted = described.shards.iter().find(|known| known.index.0 == shard && known.state == ShardState::Open);
-    wanted.map(|known| known.range)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Scaling as the console shows it: load, lag and size over time, decisions with their reasons, and what rules may do.
 
+use super::scaling::subject_of;
 use super::{Parts, Scaling};
 use console::{Failure, views};
 use control::aws::{ApplicationMetric, Measured, StreamMetric, application_series, stream_series};
@@ -19,7 +20,7 @@ impl Scaling {
     /// The last `seconds` of the pipeline that is shown, with decisions and rules.
     pub(super) fn past(&self, parts: &Parts, seconds: u64) -> Result<views::Scaling, Failure> {
         let period_s = if seconds <= 900 { 5 } else { (seconds / POINTS).next_multiple_of(60) };
-        let decisions = self.scaler().decisions(None, DECISIONS).map_err(|error| Failure::from_error(&error))?;
+        let decisions = self.scaler().decisions(None, DECISIONS).map_err(Failure::from_error)?;
         Ok(views::Scaling {
             period_s,
             points: points(parts, period_s, seconds)?,
@@ -52,12 +53,11 @@ impl Scaling {
 
     /// Says what the rule of a subject may do: that of its own, or ours where it has none.
     pub(super) fn set_mode(&self, parts: &Parts, subject: &str, mode: views::ScalingMode) -> Result<(), Failure> {
-        let wrong = || format!("{subject:?} is neither application/NAME nor stream/NAME");
-        let known = Subject::read(subject).ok_or_else(|| Failure::new(Kind::Invalid, wrong()))?;
+        let known = subject_of(subject)?;
         let kept = self.scaler().policies().into_iter().find(|kept| kept.subject == known);
         match (mode, kept) {
             (views::ScalingMode::Off, Some(kept)) => {
-                self.scaler().remove_policy(&kept.id).map_err(|error| Failure::from_error(&error))?;
+                self.scaler().remove_policy(&kept.id).map_err(Failure::from_error)?;
                 rest(parts, &known)
             }
             (views::ScalingMode::Off, None) => rest(parts, &known),
@@ -65,7 +65,7 @@ impl Scaling {
                 let fresh = || KeptPolicy { id: known.to_string(), subject: known.clone(), policy: Policy::default() };
                 let mut kept = kept.unwrap_or_else(fresh);
                 kept.policy.dry_run = mode == views::ScalingMode::DryRun;
-                self.scaler().put_policy(kept).map_err(|error| Failure::from_error(&error))
+                self.scaler().put_policy(kept).map_err(Failure::from_error)
             }
         }
     }
@@ -74,7 +74,7 @@ impl Scaling {
 /// An application that says itself that rules may scale it says so no longer.
 fn rest(parts: &Parts, subject: &Subject) -> Result<(), Failure> {
     let Subject::Application(name) = subject else { return Ok(()) };
-    let view = parts.applications().view(name).map_err(|error| Failure::from_error(&error))?;
+    let view = parts.applications().view(name).map_err(Failure::from_error)?;
     if !view.auto_scaling() {
         return Ok(());
     }
@@ -82,7 +82,7 @@ fn rest(parts: &Parts, subject: &Subject) -> Result<(), Failure> {
     configuration.parallelism.auto_scaling = false;
     let update = Update { configuration, resized: false, beginning: None };
     let done = parts.applications().update(name, Expected::Version(view.version.version), update);
-    done.map(drop).map_err(|error| Failure::from_error(&error))
+    done.map(drop).map_err(Failure::from_error)
 }
 
 fn bounds(bounds: &Bounds) -> String {
@@ -194,7 +194,7 @@ fn points(parts: &Parts, period_s: u64, seconds: u64) -> Result<Vec<views::Scali
     {
         keys.push(application_series(named, Measured::Whole, metric).map_err(wrong)?);
     }
-    let values = parts.metrics().query(&keys, period_s, from_ms..to_ms).map_err(|error| Failure::from_error(&error))?;
+    let values = parts.metrics().query(&keys, period_s, from_ms..to_ms).map_err(Failure::from_error)?;
     let lines: Vec<Line> =
         values.into_iter().map(|line| line.into_iter().map(|value| (value.at_ms, value)).collect()).collect();
     let described = stream.and_then(|name| parts.store().describe_stream(&name).ok());

@@ -24,10 +24,6 @@ const KEYS_RECORDS_MAX: u64 = 60_000;
 /// How much is read at once for them.
 const KEYS_READ_BYTES: usize = 1024 * 1024;
 
-fn failure(error: &(impl model::Classified + std::fmt::Display)) -> Failure {
-    Failure::from_error(error)
-}
-
 impl Parts {
     /// All streams by name.
     pub(super) fn stream_lines(&self) -> Vec<views::StreamLine> {
@@ -40,8 +36,8 @@ impl Parts {
 
     /// One stream with its shards.
     pub(super) fn stream_detail(&self, name: &str) -> Result<views::StreamView, Failure> {
-        let stream = self.store().describe_stream(name).map_err(|error| failure(&error))?;
-        let stats = self.store().stats(name).map_err(|error| failure(&error))?;
+        let stream = self.store().describe_stream(name).map_err(Failure::from_error)?;
+        let stats = self.store().stats(name).map_err(Failure::from_error)?;
         let (second, none) = (self.second(), StreamRates::default());
         let rates = second.rates.streams.get(name).unwrap_or(&none);
         let mut open: Vec<_> = stream.shards.iter().filter(|shard| shard.state == ShardState::Open).collect();
@@ -62,7 +58,7 @@ impl Parts {
 
     /// The totals of a stream over the last `seconds`.
     pub(super) fn stream_history(&self, name: &str, seconds: u64) -> Result<views::StreamHistory, Failure> {
-        self.store().describe_stream(name).map_err(|error| failure(&error))?;
+        self.store().describe_stream(name).map_err(Failure::from_error)?;
         let period_s = if seconds <= 900 { 5 } else { (seconds / HISTORY_POINTS).next_multiple_of(60) };
         let metrics = [
             StreamMetric::IncomingRecords,
@@ -74,7 +70,7 @@ impl Parts {
         let keys = keys.map_err(|error| Failure::new(Kind::Invalid, error.to_string()))?;
         let now_ms = self.env().now_ms();
         let range = now_ms.saturating_sub(seconds * 1_000)..now_ms + 1;
-        let values = self.metrics().query(&keys, period_s, range).map_err(|error| failure(&error))?;
+        let values = self.metrics().query(&keys, period_s, range).map_err(Failure::from_error)?;
         // Each value is of one second, so that their number is the time that they were taken over.
         let rate = |metric: usize, at_ms: u64| {
             let found = values[metric].binary_search_by_key(&at_ms, |value| value.at_ms);
@@ -100,15 +96,15 @@ impl Parts {
             }
             views::ShardChange::Split(number, at) => {
                 let range = self.open_shard(name, number)?.range;
-                let middle = || range.start() + (range.end() - range.start()) / 2 + 1;
-                self.runtime().block_on(store.split_shard(name, ShardIndex(number), at.unwrap_or_else(middle)))
+                let at = at.unwrap_or_else(|| range.middle());
+                self.runtime().block_on(store.split_shard(name, ShardIndex(number), at))
             }
             views::ShardChange::Merge(number) => {
                 let other = self.behind(name, number)?;
                 self.runtime().block_on(store.merge_shards(name, ShardIndex(number), other))
             }
         };
-        changed.map_err(|error| failure(&error))
+        changed.map_err(Failure::from_error)
     }
 
     /// The heaviest keys of a shard, those of user records in aggregated ones.
@@ -116,11 +112,11 @@ impl Parts {
         let range = self.open_shard(name, number)?.range;
         let from_ms = self.env().now_ms().saturating_sub(KEYS_SECONDS * 1_000);
         let located = self.store().locate(name, ShardIndex(number), StartAt::Time(from_ms));
-        let from = self.runtime().block_on(located).map_err(|error| failure(&error))?;
-        let mut reader = self.store().shard_reader(name, ShardIndex(number), from).map_err(|error| failure(&error))?;
+        let from = self.runtime().block_on(located).map_err(Failure::from_error)?;
+        let mut reader = self.store().shard_reader(name, ShardIndex(number), from).map_err(Failure::from_error)?;
         let mut keys = HotKeys::new(range);
         while keys.total().0 < KEYS_RECORDS_MAX {
-            match reader.read(KEYS_READ_BYTES).map_err(|error| failure(&error))? {
+            match reader.read(KEYS_READ_BYTES).map_err(Failure::from_error)? {
                 ShardRead::Block(block) => block.rows.iter().for_each(|row| count_keys(&mut keys, &block, row)),
                 ShardRead::Trimmed { first } => reader.seek(first),
                 ShardRead::Tip | ShardRead::End { .. } => break,
@@ -130,7 +126,7 @@ impl Parts {
     }
 
     fn open_shard(&self, name: &str, number: u32) -> Result<ShardDescription, Failure> {
-        let shards = self.store().shards(name).map_err(|error| failure(&error))?;
+        let shards = self.store().shards(name).map_err(Failure::from_error)?;
         let wanted = |shard: &ShardDescription| shard.index.0 == number && shard.state == ShardState::Open;
         let missing = || Failure::new(Kind::NotFound, format!("stream {name} has no open shard {number}"));
         shards.into_iter().find(wanted).ok_or_else(missing)
@@ -139,7 +135,7 @@ impl Parts {
     /// The open shard that follows in the order of keys.
     fn behind(&self, name: &str, number: u32) -> Result<ShardIndex, Failure> {
         let end = self.open_shard(name, number)?.range.end();
-        let shards = self.store().shards(name).map_err(|error| failure(&error))?;
+        let shards = self.store().shards(name).map_err(Failure::from_error)?;
         let follows = |shard: &&ShardDescription| {
             shard.state == ShardState::Open && end.checked_add(1) == Some(shard.range.start())
         };

@@ -1,5 +1,7 @@
 //! The options of `hailstream app`, one type for each of its commands.
 
+use crate::commands::Failure;
+use crate::commands::console::ConsoleClient;
 use clap::builder::RangedI64ValueParser;
 use clap::{Args, Subcommand};
 use model::limits::{PARALLELISM_MAX, PARALLELISM_PER_KPU_MAX};
@@ -82,18 +84,32 @@ pub(crate) enum AppAction {
     Order(Order),
 }
 
-/// Which console an order goes to, and who gives it.
+/// Which console is asked, and who asks.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct ConsoleArgs {
+pub(crate) struct ConsolePlace {
     /// Address of the platform's console
     #[arg(long, env = "HAILSTREAM_CONSOLE", value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    pub(crate) console: String,
+    console: String,
     /// Certificate of an https console, or of whoever signed it (PEM)
     #[arg(long, env = "HAILSTREAM_CONSOLE_CERT", value_name = "FILE")]
-    pub(crate) console_cert: Option<PathBuf>,
+    console_cert: Option<PathBuf>,
     /// Profile of the key that a console which asks for one is shown; else the AWS_… variables, else the default profile
     #[arg(long, value_name = "NAME")]
-    pub(crate) profile: Option<String>,
+    profile: Option<String>,
+}
+
+impl ConsolePlace {
+    /// A client of that console.
+    pub(crate) fn open(&self) -> Result<ConsoleClient, Failure> {
+        Ok(ConsoleClient::new(&self.console, self.console_cert.as_deref(), self.profile.as_deref())?)
+    }
+}
+
+/// Which console is asked, who asks, and for whom the answer is printed.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConsoleArgs {
+    #[command(flatten)]
+    pub(crate) place: ConsolePlace,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -71,8 +71,7 @@ async fn give(order: &Order) -> Result<(), Failure> {
 impl<'a> Session<'a> {
     fn open(order: &'a Order) -> Result<Self, Failure> {
         let Target { name, console } = order.target();
-        let client = ConsoleClient::new(&console.console, console.console_cert.as_deref(), console.profile.as_deref())?;
-        Ok(Self { name, client, json: console.json, env: Env::system() })
+        Ok(Self { name, client: console.place.open()?, json: console.json, env: Env::system() })
     }
 
     /// Prints `value` for a program, or else `text` for a person.

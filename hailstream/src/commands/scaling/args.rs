@@ -1,7 +1,6 @@
 //! The options of `hailstream scaling`.
 
-use crate::commands::Failure;
-use crate::commands::console::ConsoleClient;
+use crate::commands::ConsolePlace;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -22,7 +21,7 @@ pub(crate) enum ScalingAction {
     /// The latest decisions of a running platform, each with its figures and its reason
     Decisions {
         #[command(flatten)]
-        place: ScalingPlace,
+        place: ConsolePlace,
         /// Most decisions
         #[arg(long, value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
         limit: u32,
@@ -33,7 +32,7 @@ pub(crate) enum ScalingAction {
     /// The policies of a running platform; or give one to a subject, or take it away
     Policy {
         #[command(flatten)]
-        place: ScalingPlace,
+        place: ConsolePlace,
         /// application/NAME or stream/NAME; without --set it gets the default policy
         subject: Option<String>,
         /// Policy in JSON; what is missing has its default
@@ -75,27 +74,6 @@ pub(crate) struct SimulateArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// The console of a running platform.
-#[derive(Debug, Args)]
-pub(crate) struct ScalingPlace {
-    /// Address of the platform's console
-    #[arg(long, env = "HAILSTREAM_CONSOLE", value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    console: String,
-    /// Certificate of an https console, or of whoever signed it (PEM)
-    #[arg(long, value_name = "FILE")]
-    console_cert: Option<PathBuf>,
-    /// Profile of the key that a console which asks for one is shown
-    #[arg(long, value_name = "NAME")]
-    profile: Option<String>,
-}
-
-impl ScalingPlace {
-    /// A client of that console.
-    pub(super) fn open(&self) -> Result<ConsoleClient, Failure> {
-        Ok(ConsoleClient::new(&self.console, self.console_cert.as_deref(), self.profile.as_deref())?)
-    }
 }
 
 fn bounded(text: &str, least: f64, most: f64) -> Result<f64, String> {

@@ -15,7 +15,7 @@ use crate::stack::{ApplicationDecl, IndexDecl, StackFiles, StreamDecl};
 use control::Configuration;
 use control::alarms::Alarm;
 use control::scaling::KeptPolicy;
-use model::Kind;
+use model::{Classified, Kind};
 use std::sync::Arc;
 
 /// How far a stack is made so.
@@ -96,12 +96,18 @@ pub(crate) struct StackFailure {
     message: String,
 }
 
+impl Classified for StackFailure {
+    fn kind(&self) -> Kind {
+        self.kind
+    }
+}
+
 impl StackFailure {
     fn new(subject: &str, kind: Kind, message: impl Into<String>) -> Self {
         Self { kind, subject: subject.to_owned(), message: message.into() }
     }
 
-    fn of(subject: &str, error: &(impl model::Classified + std::fmt::Display)) -> Self {
+    fn of(subject: &str, error: &(impl Classified + std::fmt::Display)) -> Self {
         // What failed may say itself what it is about.
         let told = error.to_string();
         let message = told.strip_prefix(subject).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&told);
