@@ -75,6 +75,9 @@ pub trait Running: Send + Sync {
     /// Its figures.
     fn metrics(&self) -> RunMetrics;
 
+    /// Its figures of checkpoints alone, which are asked for often.
+    fn checkpoints(&self) -> CheckpointFigures;
+
     /// Gives it another parallelism while it runs.
     ///
     /// # Errors

@@ -210,18 +210,18 @@ impl Applications {
         kept.more.begin = shared.newest_snapshot_of(name, Some(target))?;
         kept.wanted = true;
         let operation = shared.operation(OperationKind::Rollback, Some((present, present + 1)));
-        let given_up = application.operation.take().map(|former| cancelled(former, &operation, shared.now_ms()));
+        let given_up = application.operation.clone().map(|former| cancelled(former, &operation, shared.now_ms()));
         let all: Vec<&Operation> = given_up.iter().chain([&operation]).collect();
         shared.keep_change(application, kept, version, &all)?;
         let id = operation.id.clone();
         application.operation = Some(operation);
-        if application.is_busy() {
+        let busy = application.is_busy();
+        if busy {
             application.instead = Some(Work::Rollback);
         } else {
             application.become_(Status::RollingBack);
             state.seize(name)?;
         }
-        let busy = changing;
         drop(state);
         shared.wake.notify_all();
         let text = format!("version {present} is taken back; version {target} takes its place");

@@ -22,7 +22,7 @@ use crate::database::Database;
 use crate::operation::Operation;
 use crate::runner::StateFate;
 use crate::timeline::Timeline;
-use crate::{ApplicationSpec, Begin, Correction, Options, Runner, former};
+use crate::{ApplicationSpec, Begin, Correction, Options, Runner, Running, former};
 use model::Env;
 use parking_lot::{Condvar, Mutex};
 use state::{Application, Shared, State, resolved};
@@ -93,7 +93,8 @@ impl Applications {
 
     /// Every application, by name.
     pub fn views(&self) -> Vec<ApplicationView> {
-        self.shared.state.lock().applications.values().map(Application::view).collect()
+        let seen: Vec<_> = self.shared.state.lock().applications.values().map(Application::view).collect();
+        seen.into_iter().map(with_figures).collect()
     }
 
     /// One application.
@@ -101,7 +102,8 @@ impl Applications {
     /// # Errors
     /// When there is none of this name.
     pub fn view(&self, name: &str) -> Result<ApplicationView, ControlError> {
-        Ok(self.shared.state.lock().get(name)?.view())
+        let seen = self.shared.state.lock().get(name)?.view();
+        Ok(with_figures(seen))
     }
 
     /// KPUs of one application, at most.
@@ -209,6 +211,11 @@ impl Applications {
         self.shared.await_threads();
         stopped
     }
+}
+
+/// A view with the figures of the run.
+fn with_figures((view, running): (ApplicationView, Option<Arc<dyn Running>>)) -> ApplicationView {
+    ApplicationView { metrics: running.map(|running| running.metrics()), ..view }
 }
 
 impl Drop for Applications {

@@ -184,7 +184,7 @@ impl Applications {
             return Err(application.refused("only a RUNNING application can be stopped"));
         }
         let operation = shared.operation(OperationKind::Stop, None);
-        let given_up = application.operation.take().map(|former| cancelled(former, &operation, shared.now_ms()));
+        let given_up = application.operation.clone().map(|former| cancelled(former, &operation, shared.now_ms()));
         let all: Vec<&Operation> = given_up.iter().chain([&operation]).collect();
         let kept = Kept { wanted: false, ..application.kept.clone() };
         shared.keep_change(application, kept, None, &all)?;
@@ -221,7 +221,7 @@ impl Applications {
         }
         if parallelism.is_some_and(|wanted| wanted != view.spec.parallelism) {
             let update = super::Update { configuration, resized: true, beginning: None };
-            self.begin_update(name, super::Expected::Any, update)?;
+            self.update(name, super::Expected::Any, update)?;
         }
         let from = Begin::Snapshot(snapshot.to_owned());
         self.start_from(name, Some(Beginning { from, allow_dropped: view.beginning.allow_dropped })).map(drop)

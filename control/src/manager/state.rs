@@ -101,6 +101,19 @@ impl State {
     }
 }
 
+impl State {
+    /// What an order that is done leaves to do: what came in its place. Where that is nothing, the application is free for the
+    /// next order, which may be under way already.
+    pub(super) fn let_go(&mut self, name: &str, order: Option<u64>) -> Option<Work> {
+        let application = self.applications.get_mut(name).filter(|application| application.order == order)?;
+        let next = application.instead.take();
+        if next.is_none() {
+            application.order = None;
+        }
+        next
+    }
+}
+
 impl Shared {
     pub(super) fn now_ms(&self) -> u64 {
         self.env.now_ms()
@@ -155,7 +168,7 @@ impl Shared {
                 | Status::RollingBack
                 | Status::Deleting
         );
-        if !passes {
+        if !passes && application.instead.is_none() {
             // Whoever sees the state that lasts may give the next order.
             application.order = None;
         }
@@ -236,11 +249,12 @@ impl Application {
         })
     }
 
-    pub(super) fn view(&self) -> ApplicationView {
-        ApplicationView {
+    /// What is to be seen of it, and the run whose figures are missing there: they are asked for without the lock.
+    pub(super) fn view(&self) -> (ApplicationView, Option<Arc<dyn Running>>) {
+        let view = ApplicationView {
             spec: self.spec.clone(),
             status: self.status,
-            metrics: self.running.as_ref().map(|r| r.metrics()),
+            metrics: None,
             restarts: self.restarts,
             last_error: self.failures.told(),
             created_ms: self.kept.created_ms,
@@ -250,7 +264,8 @@ impl Application {
             maintenance: self.kept.more.maintenance.clone(),
             beginning: Beginning { from: self.kept.more.chosen.clone(), allow_dropped: self.kept.more.allow_dropped },
             operation: self.operation.as_ref().map(|operation| operation.id.clone()),
-        }
+        };
+        (view, self.running.clone())
     }
 
     pub(super) fn is_busy(&self) -> bool {

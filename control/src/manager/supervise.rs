@@ -21,21 +21,29 @@ impl Shared {
         let mut state = self.state.lock();
         let mut ticks = 0_u64;
         while !state.closing {
-            let due = self.look(&mut state, ticks.is_multiple_of(CHECKPOINT_TICKS));
+            let (due, told) = self.look(&mut state, ticks.is_multiple_of(CHECKPOINT_TICKS));
+            self.tell_all(&mut state, told);
             for launch in due {
                 // State may be read from far away: whoever looks at applications meanwhile does not wait for it.
                 let started = MutexGuard::unlocked(&mut state, || self.runner.start(&launch.spec, &launch.beginning));
-                self.launched(&mut state, &launch, started);
+                let told = self.launched(&mut state, &launch, started);
+                self.wake.notify_all();
+                self.tell_all(&mut state, told.map(|told| (launch.spec.name, told)));
             }
             self.wake.wait_for(&mut state, Duration::from_millis(TICK_MS));
             ticks += 1;
         }
     }
 
-    /// One look at all of them; gives back what is to be started.
-    fn look(&self, state: &mut State, at_checkpoints: bool) -> Vec<Launch> {
+    /// Tells without the lock: each line is on disk before the next.
+    fn tell_all(&self, state: &mut MutexGuard<'_, State>, told: impl IntoIterator<Item = (String, Told)>) {
+        MutexGuard::unlocked(state, || told.into_iter().for_each(|(name, told)| self.tell(&name, told)));
+    }
+
+    /// One look at all of them; gives back what is to be started, and what is to be told of whom.
+    fn look(&self, state: &mut State, at_checkpoints: bool) -> (Vec<Launch>, Vec<(String, Told)>) {
         let (now_ms, policy) = (self.now_ms(), self.options.restarts);
-        let mut due = Vec::new();
+        let (mut due, mut tell) = (Vec::new(), Vec::new());
         for (name, application) in &mut state.applications {
             let before = application.status;
             let (launch, told) = application.step(now_ms, policy);
@@ -45,18 +53,24 @@ impl Shared {
                 self.conclude(application, kept, Ok(()));
             }
             let checkpoints = at_checkpoints.then(|| application.failed_checkpoints()).flatten();
-            told.into_iter().chain(checkpoints).for_each(|told| self.tell(name, told));
+            tell.extend(told.into_iter().chain(checkpoints).map(|told| (name.clone(), told)));
         }
-        due
+        (due, tell)
     }
 
-    fn launched(&self, state: &mut State, launch: &Launch, started: Result<Arc<dyn Running>, RunnerError>) {
+    /// Notes how a start has gone; gives back what is to be told of it.
+    fn launched(
+        &self,
+        state: &mut State,
+        launch: &Launch,
+        started: Result<Arc<dyn Running>, RunnerError>,
+    ) -> Option<Told> {
         let now_ms = self.now_ms();
         // Nothing removes an application that is being started.
-        let Ok(application) = state.get(&launch.spec.name) else { return };
+        let application = state.get(&launch.spec.name).ok()?;
         application.launching = false;
         let goes_on = matches!(application.status, Status::Starting | Status::Maintenance) && !application.is_busy();
-        let told = match started {
+        Some(match started {
             Ok(running) => {
                 let kept = application.begun(running, now_ms);
                 if goes_on {
@@ -76,9 +90,7 @@ impl Shared {
                 }
                 told
             }
-        };
-        self.tell(&launch.spec.name, told);
-        self.wake.notify_all();
+        })
     }
 
     /// Ends all runs: the platform closes. Orders that are carried out are waited for: they see that themselves.
@@ -108,7 +120,7 @@ impl Application {
 
     /// Checkpoints that have failed since that was last told.
     fn failed_checkpoints(&mut self) -> Option<Told> {
-        let checkpoints = self.running.as_ref()?.metrics().checkpoints;
+        let checkpoints = self.running.as_ref()?.checkpoints();
         let fresh = checkpoints.failed.saturating_sub(self.checkpoints_failed);
         self.checkpoints_failed = checkpoints.failed;
         let details = json!({ "failed": checkpoints.failed, "completed": checkpoints.completed });

@@ -1,10 +1,10 @@
 //! Orders as they are carried out, each by one thread, outside the lock wherever something takes its time.
 
 use super::ControlError;
-use super::state::{Shared, State, Told};
+use super::state::{Shared, State, Told, ended};
 use crate::catalog::{Kept, Version};
 use crate::configuration::Size;
-use crate::operation::OperationKind;
+use crate::operation::{Operation, OperationKind};
 use crate::runner::Begin;
 use crate::snapshots::{name_of_stop, name_of_update};
 use crate::timeline::Severity;
@@ -90,11 +90,9 @@ impl Shared {
     pub(super) fn carry_out(&self, name: &str, work: Work) -> Result<Option<SnapshotInfo>, ControlError> {
         let order = self.state.lock().get(name)?.order;
         let _release = Release { shared: self, name, order };
-        let done = self.work(name, work);
-        let mut answer = done;
+        let mut answer = self.work(name, work);
         loop {
-            let next = self.state.lock().applications.get_mut(name).and_then(|a| a.instead.take());
-            let Some(next) = next else { return answer };
+            let Some(next) = self.state.lock().let_go(name, order) else { return answer };
             let status = if matches!(next, Work::Rollback) { Status::RollingBack } else { Status::ForceStopping };
             let given_up = ControlError::GivenUp { name: name.to_owned(), status };
             let done = self.work(name, next);
@@ -170,6 +168,8 @@ impl Shared {
         let mut state = self.state.lock();
         let application = state.get(name)?;
         application.become_(Status::Ready);
+        // A forced stop that came meanwhile has what it was given for.
+        application.instead = None;
         let kept = application.kept.clone();
         let end = stopped.clone().map_err(|error| error.to_string());
         self.finish(application, kept, None, end)?;
@@ -263,7 +263,7 @@ impl Shared {
         let application = state.get(name)?;
         if application.instead.is_none() {
             application.become_(Status::Running);
-            let (mut kept, version) = self.taken_back(name, &application.kept.clone(), &application.version, former)?;
+            let (mut kept, version) = self.taken_back(name, &application.kept, &application.version, former)?;
             kept.more.begin = Begin::Latest;
             self.finish(application, kept, version, Err(error.to_string()))?;
         }
@@ -288,7 +288,11 @@ impl Shared {
                     let mut state = self.state.lock();
                     let application = state.get(name)?;
                     let kept = application.begun(running.clone(), now_ms);
-                    self.keep_change(application, kept, None, &[])?;
+                    if let Err(error) = self.keep_change(application, kept.clone(), None, &[]) {
+                        // It runs; what is kept next holds this too.
+                        tracing::error!(application = name, %error, "that a run has begun could not be kept");
+                        application.kept = kept;
+                    }
                     return self.settle(&mut state, name, running.as_ref());
                 }
                 // Waiting helps only where something is away for the moment.
@@ -312,7 +316,7 @@ impl Shared {
     ) -> Result<Outcome, ControlError> {
         let until_ns = self.env.monotonic_ns().saturating_add(self.options.settled_ms.saturating_mul(1_000_000));
         loop {
-            match MutexGuard::unlocked(state, || (running.state(), running.metrics().checkpoints.completed)) {
+            match MutexGuard::unlocked(state, || (running.state(), running.checkpoints().completed)) {
                 (RunState::Failed(cause), _) => {
                     state.get(name)?.running = None;
                     return Ok(Outcome::Down(cause));
@@ -374,17 +378,18 @@ impl Shared {
             self.tell(name, pause);
             return Err(error);
         }
+        // Until that is kept the new version is tried again.
         let rollback = self.operation(OperationKind::Rollback, Some((number, number + 1)));
-        if let Some(update) = &mut application.operation {
-            update.rollback = Some(rollback.id.clone());
-        }
-        let (mut kept, version) = self.taken_back(name, &application.kept.clone(), &application.version, former)?;
+        let update = application.operation.clone().map(|update| {
+            let update = Operation { rollback: Some(rollback.id.clone()), ..update };
+            ended(update, Err(error.to_string()), self.now_ms())
+        });
+        let (mut kept, version) = self.taken_back(name, &application.kept, &application.version, former)?;
         kept.more.begin = self.newest_snapshot_of(name, former.version)?;
-        application.become_(Status::RollingBack);
-        self.finish(application, kept, version, Err(error.to_string()))?;
-        let kept = application.kept.clone();
-        self.keep_change(application, kept, None, &[&rollback])?;
+        let all: Vec<&Operation> = update.iter().chain([&rollback]).collect();
+        self.keep_change(application, kept, version, &all)?;
         application.operation = Some(rollback);
+        application.become_(Status::RollingBack);
         drop(state);
         self.tell(name, Told::new(Severity::Fault, "rollback", error.to_string()));
         self.roll_back(name)?;
@@ -478,7 +483,7 @@ impl Drop for Release<'_> {
     fn drop(&mut self) {
         let mut state = self.shared.state.lock();
         state.workers -= 1;
-        // Where the order has ended well, the next one may be under way.
+        // Also where the order has panicked.
         if let Some(application) = state.applications.get_mut(self.name).filter(|a| a.order == self.order) {
             application.order = None;
         }

@@ -116,7 +116,10 @@ impl Running for Puppet {
         self.0.lock().state.clone().unwrap()
     }
     fn metrics(&self) -> RunMetrics {
-        RunMetrics { checkpoints: self.0.lock().checkpoints, ..RunMetrics::default() }
+        RunMetrics { checkpoints: self.checkpoints(), ..RunMetrics::default() }
+    }
+    fn checkpoints(&self) -> CheckpointFigures {
+        self.0.lock().checkpoints
     }
     fn rescale(&self, parallelism: u32) -> Result<(), RunnerError> {
         let mut script = self.0.lock();
@@ -165,8 +168,12 @@ pub(crate) fn database(dir: &Path) -> Arc<Database> {
 }
 
 pub(crate) fn open_with(dir: &Path, puppet: &Puppet, restarts: RestartPolicy) -> Applications {
+    open_on(database(dir), dir, puppet, restarts)
+}
+
+pub(crate) fn open_on(database: Arc<Database>, dir: &Path, puppet: &Puppet, restarts: RestartPolicy) -> Applications {
     let options = Options { restarts, come_up_ms_max: 2_000, settled_ms: 60, ..Options::default() };
-    Applications::open(database(dir), dir, Env::system(), Arc::new(puppet.clone()), options).unwrap()
+    Applications::open(database, dir, Env::system(), Arc::new(puppet.clone()), options).unwrap()
 }
 
 pub(crate) fn open(dir: &Path, puppet: &Puppet) -> Applications {

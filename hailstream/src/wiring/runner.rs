@@ -275,6 +275,16 @@ impl Running for EmbeddedJob {
         }
     }
 
+    fn checkpoints(&self) -> CheckpointFigures {
+        let stats = self.job.checkpoints();
+        CheckpointFigures {
+            completed: stats.completed,
+            failed: stats.failed,
+            last_duration_ms: stats.last.as_ref().map_or(0, |c| c.duration_ms),
+            last_size_bytes: stats.last.as_ref().map_or(0, |c| c.bytes),
+        }
+    }
+
     fn rescale(&self, parallelism: u32) -> Result<(), RunnerError> {
         let done = self.job.rescale(parallelism).map_err(|e| job_error(&e))?;
         tracing::info!(from = done.from, to = done.to, pause_us = done.pause_us, "the application was rescaled");
@@ -289,18 +299,6 @@ impl Running for EmbeddedJob {
     fn stop(&self) -> Result<(), RunnerError> {
         self.job.stop();
         self.job.wait().map(|_| ()).map_err(|e| job_error(&e))
-    }
-}
-
-impl EmbeddedJob {
-    fn checkpoints(&self) -> CheckpointFigures {
-        let stats = self.job.checkpoints();
-        CheckpointFigures {
-            completed: stats.completed,
-            failed: stats.failed,
-            last_duration_ms: stats.last.as_ref().map_or(0, |c| c.duration_ms),
-            last_size_bytes: stats.last.as_ref().map_or(0, |c| c.bytes),
-        }
     }
 }
 
