@@ -3,6 +3,8 @@
 use chrono::{DateTime, Datelike, NaiveDateTime, Timelike};
 
 const MINUTE_MS: u64 = 60_000;
+/// How long after its time something that is due once is still tried: what stood in its way, or a platform that was away.
+const LATE_MS_MAX: u64 = 10 * MINUTE_MS;
 
 /// When something is due.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,6 +72,17 @@ impl Schedule {
                 (first.max(last.saturating_sub(24 * 60))..=last).any(|minute| cron.fits(minute * MINUTE_MS))
             }
         }
+    }
+
+    /// Whether what is due once may still be done although its time is over. What was made after its time never is.
+    pub(super) fn is_wanted(&self, began_ms: u64, now_ms: u64) -> bool {
+        matches!(self, Self::At(at_ms) if *at_ms > began_ms && now_ms < at_ms + LATE_MS_MAX)
+    }
+
+    /// Whether it is time to try once more what should have been done once: with each new minute.
+    pub(super) fn is_tried(&self, began_ms: u64, since_ms: u64, now_ms: u64) -> bool {
+        let is_late = matches!(self, Self::At(at_ms) if *at_ms <= now_ms) && self.is_wanted(began_ms, now_ms);
+        is_late && now_ms / MINUTE_MS > since_ms / MINUTE_MS
     }
 }
 

@@ -103,25 +103,29 @@ impl AutoScaling {
             let began_ms = time("StartTime").or_else(|| time("CreationTime")).unwrap_or(0);
             let is_over = time("EndTime").is_some_and(|end_ms| end_ms <= now_ms)
                 || time("StartTime").is_some_and(|at| at > now_ms);
-            if !is_over && schedule.was_due(began_ms, since_ms, now_ms) {
-                self.do_action(&action);
-            }
+            let is_due = !is_over
+                && (schedule.was_due(began_ms, since_ms, now_ms) || schedule.is_tried(began_ms, since_ms, now_ms));
+            let done = is_due && self.do_action(&action);
+            // What is due once is gone once it was done, or can be done no more.
             if let Schedule::At(at_ms) = schedule
                 && at_ms <= now_ms
+                && (done || is_over || !schedule.is_wanted(began_ms, now_ms))
             {
-                // What is due once is gone once it was due.
                 self.book.remove(Kind::Schedule, &key)?;
             }
         }
         Ok(())
     }
 
-    fn do_action(&self, action: &Value) {
+    /// Whether that went well.
+    fn do_action(&self, action: &Value) -> bool {
         let resource = action["ResourceId"].as_str().unwrap_or_default();
         let name = action["ScheduledActionName"].as_str().unwrap_or_default();
-        if let Err(error) = self.set_bounds(resource, name, &action["ScalableTargetAction"]) {
+        let done = self.set_bounds(resource, name, &action["ScalableTargetAction"]);
+        if let Err(error) = &done {
             tracing::warn!(%error, resource, name, "a scheduled action could not be done");
         }
+        done.is_ok()
     }
 
     fn set_bounds(&self, resource: &str, name: &str, action: &Value) -> Result<(), ServiceError> {

@@ -22,6 +22,7 @@ struct World {
     noted: Arc<Noted>,
     clock: Arc<model::ManualClock>,
     scaler: Arc<Autoscaler>,
+    database: Arc<Database>,
     _dir: tempfile::TempDir,
 }
 
@@ -33,8 +34,8 @@ fn world() -> World {
     let noted = Arc::new(Noted::default());
     let scaler = Autoscaler::open(database.clone(), timeline, env.clone(), noted.clone()).unwrap();
     let policies = Arc::new(Policies::new(scaler.clone(), env.clone()));
-    let service = AutoScaling::open(database, scaler.clone(), policies.clone(), env).unwrap();
-    World { service, policies, noted, clock, scaler, _dir: dir }
+    let service = AutoScaling::open(database.clone(), scaler.clone(), policies.clone(), env).unwrap();
+    World { service, policies, noted, clock, scaler, database, _dir: dir }
 }
 
 impl World {
@@ -209,6 +210,37 @@ fn a_scheduled_action_sets_bounds_and_brings_the_size_within_them() {
     assert_eq!(world.call("DescribeScalableTargets", json!({})).unwrap()["ScalableTargets"][0]["MinCapacity"], 3);
     world.call("DeleteScheduledAction", json!({ "ScheduledActionName": "morning" })).unwrap();
     assert_eq!(world.call("DescribeScheduledActions", json!({})).unwrap()["ScheduledActions"], json!([]));
+}
+
+/// The names of scheduled actions that are left.
+fn scheduled(world: &World) -> usize {
+    world.call("DescribeScheduledActions", json!({})).unwrap()["ScheduledActions"].as_array().unwrap().len()
+}
+
+#[test]
+fn an_action_that_is_due_once_stays_until_it_was_done_or_is_too_late() {
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON autoscaling_documents WHEN new.kind = 'target'
+        BEGIN SELECT RAISE(ABORT, 'no room'); END";
+    for (minutes_of_refusal, steps) in [(3, vec![Step::Scale { parallelism: 3, per_kpu: 1 }]), (11, vec![])] {
+        let world = world();
+        world.call("RegisterScalableTarget", json!({ "MinCapacity": 1, "MaxCapacity": 8 })).unwrap();
+        let action = json!({ "ScheduledActionName": "once", "Schedule": "at(1970-01-01T00:20:00)", "ScalableTargetAction": { "MinCapacity": 3 } });
+        world.call("PutScheduledAction", action).unwrap();
+        world.see(2, 0.0);
+        world.database.write(|sql| sql.execute_batch(refuse)).unwrap();
+        let pass = |ms: u64| {
+            let before = world.clock_ms();
+            world.clock.advance_ms(ms);
+            world.service.do_scheduled(before).unwrap();
+        };
+        pass(1_200_000 - world.clock_ms());
+        assert_eq!((world.steps(0), scheduled(&world)), (vec![], 1), "it was due, and could not be done");
+        (0..minutes_of_refusal).for_each(|_| pass(60_000));
+        world.database.write(|sql| sql.execute_batch("DROP TRIGGER refuse")).unwrap();
+        pass(60_000);
+        assert_eq!(world.steps(steps.len()), steps);
+        assert_eq!(scheduled(&world), 0);
+    }
 }
 
 #[test]
