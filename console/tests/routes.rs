@@ -3,9 +3,10 @@
 
 use console::views::{
     AirportHour, AirportLine, AlarmChange, AlarmLine, AlarmState, AlarmView, Application, ApplicationLine,
-    ApplicationState, ApplicationView, Cell, CellsRequest, Checkpoints, Correction, CorrectionWork, Decision,
-    Happening, HourCount, Operator, OperatorUse, Outcome, Pipeline, Scaling, ScalingMode, ScalingPoint, Severity,
-    ShardChange, Snapshot, StreamHistory, StreamLine, StreamStatus, TimeRange, Totals,
+    ApplicationLog, ApplicationState, ApplicationView, Cell, CellsRequest, Checkpoints, Correction, CorrectionWork,
+    Decision, Happening, HourCount, Operator, OperatorUse, Outcome, Pipeline, Scaling, ScalingMode, ScalingPoint,
+    Severity, ShardChange, Snapshot, StackRequest, StackStep, StreamHistory, StreamLine, StreamStatus, TimeRange,
+    Totals,
 };
 use console::{Failure, Options, Platform, router};
 use model::{Env, Kind, Sample};
@@ -179,6 +180,14 @@ impl Platform for Recording {
             first_cause: true,
         };
         Ok((from_ms..to_ms).map(event).collect())
+    }
+    fn application_lines(&self, _: Option<&str>, after: u64, limit: u32) -> Result<Vec<ApplicationLog>, Failure> {
+        let line = |number| ApplicationLog { number, at_ms: 1, level: "WARN".into(), text: "t".repeat(5_000) };
+        Ok((after..after + u64::from(limit)).map(line).collect())
+    }
+    fn plan_stack(&self, stack: &StackRequest) -> Result<Vec<StackStep>, Failure> {
+        let step = StackStep { subject: stack.stack.clone(), change: "keep".into(), words: "w".repeat(5_000) };
+        Ok(vec![step])
     }
     fn start_application(&self, application: Option<&str>) -> Result<(), Failure> {
         self.order(format!("{}run", of(application)))
@@ -588,6 +597,17 @@ async fn what_happened_is_told_by_range_and_in_bounds() {
     assert_eq!(many["events"].as_array().unwrap().len(), 500);
     for wrong in ["?from=7", "?from=7&to=7", "?from=a&to=9", "?from=-1&to=9", "?from=1&to=9&of=x"] {
         assert_eq!(served.get(&format!("/api/timeline{wrong}")).await.status, 400, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn lines_and_steps_travel_in_bounds() {
+    let served = Served::new().await;
+    let lines = served.get("/api/application/lines?application=a&after=7&limit=100000").await.json();
+    assert_eq!((lines["lines"].as_array().unwrap().len(), &lines["lines"][0]["number"]), (1_000, &json!(7)));
+    let steps = served.post("/api/stack/plan", &json!({ "stack": "s".repeat(5_000) }).to_string()).await.json();
+    for text in [&lines["lines"][999]["text"], &steps["steps"][0]["subject"], &steps["steps"][0]["words"]] {
+        assert_eq!(text.as_str().unwrap().chars().count(), 1_001);
     }
 }
 

@@ -3,11 +3,11 @@
 use super::Shared;
 use super::applications::{Of, check_parallelism};
 use super::controls::{Body, TAKEN, Taken};
+use super::results::{Parameters, read};
 use crate::Failure;
 use crate::views::{ApplicationChange, ApplicationDetail, ApplicationLog, NewApplication, OperationLine};
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 /// Operations of one answer.
@@ -73,7 +73,8 @@ pub(super) struct Operations {
 pub(super) async fn operations(State(shared): State<Shared>, of: Of) -> Result<Json<Operations>, Failure> {
     let asking =
         move |platform: &dyn crate::Platform| platform.operations(of.application.as_deref(), OPERATIONS_SHOWN_MAX);
-    Ok(Json(Operations { operations: shared.ask(asking).await? }))
+    let operations = shared.ask(asking).await?.into_iter().map(OperationLine::bounded).collect();
+    Ok(Json(Operations { operations }))
 }
 
 /// Which lines are asked for.
@@ -93,12 +94,10 @@ pub(super) struct Lines {
     lines: Vec<ApplicationLog>,
 }
 
-pub(super) async fn lines(
-    State(shared): State<Shared>,
-    query: Result<Query<After>, QueryRejection>,
-) -> Result<Json<Lines>, Failure> {
-    let Query(After { application, after, limit }) = query.map_err(|error| Failure::invalid(error.body_text()))?;
+pub(super) async fn lines(State(shared): State<Shared>, asked: Parameters<After>) -> Result<Json<Lines>, Failure> {
+    let After { application, after, limit } = read(asked)?;
     let limit = limit.unwrap_or(LINES_SHOWN_MAX).min(LINES_SHOWN_MAX);
     let asking = move |platform: &dyn crate::Platform| platform.application_lines(application.as_deref(), after, limit);
-    Ok(Json(Lines { lines: shared.ask(asking).await? }))
+    let lines = shared.ask(asking).await?.into_iter().map(ApplicationLog::bounded).collect();
+    Ok(Json(Lines { lines }))
 }

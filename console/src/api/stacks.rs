@@ -21,14 +21,17 @@ pub(super) async fn plan(
     State(shared): State<Shared>,
     Body(stack): Body<StackRequest>,
 ) -> Result<Json<Steps>, Failure> {
-    let steps = shared.ask(move |platform| platform.plan_stack(&stack)).await?;
-    Ok(Json(Steps { steps }))
+    shared.ask(move |platform| platform.plan_stack(&stack)).await.map(shown)
 }
 
 pub(super) async fn apply(
     State(shared): State<Shared>,
     Body(stack): Body<StackRequest>,
 ) -> Result<Json<Steps>, Failure> {
-    let steps = shared.ask(move |platform| platform.apply_stack(&stack)).await?;
-    Ok(Json(Steps { steps }))
+    shared.ask(move |platform| platform.apply_stack(&stack)).await.map(shown)
+}
+
+/// There are no more of them than a stack of the largest size declares.
+fn shown(steps: Vec<StackStep>) -> Json<Steps> {
+    Json(Steps { steps: steps.into_iter().map(StackStep::bounded).collect() })
 }

@@ -1,11 +1,11 @@
 //! What happened, asked for by a range of time.
 
 use super::Shared;
+use super::results::{Parameters, read};
 use crate::Failure;
 use crate::views::{HAPPENINGS_SHOWN_MAX, Happening};
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize)]
@@ -22,11 +22,8 @@ pub(super) struct Timeline {
     events: Vec<Happening>,
 }
 
-pub(super) async fn look(
-    State(shared): State<Shared>,
-    range: Result<Query<Range>, QueryRejection>,
-) -> Result<Json<Timeline>, Failure> {
-    let Query(Range { from, to }) = range.map_err(|error| Failure::invalid(error.body_text()))?;
+pub(super) async fn look(State(shared): State<Shared>, range: Parameters<Range>) -> Result<Json<Timeline>, Failure> {
+    let Range { from, to } = read(range)?;
     if from >= to {
         return Err(Failure::invalid(format!("the range from {from} to {to} is empty")));
     }

@@ -75,7 +75,7 @@ pub(super) async fn backtest(
     Body(trial): Body<Trial>,
 ) -> Result<Json<AlarmTrial>, Failure> {
     let Trial { alarm, seconds } = trial;
-    shared.ask(move |platform| platform.try_alarm(&alarm, seconds)).await.map(Json)
+    shared.ask(move |platform| platform.try_alarm(&alarm, seconds)).await.map(|trial| Json(trial.bounded()))
 }
 
 #[derive(Deserialize)]

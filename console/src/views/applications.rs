@@ -304,6 +304,14 @@ pub struct OperationLine {
     pub failure: Option<String>,
 }
 
+impl OperationLine {
+    /// The same with texts of a bounded length.
+    pub(crate) fn bounded(mut self) -> Self {
+        self.failure.iter_mut().for_each(cut);
+        self
+    }
+}
+
 /// A line that was told of an application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ApplicationLog {
@@ -315,4 +323,12 @@ pub struct ApplicationLog {
     pub level: String,
     /// What happened.
     pub text: String,
+}
+
+impl ApplicationLog {
+    /// The same with a text of a bounded length.
+    pub(crate) fn bounded(mut self) -> Self {
+        cut(&mut self.text);
+        self
+    }
 }

@@ -48,6 +48,8 @@ pub const STREAMS_SHOWN_MAX: usize = 200;
 pub const ALARMS_SHOWN_MAX: usize = 500;
 /// Most changes of an alarm that are told, and most of its actions.
 pub const ALARM_CHANGES_SHOWN_MAX: usize = 100;
+/// Most changes that the trial of an alarm tells.
+pub const TRIAL_CHANGES_SHOWN_MAX: usize = 500;
 /// Most points of a line over time.
 pub const POINTS_SHOWN_MAX: usize = 1_500;
 /// Most decisions of scaling that are told, and most rules.

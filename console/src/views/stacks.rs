@@ -1,5 +1,6 @@
 //! Stacks: a stack file with what it names, and the steps from what there is to what it declares.
 
+use super::pipeline::cut;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -23,4 +24,12 @@ pub struct StackStep {
     pub change: String,
     /// What is done, in words; empty where nothing is.
     pub words: String,
+}
+
+impl StackStep {
+    /// The same with texts of a bounded length.
+    pub(crate) fn bounded(mut self) -> Self {
+        [&mut self.subject, &mut self.words].into_iter().for_each(cut);
+        self
+    }
 }

@@ -48,8 +48,18 @@ pub struct AlarmTrial {
     pub state: Option<String>,
     /// Why it could never say what it is meant to, where something speaks against it.
     pub doubt: Option<String>,
-    /// When its state would have changed, the oldest first: 500 at most.
+    /// When its state would have changed, the oldest first: [`super::TRIAL_CHANGES_SHOWN_MAX`] at most.
     pub changes: Vec<TrialChange>,
+}
+
+impl AlarmTrial {
+    /// The same with bounded lists and texts.
+    pub(crate) fn bounded(mut self) -> Self {
+        self.doubt.iter_mut().for_each(cut);
+        self.changes.truncate(super::TRIAL_CHANGES_SHOWN_MAX);
+        self.changes.iter_mut().for_each(|change| cut(&mut change.reason));
+        self
+    }
 }
 
 /// A change of state.
