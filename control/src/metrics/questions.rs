@@ -3,9 +3,9 @@
 use super::asked::Asked;
 use super::error::MetricsError;
 use super::key::SeriesKey;
-use super::math::{Line, MathError, Source, Worth, evaluate, parse};
+use super::math::{Budget, Line, MathError, Source, Worth, evaluate, parse};
 use super::search::Search;
-use super::store::MetricStore;
+use super::store::{MetricStore, POINTS_MAX};
 use super::summary::Summary;
 use super::unit::Unit;
 use serde::{Deserialize, Serialize};
@@ -62,6 +62,8 @@ pub struct Answers<'a> {
     series: BTreeMap<String, Vec<(u64, Summary)>>,
     /// Worked out so far; `None` while it is under way.
     worths: RefCell<BTreeMap<String, Option<Result<Worth, MathError>>>>,
+    /// What the expressions may be worth together, since all of it is kept.
+    kept: Budget,
 }
 
 impl<'a> Answers<'a> {
@@ -76,22 +78,36 @@ impl<'a> Answers<'a> {
         range: Range<u64>,
         phase_s: u64,
     ) -> Result<Self, MetricsError> {
+        Self::read_within(store, questions, (range, phase_s), POINTS_MAX)
+    }
+
+    /// The same with another bound of points, of all periods together.
+    fn read_within(
+        store: &'a MetricStore,
+        questions: &'a [Question],
+        (range, phase_s): (Range<u64>, u64),
+        max: u64,
+    ) -> Result<Self, MetricsError> {
         let mut by_period: BTreeMap<u64, Vec<(&str, &Wanted)>> = BTreeMap::new();
         for question in questions {
             if let What::Series(wanted) = &question.what {
                 by_period.entry(wanted.period_s).or_default().push((&question.id, wanted));
             }
         }
-        let mut series = BTreeMap::new();
+        let (mut series, mut points) = (BTreeMap::new(), 0);
         for (period_s, wanted) in by_period {
             let keys: Vec<SeriesKey> = wanted.iter().map(|(_, wanted)| wanted.key.clone()).collect();
             let found = store.summaries(&keys, period_s, phase_s % period_s.max(1), range.clone())?;
+            points += found.iter().map(Vec::len).sum::<usize>() as u64;
+            if points > max {
+                return Err(MetricsError::TooManyPoints { points, max });
+            }
             for ((id, wanted), points) in wanted.into_iter().zip(found) {
                 let fits = wanted.unit.is_none_or(|unit| store.unit(&wanted.key).unwrap_or_default() == unit);
                 series.insert(id.to_owned(), if fits { points } else { Vec::new() });
             }
         }
-        Ok(Self { store, questions, range, phase_s, series, worths: RefCell::default() })
+        Ok(Self { store, questions, range, phase_s, series, worths: RefCell::default(), kept: Budget::of_request() })
     }
 
     /// The answer to a question.
@@ -121,8 +137,10 @@ impl<'a> Answers<'a> {
         match &question.what {
             What::Series(wanted) => Ok(Worth::Line(self.line(question, wanted))),
             What::Expression(text, period_s) => {
-                let within = Within { answers: self, period_s: period_s.unwrap_or_else(|| self.period_s()) };
+                let period_s = period_s.unwrap_or_else(|| self.period_s());
+                let within = Within { answers: self, period_s, budget: Budget::of_expression() };
                 let worth = evaluate(&parse(text)?, &within)?;
+                self.kept.take(worth.weight())?;
                 Ok(match worth {
                     Worth::Line(line) => Worth::Line(Line { label: question.named(), ..line }),
                     other => other,
@@ -162,6 +180,7 @@ impl Question {
 struct Within<'a> {
     answers: &'a Answers<'a>,
     period_s: u64,
+    budget: Budget,
 }
 
 impl Source for Within<'_> {
@@ -204,9 +223,106 @@ impl Source for Within<'_> {
     fn period_s(&self) -> u64 {
         self.period_s
     }
+
+    fn budget(&self) -> &Budget {
+        &self.budget
+    }
 }
 
 fn labelled(key: &SeriesKey) -> String {
     let values: Vec<&str> = key.dimensions().iter().map(|(_, value)| value.as_str()).collect();
     if values.is_empty() { key.name().to_owned() } else { format!("{} {}", key.name(), values.join(" ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{Datum, StatisticSet};
+    use model::Env;
+    use std::sync::Arc;
+
+    const START_MS: u64 = 1_700_000_000_000;
+
+    fn opened() -> (tempfile::TempDir, MetricStore) {
+        let dir = tempfile::tempdir().unwrap();
+        let (env, _) = Env::manual(START_MS, 1);
+        let store = MetricStore::open(dir.path(), env).unwrap();
+        store.record(&[Datum { key: Arc::new(key()), set: StatisticSet::of(2.0) }]).unwrap();
+        (dir, store)
+    }
+
+    fn key() -> SeriesKey {
+        SeriesKey::new("Test", "lag", [("of", "x")]).unwrap()
+    }
+
+    fn series(id: &str, period_s: u64) -> Question {
+        let wanted = Wanted { key: key(), asked: Asked::parse("Sum").unwrap(), period_s, unit: None };
+        Question { id: id.to_owned(), what: What::Series(wanted), label: None, returned: true }
+    }
+
+    fn expression(id: &str, text: &str, period_s: Option<u64>) -> Question {
+        let what = What::Expression(text.to_owned(), period_s);
+        Question { id: id.to_owned(), what, label: None, returned: true }
+    }
+
+    /// What is wrong with the last question about all time.
+    fn refused(questions: &[Question]) -> String {
+        let (_dir, store) = opened();
+        let answers = Answers::read(&store, questions, 0..START_MS + 60_000, 0).unwrap();
+        answers.of(&questions.last().unwrap().id).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_expression_over_all_time_is_toldbefore_its_points_are_made() {
+        for text in [
+            "TIME_SERIES(1)",
+            "FILL(m1, 0)",
+            "FILL(m1, REPEAT)",
+            "FILL(METRICS(), LINEAR)",
+            "FILL([], m1) + FILL(m1, m1)",
+        ] {
+            let refused = refused(&[series("m1", 1), expression("e1", text, Some(1))]);
+            assert!(
+                refused.contains("points, one every 1 s, and may make one of 100800: ask for"),
+                "{text}: {refused}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_expressions_make_is_bounded_together() {
+        let wide = format!("[{}]", ["TIME_SERIES(1)"; 100].join(","));
+        let span_s = START_MS / 100_000_000;
+        let period_s = Some(span_s);
+        let told = refused(&[expression("e1", &wide, period_s)]);
+        assert!(told.contains("the expression makes more than 1000000 points"), "{told}");
+        // Lists of lists grow by what a text can hold each time, also where no series has a point.
+        let twice = |of: &str| format!("[{}]", [of; 500].join(","));
+        let (narrow, empty) = (expression("e1", &twice("m1"), None), expression("e2", &twice("e1"), None));
+        let told = refused(&[series("m1", 60), narrow, empty, expression("e3", "METRIC_COUNT(e2)", None)]);
+        assert!(told.contains("the expression makes more than 1000000 points"), "{told}");
+        let many: Vec<Question> = (0..12).map(|n| expression(&format!("e{n}"), "TIME_SERIES(1)", period_s)).collect();
+        let (_dir, store) = opened();
+        let answers = Answers::read(&store, &many, 0..START_MS, 0).unwrap();
+        let troubles: Vec<String> =
+            many.iter().filter_map(|one| answers.of(&one.id).err()).map(|error| error.to_string()).collect();
+        assert!(!troubles.is_empty() && troubles.iter().all(|one| one.contains("together worth more")), "{troubles:?}");
+    }
+
+    #[test]
+    fn series_of_all_periods_count_for_one_bound() {
+        let (_dir, store) = opened();
+        let questions = [series("m1", 1), series("m2", 60), series("m3", 300)];
+        let read = |max| Answers::read_within(&store, &questions, (START_MS - 60_000..START_MS + 60_000, 0), max);
+        assert!(matches!(read(2).err(), Some(MetricsError::TooManyPoints { points: 3, max: 2 })));
+        assert_eq!(read(3).ok().map(|answers| answers.of("m3").is_ok()), Some(true));
+    }
+
+    #[test]
+    fn a_search_for_periods_longer_than_all_time_is_an_answer() {
+        let (_dir, store) = opened();
+        let questions = [expression("e1", "FILL(SEARCH('lag', 'Sum', 1e300), 0)", None)];
+        let answers = Answers::read(&store, &questions, START_MS - 60_000..START_MS + 60_000, 0).unwrap();
+        assert!(matches!(answers.of("e1"), Ok(Worth::Lines(lines)) if lines.len() == 1));
+    }
 }

@@ -32,7 +32,7 @@ const SERIES_PER_BLOCK: usize = 500;
 /// Most chunks that wait for a disk that does not take them; the oldest is given up beyond.
 const PENDING_MAX: usize = 24;
 /// Most points of one answer.
-const POINTS_MAX: u64 = 1_000_000;
+pub(super) const POINTS_MAX: u64 = 1_000_000;
 /// How far back a value may lie, in seconds: then points of five minutes are all that is kept of it.
 const PAST_S: u64 = 15 * 86_400;
 /// How far ahead a value may lie, in seconds: clocks differ.

@@ -12,7 +12,7 @@ pub fn evaluate(expression: &Expr, source: &dyn Source) -> Result<Worth, MathErr
     match expression {
         Expr::Number(number) => Ok(Worth::Number(*number)),
         Expr::Text(text) => Err(MathError::new(format!("the text {text:?} is worth nothing by itself"))),
-        Expr::Name(name) => source.named(name),
+        Expr::Name(name) => taken(source.named(name), source),
         Expr::List(members) => {
             let mut lines: Vec<Line> = Vec::new();
             for member in members {
@@ -28,6 +28,13 @@ pub fn evaluate(expression: &Expr, source: &dyn Source) -> Result<Worth, MathErr
         }
         Expr::Call(name, given) => call(name, given, source),
     }
+}
+
+/// What was asked of the source, which counts for the expression's budget.
+pub(super) fn taken(worth: Result<Worth, MathError>, source: &dyn Source) -> Result<Worth, MathError> {
+    let worth = worth?;
+    source.budget().take(worth.weight())?;
+    Ok(worth)
 }
 
 fn apply(op: Op, a: f64, b: f64) -> f64 {

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 struct Known {
     lines: Vec<(&'static str, Line)>,
+    budget: Budget,
 }
 
 impl Source for Known {
@@ -28,6 +29,10 @@ impl Source for Known {
     fn period_s(&self) -> u64 {
         60
     }
+
+    fn budget(&self) -> &Budget {
+        &self.budget
+    }
 }
 
 fn line(values: &[Option<f64>]) -> Line {
@@ -37,6 +42,7 @@ fn line(values: &[Option<f64>]) -> Line {
 
 fn known() -> Known {
     Known {
+        budget: Budget::of_expression(),
         lines: vec![
             ("m1", line(&[Some(1.0), Some(2.0), None, Some(4.0)])),
             ("m2", line(&[Some(10.0), None, Some(30.0), Some(40.0)])),
@@ -136,7 +142,7 @@ proptest! {
         a in proptest::collection::vec(-1e6_f64..1e6, 4), b in proptest::collection::vec(-1e6_f64..1e6, 4),
     ) {
         let whole = |values: &[f64]| line(&values.iter().copied().map(Some).collect::<Vec<_>>());
-        let source = Known { lines: vec![("a", whole(&a)), ("b", whole(&b))] };
+        let source = Known { budget: Budget::of_expression(), lines: vec![("a", whole(&a)), ("b", whole(&b))] };
         let worth = |text: &str| evaluate(&parse(text).unwrap(), &source).unwrap();
         let points = |worth: Worth| worth.lines().unwrap().swap_remove(0).points;
         prop_assert_eq!(points(worth("SUM([a, b])")), points(worth("a + b")));
