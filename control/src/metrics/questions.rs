@@ -3,7 +3,7 @@
 use super::asked::Asked;
 use super::error::MetricsError;
 use super::key::SeriesKey;
-use super::math::{Budget, Line, MathError, Source, Worth, evaluate, parse};
+use super::math::{Budget, Expr, Line, MathError, Source, Worth, evaluate, parse};
 use super::search::Search;
 use super::store::{MetricStore, POINTS_MAX};
 use super::summary::Summary;
@@ -57,8 +57,11 @@ pub struct Wanted {
 pub struct Answers<'a> {
     store: &'a MetricStore,
     questions: &'a [Question],
+    by_id: BTreeMap<&'a str, &'a Question>,
     range: Range<u64>,
     phase_s: u64,
+    /// The shortest period of all questions, in seconds.
+    period_s: u64,
     series: BTreeMap<String, Vec<(u64, Summary)>>,
     /// Worked out so far; `None` while it is under way.
     worths: RefCell<BTreeMap<String, Option<Result<Worth, MathError>>>>,
@@ -107,25 +110,64 @@ impl<'a> Answers<'a> {
                 series.insert(id.to_owned(), if fits { points } else { Vec::new() });
             }
         }
-        Ok(Self { store, questions, range, phase_s, series, worths: RefCell::default(), kept: Budget::of_request() })
+        let by_id = questions.iter().map(|question| (question.id.as_str(), question)).collect();
+        let period_s = questions.iter().filter_map(Question::period_s).min().unwrap_or(PERIOD_DEFAULT_S);
+        Ok(Self {
+            store,
+            questions,
+            by_id,
+            range,
+            phase_s,
+            period_s,
+            series,
+            worths: RefCell::default(),
+            kept: Budget::of_request(),
+        })
     }
 
-    /// The answer to a question.
+    /// The answer to a question. What its expression refers to is worked out before it, one after the other: a chain of
+    /// expressions may be as long as there are questions, and takes no more of the stack than one of them.
     ///
     /// # Errors
     /// When its expression is wrong, or names what is.
     pub fn of(&self, id: &str) -> Result<Worth, MathError> {
-        let question = self.questions.iter().find(|question| question.id == id);
-        let question = question.ok_or_else(|| MathError::new(format!("nothing is known under the name {id}")))?;
-        match self.worths.borrow().get(id) {
-            Some(Some(worth)) => return worth.clone(),
-            Some(None) => return Err(MathError::new(format!("the expression {id} refers to itself"))),
-            None => {}
+        let mut under_way: Vec<UnderWay<'_>> = self.begun(id).into_iter().collect();
+        while let Some(last) = under_way.last_mut() {
+            if let Some(name) = last.waits_for.pop() {
+                // One that is under way already refers to itself, which it is told when its name is read.
+                under_way.extend(self.begun(&name));
+            } else if let Some(done) = under_way.pop() {
+                let worth = self.worked_out(&done);
+                self.worths.borrow_mut().insert(done.question.id.clone(), Some(worth));
+            }
         }
-        self.worths.borrow_mut().insert(id.to_owned(), None);
-        let worth = self.worked_out(question);
-        self.worths.borrow_mut().insert(id.to_owned(), Some(worth.clone()));
-        worth
+        self.known(id)
+    }
+
+    /// A question by its name, marked as under way; `None` where there is none, or it was begun before.
+    fn begun(&self, id: &str) -> Option<UnderWay<'a>> {
+        let question = *self.by_id.get(id)?;
+        let mut worths = self.worths.borrow_mut();
+        if worths.contains_key(id) {
+            return None;
+        }
+        worths.insert(id.to_owned(), None);
+        let work = match &question.what {
+            What::Series(wanted) => Work::Series(wanted),
+            What::Expression(text, _) => Work::Expression(parse(text)),
+        };
+        let names = if let Work::Expression(Ok(expression)) = &work { expression.names() } else { Vec::new() };
+        let waits_for = names.into_iter().map(str::to_owned).collect();
+        Some(UnderWay { question, work, waits_for })
+    }
+
+    /// What was worked out under a name.
+    fn known(&self, id: &str) -> Result<Worth, MathError> {
+        match self.worths.borrow().get(id) {
+            Some(Some(worth)) => worth.clone(),
+            Some(None) => Err(MathError::new(format!("the expression {id} refers to itself"))),
+            None => Err(MathError::new(format!("nothing is known under the name {id}"))),
+        }
     }
 
     /// The values of a series by its question, where it is one.
@@ -133,20 +175,19 @@ impl<'a> Answers<'a> {
         self.series.get(id).map_or(&[], Vec::as_slice)
     }
 
-    fn worked_out(&self, question: &Question) -> Result<Worth, MathError> {
-        match &question.what {
-            What::Series(wanted) => Ok(Worth::Line(self.line(question, wanted))),
-            What::Expression(text, period_s) => {
-                let period_s = period_s.unwrap_or_else(|| self.period_s());
-                let within = Within { answers: self, period_s, budget: Budget::of_expression() };
-                let worth = evaluate(&parse(text)?, &within)?;
-                self.kept.take(worth.weight())?;
-                Ok(match worth {
-                    Worth::Line(line) => Worth::Line(Line { label: question.named(), ..line }),
-                    other => other,
-                })
-            }
-        }
+    fn worked_out(&self, done: &UnderWay<'_>) -> Result<Worth, MathError> {
+        let expression = match &done.work {
+            Work::Series(wanted) => return Ok(Worth::Line(self.line(done.question, wanted))),
+            Work::Expression(parsed) => parsed.as_ref().map_err(Clone::clone)?,
+        };
+        let period_s = done.question.period_s().unwrap_or(self.period_s);
+        let within = Within { answers: self, period_s, budget: Budget::of_expression() };
+        let worth = evaluate(expression, &within)?;
+        self.kept.take(worth.weight())?;
+        Ok(match worth {
+            Worth::Line(line) => Worth::Line(Line { label: done.question.named(), ..line }),
+            other => other,
+        })
     }
 
     fn line(&self, question: &Question, wanted: &Wanted) -> Line {
@@ -154,18 +195,31 @@ impl<'a> Answers<'a> {
         let points = points.filter_map(|(at_ms, summary)| Some((*at_ms, wanted.asked.of(summary)?))).collect();
         Line { label: question.named(), period_s: wanted.period_s, points }
     }
+}
 
-    /// The shortest period of all series.
-    fn period_s(&self) -> u64 {
-        let periods = self.questions.iter().filter_map(|question| match &question.what {
-            What::Series(wanted) => Some(wanted.period_s),
-            What::Expression(_, period_s) => *period_s,
-        });
-        periods.min().unwrap_or(PERIOD_DEFAULT_S)
-    }
+/// A question that is being worked out.
+struct UnderWay<'a> {
+    question: &'a Question,
+    work: Work<'a>,
+    /// The names that it refers to and that were not looked at yet.
+    waits_for: Vec<String>,
+}
+
+/// What is to be done for it.
+enum Work<'a> {
+    Series(&'a Wanted),
+    Expression(Result<Expr, MathError>),
 }
 
 impl Question {
+    /// Length of its periods in seconds, where somebody has said.
+    fn period_s(&self) -> Option<u64> {
+        match &self.what {
+            What::Series(wanted) => Some(wanted.period_s),
+            What::Expression(_, period_s) => *period_s,
+        }
+    }
+
     /// What its answer is called.
     fn named(&self) -> String {
         match (&self.label, &self.what) {
@@ -185,7 +239,7 @@ struct Within<'a> {
 
 impl Source for Within<'_> {
     fn named(&self, name: &str) -> Result<Worth, MathError> {
-        self.answers.of(name)
+        self.answers.known(name)
     }
 
     fn metrics(&self, part: &str) -> Result<Vec<Line>, MathError> {
@@ -273,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expression_over_all_time_is_toldbefore_its_points_are_made() {
+    fn an_expression_over_all_time_is_refused_before_its_points_are_made() {
         for text in [
             "TIME_SERIES(1)",
             "FILL(m1, 0)",
@@ -307,6 +361,53 @@ mod tests {
         let troubles: Vec<String> =
             many.iter().filter_map(|one| answers.of(&one.id).err()).map(|error| error.to_string()).collect();
         assert!(!troubles.is_empty() && troubles.iter().all(|one| one.contains("together worth more")), "{troubles:?}");
+    }
+
+    #[test]
+    fn a_chain_of_expressions_is_as_long_as_there_are_questions() {
+        let (_dir, store) = opened();
+        let link = |n: usize| expression(&format!("e{n}"), &format!("(((-((-(e{}))))))", n + 1), None);
+        let mut questions: Vec<Question> = (0..499).map(link).collect();
+        questions.push(series("e499", 60));
+        let answer = || {
+            let answers = Answers::read(&store, &questions, START_MS - 60_000..START_MS + 60_000, 0).unwrap();
+            assert!(matches!(answers.of("e0"), Ok(Worth::Line(line)) if line.points[0].1 == 2.0));
+        };
+        // A worker's stack is 2 MiB; a quarter of it is to be enough.
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().stack_size(512 * 1024);
+            thread.spawn_scoped(scope, answer).unwrap().join().unwrap();
+        });
+    }
+
+    #[test]
+    fn expressions_that_refer_to_each_other_are_told_so_and_others_are_answered() {
+        let (_dir, store) = opened();
+        let questions = [
+            expression("e1", "e2 + 1", None),
+            expression("e2", "m1 + e3", None),
+            expression("e3", "e1 * 2", None),
+            expression("e4", "e4", None),
+            expression("e5", "m1 + m1", None),
+            expression("e6", "e9", None),
+            expression("e7", "m1 +", None),
+            expression("e8", "e7", None),
+            series("m1", 60),
+        ];
+        let answers = Answers::read(&store, &questions, START_MS - 60_000..START_MS + 60_000, 0).unwrap();
+        let told = |id: &str| answers.of(id).map_or_else(|error| error.to_string(), |_| "answered".to_owned());
+        for (id, expected) in [
+            ("e1", "the expression e1 refers to itself"),
+            ("e2", "the expression e1 refers to itself"),
+            ("e4", "the expression e4 refers to itself"),
+            ("e5", "answered"),
+            ("e6", "nothing is known under the name e9"),
+            ("e10", "nothing is known under the name e10"),
+            ("m1", "answered"),
+        ] {
+            assert_eq!(told(id), expected, "{id}");
+        }
+        assert!(told("e8").contains("the end found"), "{}", told("e8"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::lines::across;
 use super::parse::Expr;
-use super::run::{evaluate, taken};
+use super::run::{evaluate, list, taken};
 use super::{Line, MathError, Source, Worth};
 
 type Result<T> = std::result::Result<T, MathError>;
@@ -70,7 +70,7 @@ fn reduced(name: &str, given: &[Expr], source: &dyn Source, of: impl Fn(&[f64]) 
     let worth = match given {
         [] => return Err(MathError::new(format!("{name} takes a series or a list of series"))),
         [inner] => evaluate(inner, source)?,
-        many => evaluate(&Expr::List(many.to_vec()), source)?,
+        many => list(many, source)?,
     };
     match worth {
         Worth::Number(number) => Ok(Worth::Number(number)),

@@ -110,6 +110,13 @@ fn expressions_are_worth_what_the_table_says() {
 }
 
 #[test]
+fn as_many_sides_as_a_text_has_room_for_take_little_of_the_stack() {
+    let thread = std::thread::Builder::new().stack_size(512 * 1024);
+    let told = thread.spawn(|| (told(&format!("1{}", "+1".repeat(1_000))), told("10 - 4 - 3 * 2 / 2"))).unwrap();
+    assert_eq!(told.join().unwrap(), ("=1001".to_owned(), "=3".to_owned()));
+}
+
+#[test]
 fn what_is_wrong_is_told_with_its_place() {
     for (expression, part) in [
         ("", "character 1"),
