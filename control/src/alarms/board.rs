@@ -2,11 +2,11 @@
 
 use super::actions::{Actions, Occurrence, Outcome, Performer};
 use super::doubts::doubt;
-use super::judge::judge;
-use super::reasons::{self, stamp};
+use super::reasons::stamp;
 use super::records::{self, HistoryFilter, HistoryItem, HistoryKind, Status};
 use super::sample::sample;
 use super::spec::{Alarm, SpecError, State, Watch, Watches};
+use super::verdict::Verdict;
 use crate::database::{Database, DatabaseError};
 use crate::metrics::{MetricStore, Unit};
 use crate::timeline::{Event, Severity, Timeline};
@@ -104,8 +104,10 @@ struct Changed {
     name: String,
     status: Status,
     before: State,
-    /// Whether actions follow although the state is the same.
+    /// Whether actions follow although the state is the same. Nothing is kept of it then: the state is as old as it was.
     again: bool,
+    /// The newest number that decided, where one did.
+    newest: Option<f64>,
 }
 
 impl Alarms {
@@ -266,7 +268,9 @@ impl Alarms {
         // What was evaluated within the same minute is not evaluated again: whoever looks sees what was set.
         kept.evaluated = turn(&kept.alarm, now_ms);
         let status = moved(&kept.status, state, reason.to_owned(), data, now_ms);
-        let changed = Changed { name: name.to_owned(), before: kept.status.state, status, again: false };
+        // Who says why may say by which numbers too.
+        let newest = newest_told(status.reason_data.as_deref());
+        let changed = Changed { name: name.to_owned(), before: kept.status.state, status, again: false, newest };
         self.keep_changes(&mut alarms, vec![changed])
     }
 
@@ -285,10 +289,11 @@ impl Alarms {
                 continue;
             }
             kept.evaluated = Some(number);
-            match judged(&self.metrics, watch, &kept.status, number * watch.every_s() * 1_000, now_ms) {
-                Ok(status) => {
+            let sample = sample(&self.metrics, watch, number * watch.every_s() * 1_000);
+            match sample.map(|sample| Verdict::of(watch, sample, kept.status.state)) {
+                Ok(verdict) => {
+                    changes.extend(self.changed(kept, watch, &verdict, now_ms));
                     kept.trouble = None;
-                    changes.extend(self.changed(name, kept, status));
                 }
                 Err(trouble) => {
                     tracing::warn!(alarm = name, trouble, "an alarm cannot be evaluated");
@@ -305,11 +310,15 @@ impl Alarms {
     }
 
     /// What an evaluation has come to, where that is to be kept or told.
-    fn changed(&self, name: &str, kept: &Kept, status: Status) -> Option<Changed> {
-        let before = kept.status.state;
-        let repeats = || kept.alarm.actions(status.state).iter().any(|action| self.actions.repeats(action));
-        let again = status.state == before && kept.alarm.actions_enabled && repeats();
-        (status.state != before || again).then(|| Changed { name: name.to_owned(), status, before, again })
+    fn changed(&self, kept: &Kept, watch: &Watch, verdict: &Verdict, now_ms: u64) -> Option<Changed> {
+        let (before, state) = (kept.status.state, verdict.state);
+        let repeats = || kept.alarm.actions(state).iter().any(|action| self.actions.repeats(action));
+        let again = state == before && kept.alarm.actions_enabled && repeats();
+        (state != before || again).then(|| {
+            let data = (!again).then(|| verdict.data(watch, now_ms));
+            let status = moved(&kept.status, state, verdict.words(watch), data, now_ms);
+            Changed { name: kept.alarm.name.clone(), status, before, again, newest: verdict.newest() }
+        })
     }
 
     /// Brings the alarms that watch others after them, from the inside out.
@@ -329,7 +338,8 @@ impl Alarms {
                 let verb = if next == State::Alarm { "holds" } else { "does not hold" };
                 let reason = format!("the rule {verb}: {}", by.join(", "));
                 let status = || moved(&kept.status, next, reason.clone(), None, now_ms);
-                (next != before).then(|| Changed { name: name.clone(), before, status: status(), again: false })
+                let change = || Changed { name: name.clone(), before, status: status(), again: false, newest: None };
+                (next != before).then(change)
             };
             let changes: Vec<Changed> = alarms.iter().filter_map(changed).collect();
             if changes.is_empty() {
@@ -373,13 +383,10 @@ impl Alarms {
         if !kept.alarm.actions_enabled {
             return;
         }
-        // What is told to programs is a document of our own.
-        let data = changed.status.reason_data.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
-        let data = data.unwrap_or_default();
-        let newest = data["recentDatapoints"].as_array().and_then(|points| points.last()).and_then(Value::as_f64);
+        let threshold = if let Watches::Numbers(watch) = &kept.alarm.watches { Some(watch.threshold) } else { None };
         let occurrence = Occurrence {
-            value: newest,
-            threshold: data["threshold"].as_f64(),
+            value: changed.newest,
+            threshold,
             alarm: kept.alarm.name.clone(),
             description: kept.alarm.description.clone(),
             state: changed.status.state,
@@ -406,17 +413,10 @@ fn turn(alarm: &Alarm, now_ms: u64) -> Option<u64> {
     Some(now_ms / 1_000 / watch.every_s())
 }
 
-/// Where an evaluation leads.
-fn judged(metrics: &MetricStore, watch: &Watch, status: &Status, at_ms: u64, now_ms: u64) -> Result<Status, String> {
-    let sample = sample(metrics, watch, at_ms)?;
-    let values: Vec<Option<f64>> = sample.points.iter().map(|(_, value)| *value).collect();
-    let judgement = judge(&watch.rule(), &values);
-    let state = judgement.state.filter(|_| !sample.too_few).unwrap_or(status.state);
-    if state == status.state {
-        return Ok(status.clone());
-    }
-    let data = reasons::data(watch, &sample, &judgement, now_ms).to_string();
-    Ok(moved(status, state, reasons::words(watch, &sample, &judgement, state), Some(data), now_ms))
+/// The newest number in what is told to programs, which has the form of our own documents or is no help.
+fn newest_told(data: Option<&str>) -> Option<f64> {
+    let data = serde_json::from_str::<Value>(data?).ok()?;
+    data["recentDatapoints"].as_array().and_then(|points| points.last()).and_then(Value::as_f64)
 }
 
 fn moved(status: &Status, state: State, reason: String, reason_data: Option<String>, now_ms: u64) -> Status {

@@ -14,6 +14,7 @@ const START_MS: u64 = 1_700_000_040_000;
 #[derive(Default)]
 struct Recorder {
     performed: Mutex<Vec<(String, State, State)>>,
+    occurrences: Mutex<Vec<Occurrence>>,
 }
 
 impl Actions for Recorder {
@@ -28,6 +29,7 @@ impl Actions for Recorder {
 
     fn perform(&self, action: &str, occurrence: &Occurrence) -> Result<String, NotPerformed> {
         self.performed.lock().push((action.to_owned(), occurrence.before, occurrence.state));
+        self.occurrences.lock().push(occurrence.clone());
         if action.contains("never") {
             return Err(NotPerformed { retriable: action.contains("soon"), reason: "nobody is there".into() });
         }
@@ -200,6 +202,27 @@ fn actions_are_tried_again_where_that_may_help_and_repeated_where_they_are_steps
     assert!(told.contains(&"Successfully executed action scale:up".to_owned()), "{told:?}");
     let refused = bench.alarms().put(Alarm { ok_actions: vec!["mail".into()], ..numbers("x") }).unwrap_err();
     assert_eq!(refused.to_string(), "alarm x: the action mail is none");
+}
+
+#[test]
+fn a_step_that_is_repeated_goes_by_the_newest_value() {
+    let mut bench = Bench::new();
+    bench.alarms().put(Alarm { alarm_actions: vec!["scale:up".into()], ..numbers("lag") }).unwrap();
+    bench.pass(61, Some(500.0));
+    let entered = bench.alarms().get("lag").unwrap().status;
+    bench.pass(60, Some(900.0));
+    bench.pass(60, Some(950.0));
+    assert_eq!(bench.alarms().get("lag").unwrap().status, entered, "the state is as old as it was");
+    bench.alarms().set_state("lag", State::Ok, "", None).unwrap();
+    bench.alarms().set_state("lag", State::Alarm, "", Some(r#"{"recentDatapoints":[3.0,4.0]}"#.to_owned())).unwrap();
+    bench.alarms().set_state("lag", State::Ok, "", None).unwrap();
+    bench.alarms().set_state("lag", State::Alarm, "", None).unwrap();
+    bench.reopen();
+    let told = bench.recorder.occurrences.lock().clone();
+    let values: Vec<Option<f64>> = told.iter().map(|one| one.value).collect();
+    assert_eq!(values, [Some(500.0), Some(900.0), Some(950.0), Some(4.0), None]);
+    assert!(told.iter().all(|one| one.threshold == Some(100.0)), "{told:?}");
+    assert!(told[1].reason.contains("[900.0 ("), "{told:?}");
 }
 
 #[test]
