@@ -4,6 +4,7 @@ use super::actions::{Actions, Occurrence, Outcome, Performer};
 use super::doubts::doubt;
 use super::reasons::stamp;
 use super::records::{self, HistoryFilter, HistoryItem, HistoryKind, Status};
+use super::rule::Composite;
 use super::sample::sample;
 use super::spec::{Alarm, SpecError, State, Watch, Watches};
 use super::verdict::Verdict;
@@ -330,16 +331,10 @@ impl Alarms {
                 let Watches::Alarms(rule) = &kept.alarm.watches else { return None };
                 let next = if rule.holds(&state) { State::Alarm } else { State::Ok };
                 let before = kept.status.state;
-                let by: Vec<String> = rule
-                    .children()
-                    .into_iter()
-                    .filter_map(|child| Some(format!("{child} is {}", state(child)?)))
-                    .collect();
-                let verb = if next == State::Alarm { "holds" } else { "does not hold" };
-                let reason = format!("the rule {verb}: {}", by.join(", "));
-                let status = || moved(&kept.status, next, reason.clone(), None, now_ms);
-                let change = || Changed { name: name.clone(), before, status: status(), again: false, newest: None };
-                (next != before).then(change)
+                (next != before).then(|| {
+                    let status = moved(&kept.status, next, followed(rule, next, &state), None, now_ms);
+                    Changed { name: name.clone(), before, status, again: false, newest: None }
+                })
             };
             let changes: Vec<Changed> = alarms.iter().filter_map(changed).collect();
             if changes.is_empty() {
@@ -411,6 +406,14 @@ impl Alarms {
 fn turn(alarm: &Alarm, now_ms: u64) -> Option<u64> {
     let Watches::Numbers(watch) = &alarm.watches else { return None };
     Some(now_ms / 1_000 / watch.every_s())
+}
+
+/// Why a rule makes it this state.
+fn followed(rule: &Composite, next: State, state: &dyn Fn(&str) -> Option<State>) -> String {
+    let told = |child: &str| Some(format!("{child} is {}", state(child)?));
+    let by: Vec<String> = rule.children().into_iter().filter_map(told).collect();
+    let verb = if next == State::Alarm { "holds" } else { "does not hold" };
+    format!("the rule {verb}: {}", by.join(", "))
 }
 
 /// The newest number in what is told to programs, which has the form of our own documents or is no help.
