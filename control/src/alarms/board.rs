@@ -266,13 +266,15 @@ impl Alarms {
         let now_ms = self.env.now_ms();
         let mut alarms = self.alarms.lock();
         let kept = alarms.get_mut(name).ok_or_else(|| AlarmError::Unknown(name.to_owned()))?;
-        // What was evaluated within the same minute is not evaluated again: whoever looks sees what was set.
-        kept.evaluated = turn(&kept.alarm, now_ms);
+        let evaluated = turn(&kept.alarm, now_ms);
         let status = moved(&kept.status, state, reason.to_owned(), data, now_ms);
         // Who says why may say by which numbers too.
         let newest = newest_told(status.reason_data.as_deref());
         let changed = Changed { name: name.to_owned(), before: kept.status.state, status, again: false, newest };
-        self.keep_changes(&mut alarms, vec![changed])
+        self.keep_changes(&mut alarms, &[changed])?;
+        // What was evaluated within the same minute is not evaluated again: whoever looks sees what was set.
+        alarms.entry(name.to_owned()).and_modify(|kept| kept.evaluated = evaluated);
+        Ok(())
     }
 
     /// Evaluates what is due. Called once a second.
@@ -302,11 +304,13 @@ impl Alarms {
                 }
             }
         }
-        let kept = self.keep_changes(&mut alarms, changes);
-        if kept.is_err() {
-            alarms.values_mut().for_each(|kept| kept.evaluated = None);
+        if let Err(error) = self.keep_changes(&mut alarms, &changes) {
+            // These alone are evaluated again: another may be in a state that somebody has set meanwhile.
+            for changed in &changes {
+                alarms.entry(changed.name.clone()).and_modify(|kept| kept.evaluated = None);
+            }
+            return Err(error);
         }
-        kept?;
         self.follow(&mut alarms, now_ms)
     }
 
@@ -340,13 +344,13 @@ impl Alarms {
             if changes.is_empty() {
                 break;
             }
-            self.keep_changes(alarms, changes)?;
+            self.keep_changes(alarms, &changes)?;
         }
         Ok(())
     }
 
-    fn keep_changes(&self, alarms: &mut Alarmed, changes: Vec<Changed>) -> Result<(), AlarmError> {
-        let (real, again): (Vec<Changed>, Vec<Changed>) = changes.into_iter().partition(|changed| !changed.again);
+    fn keep_changes(&self, alarms: &mut Alarmed, changes: &[Changed]) -> Result<(), AlarmError> {
+        let (again, real): (Vec<&Changed>, Vec<&Changed>) = changes.iter().partition(|changed| changed.again);
         let mut items = Vec::new();
         let mut rows = Vec::new();
         for changed in &real {
@@ -357,7 +361,7 @@ impl Alarms {
         if !rows.is_empty() {
             records::keep(&self.database, &rows, &items)?;
         }
-        for changed in real.iter().chain(&again) {
+        for changed in real.into_iter().chain(again) {
             let Some(kept) = alarms.get_mut(&changed.name) else { continue };
             let is_change = !changed.again && changed.before != changed.status.state;
             if !changed.again {

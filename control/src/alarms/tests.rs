@@ -263,6 +263,24 @@ fn a_state_that_somebody_set_lasts_until_the_next_evaluation() {
 }
 
 #[test]
+fn a_state_that_somebody_set_outlasts_the_trouble_of_another_alarm() {
+    let bench = Bench::new();
+    bench.alarms().put(numbers("lag")).unwrap();
+    bench.alarms().put(alarm("other", Watches::Numbers(watch("Maximum", 10, Missing::Breaching)))).unwrap();
+    bench.pass(61, Some(1.0));
+    bench.alarms().set_state("lag", State::Alarm, "to see who comes", None).unwrap();
+    bench.metrics.record(&[Datum { key: Arc::new(key("lag")), set: StatisticSet::of(500.0) }]).unwrap();
+    bench.database.write(|sql| sql.execute_batch("ALTER TABLE alarm_history RENAME TO away")).unwrap();
+    assert!(bench.alarms().set_state("lag", State::Ok, "", None).is_err());
+    bench.clock.advance_ms(10_000);
+    assert!(bench.alarms().tick().is_err());
+    bench.database.write(|sql| sql.execute_batch("ALTER TABLE away RENAME TO alarm_history")).unwrap();
+    bench.alarms().tick().unwrap();
+    assert_eq!((bench.state("lag"), bench.state("other")), (State::Alarm, State::Alarm));
+    assert_eq!(bench.alarms().get("lag").unwrap().status.reason, "to see who comes");
+}
+
+#[test]
 fn expressions_are_watched_too() {
     let bench = Bench::new();
     let mut watch = watch("Average", 60, Missing::Missing);
