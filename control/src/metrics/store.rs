@@ -272,7 +272,9 @@ impl MetricStore {
     /// The series with a value since `since_s` (seconds since the Unix epoch), two weeks back at most, in the order of
     /// their keys.
     pub fn listed(&self, since_s: u64) -> Vec<Listed> {
-        self.register.lock().listed(since_s)
+        let mut listed = self.register.lock().since(since_s);
+        listed.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        listed
     }
 
     fn write_down(&self, disk: &mut Disk, ended: Option<u64>, block: &Block) -> Result<(), MetricsError> {
@@ -297,9 +299,20 @@ impl MetricStore {
             disk.synced_ns = now_ns;
             let synced = disk.journal.as_mut().map_or(Ok(()), Journal::sync);
             self.unless_failed(disk, synced)?;
-            self.register.lock().write(self.env.now_ms() / 1_000, false)?;
+            self.write_register(false)?;
         }
         Ok(())
+    }
+
+    /// Writes the register down where that is due, and does not hold it meanwhile. The caller holds the disk, so that no
+    /// two write it.
+    fn write_register(&self, at_all: bool) -> Result<(), MetricsError> {
+        let due = self.register.lock().due(self.env.now_ms() / 1_000, at_all);
+        let written = due.map_or(Ok(()), |due| due.write());
+        if written.is_err() {
+            self.register.lock().not_written();
+        }
+        written
     }
 
     /// Gives a journal up that the disk has not taken as it should.
@@ -457,7 +470,7 @@ impl MetricStore {
         }
         let synced = disk.journal.as_mut().map_or(Ok(()), Journal::sync);
         self.unless_failed(&mut disk, synced)?;
-        self.register.lock().write(self.env.now_ms() / 1_000, true)
+        self.write_register(true)
     }
 
     /// Lets every write to the journal fail from now on.
