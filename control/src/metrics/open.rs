@@ -225,7 +225,10 @@ impl Open {
     pub(super) fn snapshot(&self, keys: &[SeriesKey], tier: usize, range: &Range<u64>) -> Snapshot {
         let wanted = |id: &ChunkId| id.tier == tier && id.start_s < range.end && id.end_s() > range.start;
         let files = self.files.range(ChunkId { tier, start_s: 0 }..ChunkId { tier: tier + 1, start_s: 0 });
-        let open = |key| self.series.get(key).map(|series| self.open_points(series, tier)).unwrap_or_default();
+        // What is open begins where the last chunk of the tier ends: the past has nothing of it.
+        let is_open = range.end > self.starts[tier];
+        let points = |key| self.series.get(key).map(|series| self.open_points(series, tier));
+        let open = |key| Some(key).filter(|_| is_open).and_then(points).unwrap_or_default();
         Snapshot {
             files: files.copied().filter(wanted).collect(),
             pending: self.pending.iter().filter(|chunk| wanted(&chunk.id)).cloned().collect(),
@@ -318,5 +321,18 @@ mod tests {
         assert!(most > 15, "what there is room for is kept: {most}");
         let held = &open.snapshot(&[key.as_ref().clone()], 0, &(START_S..START_S + 4 * 3_600)).open[0];
         assert!(held.iter().all(|(_, summary)| summary.set.count == 3.0), "no value is lost with a sketch");
+    }
+
+    #[test]
+    fn a_question_about_the_past_folds_nothing_that_is_open() {
+        let mut open = Open::new(START_S, 10);
+        let key = Arc::new(SeriesKey::new("N", "a", [("of", "x")]).unwrap());
+        let one = Summary::from(super::super::StatisticSet::of(1.0));
+        assert!(open.record(START_S, &key, &one, &mut Block::default()));
+        for (tier, spans) in TIERS.iter().enumerate() {
+            let start_s = spans.chunk_start(START_S);
+            let asked = |range| open.snapshot(&[key.as_ref().clone()], tier, &range).open[0].len();
+            assert_eq!((asked(0..start_s), asked(0..start_s + 1)), (0, 1), "tier {tier}");
+        }
     }
 }

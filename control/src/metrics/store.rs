@@ -425,7 +425,9 @@ impl MetricStore {
     }
 
     fn gather(&self, keys: &[SeriesKey], snapshot: Snapshot) -> Vec<Timed> {
-        let wanted: HashMap<Vec<u8>, usize> = keys.iter().enumerate().map(|(i, key)| (key.encode(), i)).collect();
+        // A key that is asked for twice is looked for at its last place.
+        let places: HashMap<&SeriesKey, usize> = keys.iter().enumerate().map(|(i, key)| (key, i)).collect();
+        let wanted: HashMap<Vec<u8>, usize> = places.iter().map(|(key, place)| (key.encode(), *place)).collect();
         let mut found: Vec<Timed> = vec![Timed::new(); keys.len()];
         for id in snapshot.files {
             let each = |place: usize, points: Vec<_>| found[place].extend(super::open::timed(id, &points));
@@ -434,18 +436,17 @@ impl MetricStore {
             }
         }
         for chunk in &snapshot.pending {
-            for (key, points) in &chunk.series {
-                if let Some(place) = keys.iter().position(|wanted| wanted == key.as_ref()) {
-                    found[place].extend(super::open::timed(chunk.id, points));
+            for (key, place) in &places {
+                if let Ok(at) = chunk.series.binary_search_by(|(held, _)| held.as_ref().cmp(key)) {
+                    found[*place].extend(super::open::timed(chunk.id, &chunk.series[at].1));
                 }
             }
         }
         for (list, open) in found.iter_mut().zip(snapshot.open) {
             list.extend(open);
         }
-        // A key that is asked for twice has one place in the map.
         for (place, key) in keys.iter().enumerate() {
-            match wanted.get(&key.encode()) {
+            match places.get(key) {
                 Some(held) if *held != place => found[place] = found[*held].clone(),
                 _ => {}
             }

@@ -200,6 +200,22 @@ fn a_disk_that_takes_nothing_is_told_and_costs_nothing_in_memory() {
 }
 
 #[test]
+fn a_key_that_is_asked_for_twice_has_what_waits_for_the_disk_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, env, clock) = opened(dir.path());
+    store.record(&[datum("a", 1.0), datum("b", 5.0)]).unwrap();
+    let moved = dir.path().with_extension("away");
+    fs::rename(dir.path(), &moved).unwrap();
+    clock.advance_ms(300_000);
+    assert!(store.record(&[datum("a", 2.0)]).is_err());
+    let asked = [key("a"), key("c"), key("b"), key("a")];
+    let found = store.query(&asked, 1, 0..env.now_ms() + 1).unwrap();
+    let sums: Vec<Vec<f64>> = found.iter().map(|values| values.iter().map(|value| value.set.sum).collect()).collect();
+    assert_eq!(sums, [vec![1.0, 2.0], vec![], vec![5.0], vec![1.0, 2.0]]);
+    fs::rename(&moved, dir.path()).unwrap();
+}
+
+#[test]
 fn a_journal_that_cannot_be_begun_is_begun_as_soon_as_the_disk_takes_it() {
     let dir = tempfile::tempdir().unwrap();
     let (store, env, clock) = opened(dir.path());
