@@ -14,7 +14,7 @@ use crate::timeline::{Event, Severity, Timeline};
 use model::{Classified, Env, Kind};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Most alarms.
@@ -242,18 +242,28 @@ impl Alarms {
     /// Lets actions follow changes of state, or keeps them from it.
     ///
     /// # Errors
-    /// When it cannot be kept.
+    /// When it cannot be kept; no alarm is changed then.
     pub fn enable_actions(&self, names: &[String], enabled: bool) -> Result<(), AlarmError> {
         let now_ms = self.env.now_ms();
         let mut alarms = self.alarms.lock();
-        for name in names {
-            let Some(kept) = alarms.get_mut(name).filter(|kept| kept.alarm.actions_enabled != enabled) else {
-                continue;
-            };
+        // A name that is there twice is changed once.
+        let names: BTreeSet<&String> = names.iter().collect();
+        let changed = |name: &String| {
+            let kept = alarms.get(name).filter(|kept| kept.alarm.actions_enabled != enabled)?;
             let alarm = Alarm { actions_enabled: enabled, ..kept.alarm.clone() };
-            let status = Status { configured_ms: now_ms, ..kept.status.clone() };
-            records::keep(&self.database, &[(&alarm, &status)], &[configured(&alarm, now_ms, "updated")])?;
-            (kept.alarm, kept.status) = (alarm, status);
+            Some((alarm, Status { configured_ms: now_ms, ..kept.status.clone() }))
+        };
+        let changes: Vec<(Alarm, Status)> = names.into_iter().filter_map(changed).collect();
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<(&Alarm, &Status)> = changes.iter().map(|(alarm, status)| (alarm, status)).collect();
+        let items: Vec<HistoryItem> = changes.iter().map(|(alarm, _)| configured(alarm, now_ms, "updated")).collect();
+        records::keep(&self.database, &rows, &items)?;
+        for (alarm, status) in changes {
+            if let Some(kept) = alarms.get_mut(&alarm.name) {
+                (kept.alarm, kept.status) = (alarm, status);
+            }
         }
         Ok(())
     }
@@ -434,7 +444,7 @@ fn moved(status: &Status, state: State, reason: String, reason_data: Option<Stri
 /// Whether all alarms that a rule names are there, and none of them watches this one.
 fn check_children(alarms: &Alarmed, alarm: &Alarm) -> Result<(), AlarmError> {
     let Watches::Alarms(rule) = &alarm.watches else { return Ok(()) };
-    let (mut waiting, mut seen) = (rule.children().into_iter().collect::<Vec<_>>(), std::collections::BTreeSet::new());
+    let (mut waiting, mut seen) = (rule.children().into_iter().collect::<Vec<_>>(), BTreeSet::new());
     while let Some(child) = waiting.pop() {
         if child == alarm.name {
             let message = format!("the composite alarm {child} would watch itself, by way of the alarms that it names");

@@ -281,6 +281,26 @@ fn a_state_that_somebody_set_outlasts_the_trouble_of_another_alarm() {
 }
 
 #[test]
+fn actions_are_enabled_for_all_or_for_none() {
+    let bench = Bench::new();
+    for name in ["a", "b", "c"] {
+        bench.alarms().put(numbers(name)).unwrap();
+    }
+    let names = ["a", "c", "c", "nobody"].map(str::to_owned);
+    let enabled = || ["a", "b", "c"].map(|name| bench.alarms().get(name).unwrap().alarm.actions_enabled);
+    // The second of them cannot be kept.
+    let stop = "CREATE TRIGGER stop BEFORE INSERT ON alarms WHEN NEW.name = 'c' BEGIN SELECT RAISE(ABORT, 'full'); END";
+    bench.database.write(|sql| sql.execute_batch(stop)).unwrap();
+    assert!(bench.alarms().enable_actions(&names, false).is_err());
+    assert_eq!(enabled(), [true; 3]);
+    bench.database.write(|sql| sql.execute_batch("DROP TRIGGER stop")).unwrap();
+    bench.alarms().enable_actions(&names, false).unwrap();
+    assert_eq!(enabled(), [false, true, false]);
+    let told = bench.history(HistoryKind::ConfigurationUpdate);
+    assert_eq!(told[3..], ["Alarm \"a\" updated", "Alarm \"c\" updated"]);
+}
+
+#[test]
 fn expressions_are_watched_too() {
     let bench = Bench::new();
     let mut watch = watch("Average", 60, Missing::Missing);
