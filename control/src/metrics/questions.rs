@@ -4,12 +4,13 @@ use super::asked::Asked;
 use super::error::MetricsError;
 use super::key::SeriesKey;
 use super::math::{Budget, Expr, Line, MathError, Source, Worth, evaluate, parse};
+use super::register::Listed;
 use super::search::Search;
 use super::store::{MetricStore, POINTS_MAX};
 use super::summary::Summary;
 use super::unit::Unit;
 use serde::{Deserialize, Serialize};
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -67,6 +68,8 @@ pub struct Answers<'a> {
     worths: RefCell<BTreeMap<String, Option<Result<Worth, MathError>>>>,
     /// What the expressions may be worth together, since all of it is kept.
     kept: Budget,
+    /// All series in the order of their keys, for searches: as many as the register holds.
+    listed: OnceCell<Vec<Listed>>,
 }
 
 impl<'a> Answers<'a> {
@@ -122,6 +125,7 @@ impl<'a> Answers<'a> {
             series,
             worths: RefCell::default(),
             kept: Budget::of_request(),
+            listed: OnceCell::new(),
         })
     }
 
@@ -191,8 +195,7 @@ impl<'a> Answers<'a> {
     }
 
     fn line(&self, question: &Question, wanted: &Wanted) -> Line {
-        let points = self.summaries(&question.id).iter();
-        let points = points.filter_map(|(at_ms, summary)| Some((*at_ms, wanted.asked.of(summary)?))).collect();
+        let points = numbers(&wanted.asked, self.summaries(&question.id));
         Line { label: question.named(), period_s: wanted.period_s, points }
     }
 }
@@ -213,7 +216,7 @@ enum Work<'a> {
 
 impl Question {
     /// Length of its periods in seconds, where somebody has said.
-    fn period_s(&self) -> Option<u64> {
+    pub fn period_s(&self) -> Option<u64> {
         match &self.what {
             What::Series(wanted) => Some(wanted.period_s),
             What::Expression(_, period_s) => *period_s,
@@ -244,10 +247,10 @@ impl Source for Within<'_> {
 
     fn metrics(&self, part: &str) -> Result<Vec<Line>, MathError> {
         let mut lines = Vec::new();
-        for question in self.answers.questions.iter().filter(|question| question.id.contains(part)) {
-            if let What::Series(wanted) = &question.what {
-                lines.push(self.answers.line(question, wanted));
-            }
+        let is_series = |question: &&Question| matches!(question.what, What::Series(_));
+        for question in self.answers.questions.iter().filter(is_series).filter(|series| series.id.contains(part)) {
+            // A series refers to nothing, and is worked out once however many expressions take it.
+            lines.extend(self.answers.of(&question.id)?.lines().into_iter().flatten());
         }
         Ok(lines)
     }
@@ -256,7 +259,7 @@ impl Source for Within<'_> {
         let search = Search::parse(search).map_err(MathError::new)?;
         let asked = Asked::parse(statistic).map_err(|error| MathError::new(error.to_string()))?;
         let period_s = period_s.unwrap_or(self.period_s);
-        let listed = self.answers.store.listed(0);
+        let listed = self.answers.listed.get_or_init(|| self.answers.store.listed(0));
         let keys: Vec<SeriesKey> =
             listed.iter().filter(|one| search.finds(&one.key)).take(FOUND_MAX).map(|one| (*one.key).clone()).collect();
         let (range, phase_s) = (self.answers.range.clone(), self.answers.phase_s % period_s.max(1));
@@ -265,7 +268,7 @@ impl Source for Within<'_> {
         let line = |(key, points): (&SeriesKey, Vec<(u64, Summary)>)| Line {
             label: labelled(key),
             period_s,
-            points: points.iter().filter_map(|(at_ms, summary)| Some((*at_ms, asked.of(summary)?))).collect(),
+            points: numbers(&asked, &points),
         };
         Ok(keys.iter().zip(found).map(line).filter(|line| !line.points.is_empty()).collect())
     }
@@ -281,6 +284,11 @@ impl Source for Within<'_> {
     fn budget(&self) -> &Budget {
         &self.budget
     }
+}
+
+/// What is asked of each period, where that is known.
+fn numbers(asked: &Asked, points: &[(u64, Summary)]) -> Vec<(u64, f64)> {
+    points.iter().filter_map(|(at_ms, summary)| Some((*at_ms, asked.of(summary)?))).collect()
 }
 
 fn labelled(key: &SeriesKey) -> String {

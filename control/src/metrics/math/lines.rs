@@ -86,7 +86,7 @@ pub(super) fn across(lines: &[Line], label: &str, of: impl Fn(&[f64]) -> f64) ->
 
 impl Worth {
     /// Its series, of which a number is none.
-    pub(super) fn lines(self) -> Option<Vec<Line>> {
+    pub fn lines(self) -> Option<Vec<Line>> {
         match self {
             Self::Number(_) => None,
             Self::Line(line) => Some(vec![line]),
