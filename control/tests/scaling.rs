@@ -17,6 +17,8 @@ struct Hand {
     open: Mutex<bool>,
     changed: Condvar,
     refusal: Option<String>,
+    /// Breaks off instead.
+    panics: bool,
 }
 
 impl Hand {
@@ -30,6 +32,7 @@ impl Steps for Hand {
     fn take(&self, _: &Subject, _: Option<&str>, _: &Step, _: &str) -> Result<(), String> {
         let open = self.open.lock().unwrap();
         drop(self.changed.wait_while(open, |open| !*open).unwrap());
+        assert!(!self.panics, "a step breaks off");
         self.refusal.clone().map_or(Ok(()), Err)
     }
 }
@@ -43,10 +46,14 @@ struct World {
 }
 
 fn open(dir: &Path, refusal: Option<&str>) -> World {
+    open_with(dir, Hand { refusal: refusal.map(str::to_owned), ..Hand::default() })
+}
+
+fn open_with(dir: &Path, hand: Hand) -> World {
     let (env, clock) = Env::manual(1_000_000, 1);
     let database = Arc::new(Database::open(&dir.join("control.db")).unwrap());
     let timeline = Timeline::open(database.clone()).unwrap();
-    let hand = Arc::new(Hand { refusal: refusal.map(str::to_owned), ..Hand::default() });
+    let hand = Arc::new(hand);
     let scaler = Autoscaler::open(database.clone(), timeline.clone(), env, hand.clone()).unwrap();
     World { scaler, timeline, hand, clock, database }
 }
@@ -127,6 +134,48 @@ fn a_step_that_is_not_taken_is_told_and_not_tried_again_at_once() {
     assert_eq!((decisions.len(), decisions[0].error.as_deref()), (1, Some("the runner refuses")));
     (0..15).for_each(|_| world.look(1));
     assert_eq!(world.states().len(), 2, "half a minute later it is");
+}
+
+#[test]
+fn whoever_asks_at_the_same_time_only_one_takes_steps() {
+    for _ in 0..5 {
+        let dir = tempfile::tempdir().unwrap();
+        let world = open(dir.path(), None);
+        world.policy(true);
+        world.look(3);
+        world.policy(false);
+        let kept = world.scaler.policies().remove(0);
+        let together = std::sync::Barrier::new(5);
+        let orders: Vec<_> = std::thread::scope(|scope| {
+            let order = || {
+                together.wait();
+                world.scaler.order(&kept, 5, "somebody wants more").map_err(|error| error.to_string())
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(order)).collect();
+            together.wait();
+            world.look(1);
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(world.states(), [DecisionState::Acting], "{orders:?}");
+        let refused = orders.iter().filter_map(|order| order.as_ref().err());
+        refused.for_each(|error| assert!(error.contains("application/taxi is being changed"), "{error}"));
+        world.hand.let_go();
+        world.wait_for(DecisionState::Done);
+    }
+}
+
+#[test]
+fn a_step_that_breaks_off_is_told_and_holds_nobody_up_for_good() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open_with(dir.path(), Hand { panics: true, ..Hand::default() });
+    world.policy(false);
+    world.hand.let_go();
+    world.look(1);
+    world.wait_for(DecisionState::Failed);
+    let decision = world.scaler.decisions(None, 1).unwrap().remove(0);
+    assert!(decision.error.as_ref().is_some_and(|error| error.contains("broke off")), "{decision:?}");
+    (0..35).for_each(|_| world.look(1));
+    assert_eq!(world.states().len(), 2, "half a minute later it is tried again");
 }
 
 #[test]

@@ -1,9 +1,8 @@
 //! What an alarm would have said about recorded numbers, before it is saved.
 
-use super::judge::judge;
-use super::reasons;
 use super::sample::Reading;
 use super::spec::{State, Watch};
+use super::verdict::Verdict;
 use crate::metrics::MetricStore;
 use std::collections::BTreeMap;
 
@@ -65,19 +64,15 @@ pub fn backtest(store: &MetricStore, watch: &Watch, from_ms: u64, to_ms: u64) ->
                 free.insert(Reading::of(store, watch, at_ms.saturating_sub(span_ms), last_ms)?)
             }
         };
-        let sample = reading.before(watch, at_ms);
+        let verdict = Verdict::of(watch, reading.before(watch, at_ms), state);
         told.evaluations += 1;
-        told.periods_with_values += u64::from(sample.points.last().is_some_and(|(_, value)| value.is_some()));
-        let values: Vec<Option<f64>> = sample.points.iter().map(|(_, value)| *value).collect();
-        let judgement = judge(&watch.rule(), &values);
-        let next = judgement.state.filter(|_| !sample.too_few).unwrap_or(state);
-        if next != state {
-            told.alarms += u64::from(next == State::Alarm);
+        told.periods_with_values += u64::from(verdict.is_measured());
+        if verdict.state != state {
+            state = verdict.state;
+            told.alarms += u64::from(state == State::Alarm);
             if told.changes.len() < CHANGES_TOLD {
-                let reason = reasons::words(watch, &sample, &judgement, next);
-                told.changes.push(Change { at_ms, state: next, reason });
+                told.changes.push(Change { at_ms, state, reason: verdict.words(watch) });
             }
-            state = next;
         }
         told.alarm_s += if state == State::Alarm { every_ms / 1_000 } else { 0 };
         at_ms += every_ms;

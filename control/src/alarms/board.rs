@@ -2,18 +2,19 @@
 
 use super::actions::{Actions, Occurrence, Outcome, Performer};
 use super::doubts::doubt;
-use super::judge::judge;
-use super::reasons::{self, stamp};
+use super::reasons::stamp;
 use super::records::{self, HistoryFilter, HistoryItem, HistoryKind, Status};
+use super::rule::Composite;
 use super::sample::sample;
 use super::spec::{Alarm, SpecError, State, Watch, Watches};
+use super::verdict::Verdict;
 use crate::database::{Database, DatabaseError};
 use crate::metrics::{MetricStore, Unit};
 use crate::timeline::{Event, Severity, Timeline};
 use model::{Classified, Env, Kind};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Most alarms.
@@ -104,8 +105,10 @@ struct Changed {
     name: String,
     status: Status,
     before: State,
-    /// Whether actions follow although the state is the same.
+    /// Whether actions follow although the state is the same. Nothing is kept of it then: the state is as old as it was.
     again: bool,
+    /// The newest number that decided, where one did.
+    newest: Option<f64>,
 }
 
 impl Alarms {
@@ -239,18 +242,28 @@ impl Alarms {
     /// Lets actions follow changes of state, or keeps them from it.
     ///
     /// # Errors
-    /// When it cannot be kept.
+    /// When it cannot be kept; no alarm is changed then.
     pub fn enable_actions(&self, names: &[String], enabled: bool) -> Result<(), AlarmError> {
         let now_ms = self.env.now_ms();
         let mut alarms = self.alarms.lock();
-        for name in names {
-            let Some(kept) = alarms.get_mut(name).filter(|kept| kept.alarm.actions_enabled != enabled) else {
-                continue;
-            };
+        // A name that is there twice is changed once.
+        let names: BTreeSet<&String> = names.iter().collect();
+        let changed = |name: &String| {
+            let kept = alarms.get(name).filter(|kept| kept.alarm.actions_enabled != enabled)?;
             let alarm = Alarm { actions_enabled: enabled, ..kept.alarm.clone() };
-            let status = Status { configured_ms: now_ms, ..kept.status.clone() };
-            records::keep(&self.database, &[(&alarm, &status)], &[configured(&alarm, now_ms, "updated")])?;
-            (kept.alarm, kept.status) = (alarm, status);
+            Some((alarm, Status { configured_ms: now_ms, ..kept.status.clone() }))
+        };
+        let changes: Vec<(Alarm, Status)> = names.into_iter().filter_map(changed).collect();
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<(&Alarm, &Status)> = changes.iter().map(|(alarm, status)| (alarm, status)).collect();
+        let items: Vec<HistoryItem> = changes.iter().map(|(alarm, _)| configured(alarm, now_ms, "updated")).collect();
+        records::keep(&self.database, &rows, &items)?;
+        for (alarm, status) in changes {
+            if let Some(kept) = alarms.get_mut(&alarm.name) {
+                (kept.alarm, kept.status) = (alarm, status);
+            }
         }
         Ok(())
     }
@@ -263,11 +276,15 @@ impl Alarms {
         let now_ms = self.env.now_ms();
         let mut alarms = self.alarms.lock();
         let kept = alarms.get_mut(name).ok_or_else(|| AlarmError::Unknown(name.to_owned()))?;
-        // What was evaluated within the same minute is not evaluated again: whoever looks sees what was set.
-        kept.evaluated = turn(&kept.alarm, now_ms);
+        let evaluated = turn(&kept.alarm, now_ms);
         let status = moved(&kept.status, state, reason.to_owned(), data, now_ms);
-        let changed = Changed { name: name.to_owned(), before: kept.status.state, status, again: false };
-        self.keep_changes(&mut alarms, vec![changed])
+        // Who says why may say by which numbers too.
+        let newest = newest_told(status.reason_data.as_deref());
+        let changed = Changed { name: name.to_owned(), before: kept.status.state, status, again: false, newest };
+        self.keep_changes(&mut alarms, &[changed])?;
+        // What was evaluated within the same minute is not evaluated again: whoever looks sees what was set.
+        alarms.entry(name.to_owned()).and_modify(|kept| kept.evaluated = evaluated);
+        Ok(())
     }
 
     /// Evaluates what is due. Called once a second.
@@ -285,10 +302,11 @@ impl Alarms {
                 continue;
             }
             kept.evaluated = Some(number);
-            match judged(&self.metrics, watch, &kept.status, number * watch.every_s() * 1_000, now_ms) {
-                Ok(status) => {
+            let sample = sample(&self.metrics, watch, number * watch.every_s() * 1_000);
+            match sample.map(|sample| Verdict::of(watch, sample, kept.status.state)) {
+                Ok(verdict) => {
+                    changes.extend(self.changed(kept, watch, &verdict, now_ms));
                     kept.trouble = None;
-                    changes.extend(self.changed(name, kept, status));
                 }
                 Err(trouble) => {
                     tracing::warn!(alarm = name, trouble, "an alarm cannot be evaluated");
@@ -296,20 +314,26 @@ impl Alarms {
                 }
             }
         }
-        let kept = self.keep_changes(&mut alarms, changes);
-        if kept.is_err() {
-            alarms.values_mut().for_each(|kept| kept.evaluated = None);
+        if let Err(error) = self.keep_changes(&mut alarms, &changes) {
+            // These alone are evaluated again: another may be in a state that somebody has set meanwhile.
+            for changed in &changes {
+                alarms.entry(changed.name.clone()).and_modify(|kept| kept.evaluated = None);
+            }
+            return Err(error);
         }
-        kept?;
         self.follow(&mut alarms, now_ms)
     }
 
     /// What an evaluation has come to, where that is to be kept or told.
-    fn changed(&self, name: &str, kept: &Kept, status: Status) -> Option<Changed> {
-        let before = kept.status.state;
-        let repeats = || kept.alarm.actions(status.state).iter().any(|action| self.actions.repeats(action));
-        let again = status.state == before && kept.alarm.actions_enabled && repeats();
-        (status.state != before || again).then(|| Changed { name: name.to_owned(), status, before, again })
+    fn changed(&self, kept: &Kept, watch: &Watch, verdict: &Verdict, now_ms: u64) -> Option<Changed> {
+        let (before, state) = (kept.status.state, verdict.state);
+        let repeats = || kept.alarm.actions(state).iter().any(|action| self.actions.repeats(action));
+        let again = state == before && kept.alarm.actions_enabled && repeats();
+        (state != before || again).then(|| {
+            let data = (!again).then(|| verdict.data(watch, now_ms));
+            let status = moved(&kept.status, state, verdict.words(watch), data, now_ms);
+            Changed { name: kept.alarm.name.clone(), status, before, again, newest: verdict.newest() }
+        })
     }
 
     /// Brings the alarms that watch others after them, from the inside out.
@@ -321,27 +345,22 @@ impl Alarms {
                 let Watches::Alarms(rule) = &kept.alarm.watches else { return None };
                 let next = if rule.holds(&state) { State::Alarm } else { State::Ok };
                 let before = kept.status.state;
-                let by: Vec<String> = rule
-                    .children()
-                    .into_iter()
-                    .filter_map(|child| Some(format!("{child} is {}", state(child)?)))
-                    .collect();
-                let verb = if next == State::Alarm { "holds" } else { "does not hold" };
-                let reason = format!("the rule {verb}: {}", by.join(", "));
-                let status = || moved(&kept.status, next, reason.clone(), None, now_ms);
-                (next != before).then(|| Changed { name: name.clone(), before, status: status(), again: false })
+                (next != before).then(|| {
+                    let status = moved(&kept.status, next, followed(rule, next, &state), None, now_ms);
+                    Changed { name: name.clone(), before, status, again: false, newest: None }
+                })
             };
             let changes: Vec<Changed> = alarms.iter().filter_map(changed).collect();
             if changes.is_empty() {
                 break;
             }
-            self.keep_changes(alarms, changes)?;
+            self.keep_changes(alarms, &changes)?;
         }
         Ok(())
     }
 
-    fn keep_changes(&self, alarms: &mut Alarmed, changes: Vec<Changed>) -> Result<(), AlarmError> {
-        let (real, again): (Vec<Changed>, Vec<Changed>) = changes.into_iter().partition(|changed| !changed.again);
+    fn keep_changes(&self, alarms: &mut Alarmed, changes: &[Changed]) -> Result<(), AlarmError> {
+        let (again, real): (Vec<&Changed>, Vec<&Changed>) = changes.iter().partition(|changed| changed.again);
         let mut items = Vec::new();
         let mut rows = Vec::new();
         for changed in &real {
@@ -352,7 +371,7 @@ impl Alarms {
         if !rows.is_empty() {
             records::keep(&self.database, &rows, &items)?;
         }
-        for changed in real.iter().chain(&again) {
+        for changed in real.into_iter().chain(again) {
             let Some(kept) = alarms.get_mut(&changed.name) else { continue };
             let is_change = !changed.again && changed.before != changed.status.state;
             if !changed.again {
@@ -373,13 +392,10 @@ impl Alarms {
         if !kept.alarm.actions_enabled {
             return;
         }
-        // What is told to programs is a document of our own.
-        let data = changed.status.reason_data.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
-        let data = data.unwrap_or_default();
-        let newest = data["recentDatapoints"].as_array().and_then(|points| points.last()).and_then(Value::as_f64);
+        let threshold = if let Watches::Numbers(watch) = &kept.alarm.watches { Some(watch.threshold) } else { None };
         let occurrence = Occurrence {
-            value: newest,
-            threshold: data["threshold"].as_f64(),
+            value: changed.newest,
+            threshold,
             alarm: kept.alarm.name.clone(),
             description: kept.alarm.description.clone(),
             state: changed.status.state,
@@ -406,17 +422,18 @@ fn turn(alarm: &Alarm, now_ms: u64) -> Option<u64> {
     Some(now_ms / 1_000 / watch.every_s())
 }
 
-/// Where an evaluation leads.
-fn judged(metrics: &MetricStore, watch: &Watch, status: &Status, at_ms: u64, now_ms: u64) -> Result<Status, String> {
-    let sample = sample(metrics, watch, at_ms)?;
-    let values: Vec<Option<f64>> = sample.points.iter().map(|(_, value)| *value).collect();
-    let judgement = judge(&watch.rule(), &values);
-    let state = judgement.state.filter(|_| !sample.too_few).unwrap_or(status.state);
-    if state == status.state {
-        return Ok(status.clone());
-    }
-    let data = reasons::data(watch, &sample, &judgement, now_ms).to_string();
-    Ok(moved(status, state, reasons::words(watch, &sample, &judgement, state), Some(data), now_ms))
+/// Why a rule makes it this state.
+fn followed(rule: &Composite, next: State, state: &dyn Fn(&str) -> Option<State>) -> String {
+    let told = |child: &str| Some(format!("{child} is {}", state(child)?));
+    let by: Vec<String> = rule.children().into_iter().filter_map(told).collect();
+    let verb = if next == State::Alarm { "holds" } else { "does not hold" };
+    format!("the rule {verb}: {}", by.join(", "))
+}
+
+/// The newest number in what is told to programs, which has the form of our own documents or is no help.
+fn newest_told(data: Option<&str>) -> Option<f64> {
+    let data = serde_json::from_str::<Value>(data?).ok()?;
+    data["recentDatapoints"].as_array().and_then(|points| points.last()).and_then(Value::as_f64)
 }
 
 fn moved(status: &Status, state: State, reason: String, reason_data: Option<String>, now_ms: u64) -> Status {
@@ -427,7 +444,7 @@ fn moved(status: &Status, state: State, reason: String, reason_data: Option<Stri
 /// Whether all alarms that a rule names are there, and none of them watches this one.
 fn check_children(alarms: &Alarmed, alarm: &Alarm) -> Result<(), AlarmError> {
     let Watches::Alarms(rule) = &alarm.watches else { return Ok(()) };
-    let (mut waiting, mut seen) = (rule.children().into_iter().collect::<Vec<_>>(), std::collections::BTreeSet::new());
+    let (mut waiting, mut seen) = (rule.children().into_iter().collect::<Vec<_>>(), BTreeSet::new());
     while let Some(child) = waiting.pop() {
         if child == alarm.name {
             let message = format!("the composite alarm {child} would watch itself, by way of the alarms that it names");

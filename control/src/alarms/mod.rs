@@ -18,6 +18,7 @@ mod sample;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
 pub use actions::{Actions, NotPerformed, Occurrence};
 pub use backtest::{BACKTEST_S_MAX, Backtest, Change, backtest};

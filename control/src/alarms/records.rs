@@ -169,21 +169,27 @@ pub(super) fn keep(
                 ],
             )?;
         }
-        items.iter().try_for_each(|item| insert(sql, item))
+        insert(sql, items)
     })
 }
 
-fn insert(sql: &Transaction<'_>, item: &HistoryItem) -> Result<(), rusqlite::Error> {
-    sql.execute(
-        "INSERT INTO alarm_history (at_ms, alarm, composite, kind, summary, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![item.at_ms as i64, item.alarm, item.composite, item.kind.name(), item.summary, item.data],
-    )?;
+fn insert(sql: &Transaction<'_>, items: &[HistoryItem]) -> Result<(), rusqlite::Error> {
+    let Some(newest_ms) = items.iter().map(|item| item.at_ms).max() else { return Ok(()) };
+    items.iter().try_for_each(|item| insert_one(sql, item))?;
     let last = sql.last_insert_rowid();
     sql.execute(
         "DELETE FROM alarm_history WHERE id <= ?1 OR at_ms < ?2",
-        params![last - i64::from(ITEMS_MAX), item.at_ms.saturating_sub(KEPT_MS) as i64],
+        params![last - i64::from(ITEMS_MAX), newest_ms.saturating_sub(KEPT_MS) as i64],
     )?;
     Ok(())
+}
+
+fn insert_one(sql: &Transaction<'_>, item: &HistoryItem) -> Result<(), rusqlite::Error> {
+    sql.execute(
+        "INSERT INTO alarm_history (at_ms, alarm, composite, kind, summary, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![item.at_ms as i64, item.alarm, item.composite, item.kind.name(), item.summary, item.data],
+    )
+    .map(drop)
 }
 
 /// Removes alarms; their history stays, and says so.
@@ -192,7 +198,7 @@ pub(super) fn remove(database: &Database, names: &[String], items: &[HistoryItem
         for name in names {
             sql.execute("DELETE FROM alarms WHERE name = ?1", [name])?;
         }
-        items.iter().try_for_each(|item| insert(sql, item))
+        insert(sql, items)
     })
 }
 

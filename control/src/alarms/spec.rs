@@ -243,11 +243,7 @@ impl Watch {
 
     /// Length of its periods, in seconds: the longest one of all that it is about.
     pub fn period_s(&self) -> u64 {
-        let period = |question: &Question| match &question.what {
-            What::Series(wanted) => Some(wanted.period_s),
-            What::Expression(_, period_s) => *period_s,
-        };
-        self.questions.iter().filter_map(period).max().unwrap_or(60)
+        self.questions.iter().filter_map(Question::period_s).max().unwrap_or(60)
     }
 
     /// How many of its latest periods must be beyond the threshold.

@@ -14,6 +14,7 @@ const START_MS: u64 = 1_700_000_040_000;
 #[derive(Default)]
 struct Recorder {
     performed: Mutex<Vec<(String, State, State)>>,
+    occurrences: Mutex<Vec<Occurrence>>,
 }
 
 impl Actions for Recorder {
@@ -28,6 +29,7 @@ impl Actions for Recorder {
 
     fn perform(&self, action: &str, occurrence: &Occurrence) -> Result<String, NotPerformed> {
         self.performed.lock().push((action.to_owned(), occurrence.before, occurrence.state));
+        self.occurrences.lock().push(occurrence.clone());
         if action.contains("never") {
             return Err(NotPerformed { retriable: action.contains("soon"), reason: "nobody is there".into() });
         }
@@ -203,6 +205,27 @@ fn actions_are_tried_again_where_that_may_help_and_repeated_where_they_are_steps
 }
 
 #[test]
+fn a_step_that_is_repeated_goes_by_the_newest_value() {
+    let mut bench = Bench::new();
+    bench.alarms().put(Alarm { alarm_actions: vec!["scale:up".into()], ..numbers("lag") }).unwrap();
+    bench.pass(61, Some(500.0));
+    let entered = bench.alarms().get("lag").unwrap().status;
+    bench.pass(60, Some(900.0));
+    bench.pass(60, Some(950.0));
+    assert_eq!(bench.alarms().get("lag").unwrap().status, entered, "the state is as old as it was");
+    bench.alarms().set_state("lag", State::Ok, "", None).unwrap();
+    bench.alarms().set_state("lag", State::Alarm, "", Some(r#"{"recentDatapoints":[3.0,4.0]}"#.to_owned())).unwrap();
+    bench.alarms().set_state("lag", State::Ok, "", None).unwrap();
+    bench.alarms().set_state("lag", State::Alarm, "", None).unwrap();
+    bench.reopen();
+    let told = bench.recorder.occurrences.lock().clone();
+    let values: Vec<Option<f64>> = told.iter().map(|one| one.value).collect();
+    assert_eq!(values, [Some(500.0), Some(900.0), Some(950.0), Some(4.0), None]);
+    assert!(told.iter().all(|one| one.threshold == Some(100.0)), "{told:?}");
+    assert!(told[1].reason.contains("[900.0 ("), "{told:?}");
+}
+
+#[test]
 fn alarms_over_alarms_follow_and_watch_no_one_who_watches_them() {
     let bench = Bench::new();
     let rule = |text: &str| Watches::Alarms(Composite::parse(text).unwrap());
@@ -237,6 +260,44 @@ fn a_state_that_somebody_set_lasts_until_the_next_evaluation() {
     bench.pass(60, Some(1.0));
     assert_eq!(bench.state("lag"), State::Ok);
     assert!(matches!(bench.alarms().set_state("other", State::Ok, "", None), Err(AlarmError::Unknown(_))));
+}
+
+#[test]
+fn a_state_that_somebody_set_outlasts_the_trouble_of_another_alarm() {
+    let bench = Bench::new();
+    bench.alarms().put(numbers("lag")).unwrap();
+    bench.alarms().put(alarm("other", Watches::Numbers(watch("Maximum", 10, Missing::Breaching)))).unwrap();
+    bench.pass(61, Some(1.0));
+    bench.alarms().set_state("lag", State::Alarm, "to see who comes", None).unwrap();
+    bench.metrics.record(&[Datum { key: Arc::new(key("lag")), set: StatisticSet::of(500.0) }]).unwrap();
+    bench.database.write(|sql| sql.execute_batch("ALTER TABLE alarm_history RENAME TO away")).unwrap();
+    assert!(bench.alarms().set_state("lag", State::Ok, "", None).is_err());
+    bench.clock.advance_ms(10_000);
+    assert!(bench.alarms().tick().is_err());
+    bench.database.write(|sql| sql.execute_batch("ALTER TABLE away RENAME TO alarm_history")).unwrap();
+    bench.alarms().tick().unwrap();
+    assert_eq!((bench.state("lag"), bench.state("other")), (State::Alarm, State::Alarm));
+    assert_eq!(bench.alarms().get("lag").unwrap().status.reason, "to see who comes");
+}
+
+#[test]
+fn actions_are_enabled_for_all_or_for_none() {
+    let bench = Bench::new();
+    for name in ["a", "b", "c"] {
+        bench.alarms().put(numbers(name)).unwrap();
+    }
+    let names = ["a", "c", "c", "nobody"].map(str::to_owned);
+    let enabled = || ["a", "b", "c"].map(|name| bench.alarms().get(name).unwrap().alarm.actions_enabled);
+    // The second of them cannot be kept.
+    let stop = "CREATE TRIGGER stop BEFORE INSERT ON alarms WHEN NEW.name = 'c' BEGIN SELECT RAISE(ABORT, 'full'); END";
+    bench.database.write(|sql| sql.execute_batch(stop)).unwrap();
+    assert!(bench.alarms().enable_actions(&names, false).is_err());
+    assert_eq!(enabled(), [true; 3]);
+    bench.database.write(|sql| sql.execute_batch("DROP TRIGGER stop")).unwrap();
+    bench.alarms().enable_actions(&names, false).unwrap();
+    assert_eq!(enabled(), [false, true, false]);
+    let told = bench.history(HistoryKind::ConfigurationUpdate);
+    assert_eq!(told[3..], ["Alarm \"a\" updated", "Alarm \"c\" updated"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! [`StatisticSet`]; seconds are merged into minutes, minutes into five minutes, these into hours. See decision 10.
 //!
 //! *Invariant:* a coarser point is the merge of the finer ones in the order of time, so that a restart, which computes the
-//! open ones anew, changes no bit of any answer.
+//! open ones anew, changes no bit of any answer. Sketches that were given up for want of memory may be there again.
 
 mod asked;
 mod bytes;

@@ -13,7 +13,8 @@ use std::sync::Arc;
 /// Points of a chunk at their times in seconds since the Unix epoch.
 pub(super) type Timed = Vec<(u64, Summary)>;
 
-/// Most bins of all sketches in memory, 16 bytes each. Beyond, new points go without a sketch until chunks are sealed.
+/// Most bins of the sketches of open chunks, 16 bytes each. A sketch beyond is given up, and its point keeps its statistic
+/// set alone, until chunks are sealed.
 const BINS_IN_MEMORY_MAX: usize = 8 * 1024 * 1024;
 
 /// One series in memory.
@@ -34,12 +35,34 @@ pub(super) struct Open {
     /// How many series the journal has named.
     named: u32,
     series_max: usize,
-    /// No more sketches: there are too many bins in memory.
-    crowded: bool,
+    bins: Bins,
     /// Chunks that are complete, and not in a file yet.
     pub(super) pending: Vec<Arc<Chunk>>,
     /// Chunks that are in files.
     pub(super) files: BTreeSet<ChunkId>,
+}
+
+/// The bins of all sketches of open chunks.
+#[derive(Debug)]
+struct Bins {
+    held: usize,
+    max: usize,
+}
+
+impl Bins {
+    /// Adds values to the point of a slot, as [`add`] does. False when its sketch would be beyond the bound and was given
+    /// up.
+    fn add(&mut self, points: &mut Vec<Point>, slot: u32, summary: &Summary) -> bool {
+        let (at, before) = add(points, slot, summary);
+        let summary = &mut points[at].summary;
+        self.held = self.held - before + summary.bins();
+        let fits = self.held <= self.max;
+        if !fits {
+            self.held -= summary.bins();
+            summary.sketch = None;
+        }
+        fits
+    }
 }
 
 /// What a question needs: chunks in files, then chunks and points in memory, all disjoint.
@@ -58,7 +81,7 @@ impl Open {
             series: HashMap::new(),
             named: 0,
             series_max,
-            crowded: false,
+            bins: Bins { held: 0, max: BINS_IN_MEMORY_MAX },
             pending: Vec::new(),
             files: BTreeSet::new(),
         }
@@ -91,7 +114,6 @@ impl Open {
         if !slots.contains(&at_s) || !self.has_place(key) {
             return false;
         }
-        let summary = if self.crowded { Summary::from(summary.set) } else { summary.clone() };
         let series = self.series.entry(Arc::clone(key)).or_default();
         let number = *series.number.get_or_insert_with(|| {
             block.name(key);
@@ -99,15 +121,15 @@ impl Open {
             self.named - 1
         });
         let slot = (at_s - self.starts[0]) as u32;
-        add(&mut series.points[0], slot, &summary);
-        block.push(number, slot, summary);
+        let is_whole = self.bins.add(&mut series.points[0], slot, summary);
+        block.push(number, slot, if is_whole { summary.clone() } else { summary.set.into() });
         true
     }
 
     /// Adds values to the open chunk of a tier, which the finer tiers have sealed already.
     pub(super) fn add_at(&mut self, tier: usize, at_s: u64, key: &Arc<SeriesKey>, summary: &Summary) {
         let slot = ((at_s - self.starts[tier]) / TIERS[tier].period_s) as u32;
-        add(&mut self.series.entry(Arc::clone(key)).or_default().points[tier], slot, summary);
+        self.bins.add(&mut self.series.entry(Arc::clone(key)).or_default().points[tier], slot, summary);
     }
 
     /// Takes over a journal of the open chunk of seconds.
@@ -118,7 +140,7 @@ impl Open {
         }
         for (number, slot, summary) in replayed.points {
             let key = &replayed.keys[number as usize];
-            add(&mut self.series.entry(Arc::clone(key)).or_default().points[0], slot, &summary);
+            self.bins.add(&mut self.series.entry(Arc::clone(key)).or_default().points[0], slot, &summary);
         }
     }
 
@@ -162,9 +184,6 @@ impl Open {
             self.series.retain(|_, series| series.points.iter().any(|points| !points.is_empty()));
             self.series.values_mut().for_each(|series| series.number = None);
             self.named = 0;
-            let points = self.series.values().flat_map(|series| series.points.iter().flatten());
-            let bins: usize = points.filter_map(|p| p.summary.sketch.as_ref()).map(|sketch| sketch.len()).sum();
-            self.crowded = bins > BINS_IN_MEMORY_MAX;
         }
         began
     }
@@ -174,6 +193,7 @@ impl Open {
         let mut series = Vec::new();
         for (key, one) in &mut self.series {
             let points = std::mem::take(&mut one.points[tier]);
+            self.bins.held -= points.iter().map(|point| point.summary.bins()).sum::<usize>();
             if !points.is_empty() {
                 series.push((Arc::clone(key), points));
             }
@@ -194,7 +214,10 @@ impl Open {
         }
         for (key, points) in &chunk.series {
             let open = &mut self.series.entry(Arc::clone(key)).or_default().points[coarser];
-            fold(timed(chunk.id, points), coarser, self.starts[coarser], open);
+            let into = |slot, summary: &Summary| {
+                self.bins.add(open, slot, summary);
+            };
+            fold(timed(chunk.id, points), coarser, self.starts[coarser], into);
         }
     }
 
@@ -202,7 +225,10 @@ impl Open {
     pub(super) fn snapshot(&self, keys: &[SeriesKey], tier: usize, range: &Range<u64>) -> Snapshot {
         let wanted = |id: &ChunkId| id.tier == tier && id.start_s < range.end && id.end_s() > range.start;
         let files = self.files.range(ChunkId { tier, start_s: 0 }..ChunkId { tier: tier + 1, start_s: 0 });
-        let open = |key| self.series.get(key).map(|series| self.open_points(series, tier)).unwrap_or_default();
+        // What is open begins where the last chunk of the tier ends: the past has nothing of it.
+        let is_open = range.end > self.starts[tier];
+        let points = |key| self.series.get(key).map(|series| self.open_points(series, tier));
+        let open = |key| Some(key).filter(|_| is_open).and_then(points).unwrap_or_default();
         Snapshot {
             files: files.copied().filter(wanted).collect(),
             pending: self.pending.iter().filter(|chunk| wanted(&chunk.id)).cloned().collect(),
@@ -215,7 +241,10 @@ impl Open {
     fn open_points(&self, series: &Series, tier: usize) -> Timed {
         let mut points = series.points[tier].clone();
         if tier > 0 {
-            fold(self.open_points(series, tier - 1), tier, self.starts[tier], &mut points);
+            let into = |slot, summary: &Summary| {
+                add(&mut points, slot, summary);
+            };
+            fold(self.open_points(series, tier - 1), tier, self.starts[tier], into);
         }
         timed(ChunkId { tier, start_s: self.starts[tier] }, &points).collect()
     }
@@ -226,23 +255,84 @@ pub(super) fn timed(id: ChunkId, points: &[Point]) -> impl Iterator<Item = (u64,
     points.iter().map(move |point| (at_s(point.slot), point.summary.clone()))
 }
 
-/// Merges points into those of a coarser tier's chunk that starts at `start_s`.
-fn fold(points: impl IntoIterator<Item = (u64, Summary)>, tier: usize, start_s: u64, into: &mut Vec<Point>) {
+/// Merges points into those of a coarser tier's chunk that starts at `start_s`: tells each with its slot there.
+fn fold(
+    points: impl IntoIterator<Item = (u64, Summary)>,
+    tier: usize,
+    start_s: u64,
+    mut into: impl FnMut(u32, &Summary),
+) {
     for (at_s, summary) in points {
         // What lies before the chunk cannot be: chunks of the finer tier lie within it.
         if let Some(seconds) = at_s.checked_sub(start_s) {
-            add(into, (seconds / TIERS[tier].period_s) as u32, &summary);
+            into((seconds / TIERS[tier].period_s) as u32, &summary);
         }
     }
 }
 
-/// Adds values to the point of a slot. Slots come in ascending order, but for values of the past.
-pub(super) fn add(points: &mut Vec<Point>, slot: u32, summary: &Summary) {
+/// Adds values to the point of a slot. Slots come in ascending order, but for values of the past. Tells the point's place,
+/// and how many bins it had.
+pub(super) fn add(points: &mut Vec<Point>, slot: u32, summary: &Summary) -> (usize, usize) {
     match points.binary_search_by_key(&slot, |point| point.slot) {
         Ok(at) => {
             let held = std::mem::replace(&mut points[at].summary, summary.set.into());
+            let before = held.bins();
             points[at].summary = held.merge(summary);
+            (at, before)
         }
-        Err(at) => points.insert(at, Point { slot, summary: summary.clone() }),
+        Err(at) => {
+            points.insert(at, Point { slot, summary: summary.clone() });
+            (at, 0)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START_S: u64 = 1_700_006_400;
+
+    fn bins(open: &Open) -> usize {
+        let points = open.series.values().flat_map(|series| series.points.iter().flatten());
+        points.map(|point| point.summary.bins()).sum()
+    }
+
+    #[test]
+    fn sketches_stay_within_their_bound_whatever_is_added() {
+        let mut open = Open::new(START_S, 10);
+        open.bins.max = 20;
+        let key = Arc::new(SeriesKey::new("N", "a", [("of", "x")]).unwrap());
+        let two = Summary::of([(1.0, 1.0), (50.0, 1.0)]).unwrap();
+        let mut most = 0;
+        for second in 0..4 * 3_600_u64 {
+            let at_s = START_S + second;
+            open.advance(at_s);
+            // Values that come alone make a sketch too, where they meet in one point.
+            let one = Summary::from(super::super::StatisticSet::of(second as f64));
+            for summary in [&two, &one] {
+                assert!(open.record(at_s, &key, summary, &mut Block::default()));
+                open.add_at(3, at_s, &key, summary);
+            }
+            assert_eq!(open.bins.held, bins(&open), "second {second}");
+            assert!(open.bins.held <= 20, "{} bins at second {second}", open.bins.held);
+            most = most.max(open.bins.held);
+        }
+        assert!(most > 15, "what there is room for is kept: {most}");
+        let held = &open.snapshot(&[key.as_ref().clone()], 0, &(START_S..START_S + 4 * 3_600)).open[0];
+        assert!(held.iter().all(|(_, summary)| summary.set.count == 3.0), "no value is lost with a sketch");
+    }
+
+    #[test]
+    fn a_question_about_the_past_folds_nothing_that_is_open() {
+        let mut open = Open::new(START_S, 10);
+        let key = Arc::new(SeriesKey::new("N", "a", [("of", "x")]).unwrap());
+        let one = Summary::from(super::super::StatisticSet::of(1.0));
+        assert!(open.record(START_S, &key, &one, &mut Block::default()));
+        for (tier, spans) in TIERS.iter().enumerate() {
+            let start_s = spans.chunk_start(START_S);
+            let asked = |range| open.snapshot(&[key.as_ref().clone()], tier, &range).open[0].len();
+            assert_eq!((asked(0..start_s), asked(0..start_s + 1)), (0, 1), "tier {tier}");
+        }
     }
 }

@@ -76,28 +76,31 @@ impl Register {
         }
     }
 
-    /// The series with a value since `since_s`, in the order of their keys.
-    pub(super) fn listed(&self, since_s: u64) -> Vec<Listed> {
+    /// The series with a value since `since_s`, in no order: whoever holds the lock does no more than copy them.
+    pub(super) fn since(&self, since_s: u64) -> Vec<Listed> {
         let recent = self.series.iter().filter(|(_, (_, last_s))| *last_s >= since_s);
         let listed = |(key, (unit, last_s)): (&Arc<SeriesKey>, &(Unit, u64))| Listed {
             key: Arc::clone(key),
             unit: *unit,
             last_s: *last_s,
         };
-        let mut all: Vec<Listed> = recent.map(listed).collect();
-        all.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        all
+        recent.map(listed).collect()
     }
 
-    /// Writes the register down where it has changed, or its times are old.
-    pub(super) fn write(&mut self, now_s: u64, at_all: bool) -> Result<(), MetricsError> {
+    /// What is to be written down, where the register has changed or its times are old. It counts as written: one that the
+    /// disk does not take is to be told to [`Register::not_written`].
+    pub(super) fn due(&mut self, now_s: u64, at_all: bool) -> Option<Copied> {
         if !self.changed && !at_all && now_s < self.written_s + TIMES_EVERY_S {
-            return Ok(());
+            return None;
         }
         self.forget(now_s);
-        self.file.write(&encode(&self.series)).map_err(|error| MetricsError::Register(error.to_string()))?;
         (self.changed, self.written_s) = (false, now_s);
-        Ok(())
+        Some(Copied { file: self.file.clone(), series: self.since(0) })
+    }
+
+    /// The disk has not taken what was due.
+    pub(super) fn not_written(&mut self) {
+        self.changed = true;
     }
 
     fn forget(&mut self, now_s: u64) {
@@ -112,10 +115,24 @@ impl Register {
     }
 }
 
-fn encode(series: &HashMap<Arc<SeriesKey>, (Unit, u64)>) -> Vec<u8> {
+/// The register at one moment, to be written down while others go on with it.
+#[derive(Debug)]
+pub(super) struct Copied {
+    file: SealedFile,
+    series: Vec<Listed>,
+}
+
+impl Copied {
+    /// Writes it down. No two may do that at a time.
+    pub(super) fn write(&self) -> Result<(), MetricsError> {
+        self.file.write(&encode(&self.series)).map_err(|error| MetricsError::Register(error.to_string()))
+    }
+}
+
+fn encode(series: &[Listed]) -> Vec<u8> {
     let mut out = Vec::new();
     put_varint(&mut out, series.len() as u64);
-    for (key, (unit, last_s)) in series {
+    for Listed { key, unit, last_s } in series {
         put_bytes(&mut out, &key.encode());
         put_text(&mut out, unit.name());
         put_varint(&mut out, *last_s);
@@ -149,20 +166,27 @@ mod tests {
         register.note(&key("a"), Unit::Count, 50);
         register.note(&key("a"), Unit::Percent, 60);
         register.note(&key("b"), Unit::Percent, 100 + LISTED_S);
-        register.write(100 + LISTED_S, false).unwrap();
+        register.due(100 + LISTED_S, false).unwrap().write().unwrap();
+        assert!(register.due(100 + LISTED_S, false).is_none());
+        register.not_written();
+        assert!(register.due(100 + LISTED_S, false).is_some());
         let mut again = Register::open(dir.path());
-        assert_eq!(again.listed(0), register.listed(0));
-        assert_eq!((again.unit(&key("a")), again.listed(101).len()), (Some(Unit::Count), 1));
-        again.write(101 + LISTED_S, true).unwrap();
-        assert_eq!(again.listed(0).len(), 1);
+        let in_order = |mut listed: Vec<Listed>| {
+            listed.sort_by(|a, b| a.key.cmp(&b.key));
+            listed
+        };
+        assert_eq!(in_order(again.since(0)), in_order(register.since(0)));
+        assert_eq!((again.unit(&key("a")), again.since(101).len()), (Some(Unit::Count), 1));
+        again.due(101 + LISTED_S, true).unwrap().write().unwrap();
+        assert_eq!(again.since(0).len(), 1);
     }
 
     #[test]
     fn a_damaged_register_is_begun_anew() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("register"), b"nothing").unwrap();
-        assert!(Register::open(dir.path()).listed(0).is_empty());
-        let bytes = encode(&HashMap::from([(key("a"), (Unit::Count, 7))]));
+        assert!(Register::open(dir.path()).since(0).is_empty());
+        let bytes = encode(&[Listed { key: key("a"), unit: Unit::Count, last_s: 7 }]);
         assert!((0..bytes.len()).all(|cut| decode(&bytes[..cut]).is_none_or(|held| held.is_empty())));
     }
 }

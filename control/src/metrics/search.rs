@@ -14,7 +14,7 @@ pub(super) struct Search {
 struct Term {
     /// The property that it is about: `Namespace`, `MetricName`, or a dimension; none means any of them.
     property: Option<String>,
-    /// One of these, exactly where they stood in quotes, else as a part.
+    /// One of these, exactly where they stood in quotes, else as a part whose letters are small.
     words: Vec<(String, bool)>,
     negated: bool,
 }
@@ -73,10 +73,10 @@ impl Term {
                 own.chain(key.dimensions().iter().flat_map(|(name, value)| [name.as_str(), value.as_str()])).collect()
             }
         };
-        let is = |value: &str, (word, exact): &(String, bool)| {
-            if *exact { value == word } else { value.to_ascii_lowercase().contains(&word.to_ascii_lowercase()) }
-        };
-        values.iter().any(|value| self.words.iter().any(|word| is(value, word)))
+        values.into_iter().any(|value| {
+            let small = value.to_ascii_lowercase();
+            self.words.iter().any(|(word, exact)| if *exact { value == word } else { small.contains(word) })
+        })
     }
 }
 
@@ -94,9 +94,13 @@ fn term(token: &str, negated: bool) -> Term {
         Some((property, value)) => (Some(unquoted(property).0), value),
         None => (None, token),
     };
+    let word = |text: &str| match unquoted(text) {
+        (word, false) => (word.to_ascii_lowercase(), false),
+        exact => exact,
+    };
     let words = match value.strip_prefix('(').and_then(|value| value.strip_suffix(')')) {
-        Some(list) => list.split(" OR ").map(|word| unquoted(word.trim())).collect(),
-        None => vec![unquoted(value)],
+        Some(list) => list.split(" OR ").map(|one| word(one.trim())).collect(),
+        None => vec![word(value)],
     };
     Term { property, words, negated }
 }

@@ -32,7 +32,7 @@ const SERIES_PER_BLOCK: usize = 500;
 /// Most chunks that wait for a disk that does not take them; the oldest is given up beyond.
 const PENDING_MAX: usize = 24;
 /// Most points of one answer.
-const POINTS_MAX: u64 = 1_000_000;
+pub(super) const POINTS_MAX: u64 = 1_000_000;
 /// How far back a value may lie, in seconds: then points of five minutes are all that is kept of it.
 const PAST_S: u64 = 15 * 86_400;
 /// How far ahead a value may lie, in seconds: clocks differ.
@@ -272,7 +272,9 @@ impl MetricStore {
     /// The series with a value since `since_s` (seconds since the Unix epoch), two weeks back at most, in the order of
     /// their keys.
     pub fn listed(&self, since_s: u64) -> Vec<Listed> {
-        self.register.lock().listed(since_s)
+        let mut listed = self.register.lock().since(since_s);
+        listed.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        listed
     }
 
     fn write_down(&self, disk: &mut Disk, ended: Option<u64>, block: &Block) -> Result<(), MetricsError> {
@@ -297,9 +299,20 @@ impl MetricStore {
             disk.synced_ns = now_ns;
             let synced = disk.journal.as_mut().map_or(Ok(()), Journal::sync);
             self.unless_failed(disk, synced)?;
-            self.register.lock().write(self.env.now_ms() / 1_000, false)?;
+            self.write_register(false)?;
         }
         Ok(())
+    }
+
+    /// Writes the register down where that is due, and does not hold it meanwhile. The caller holds the disk, so that no
+    /// two write it.
+    fn write_register(&self, at_all: bool) -> Result<(), MetricsError> {
+        let due = self.register.lock().due(self.env.now_ms() / 1_000, at_all);
+        let written = due.map_or(Ok(()), |due| due.write());
+        if written.is_err() {
+            self.register.lock().not_written();
+        }
+        written
     }
 
     /// Gives a journal up that the disk has not taken as it should.
@@ -412,7 +425,9 @@ impl MetricStore {
     }
 
     fn gather(&self, keys: &[SeriesKey], snapshot: Snapshot) -> Vec<Timed> {
-        let wanted: HashMap<Vec<u8>, usize> = keys.iter().enumerate().map(|(i, key)| (key.encode(), i)).collect();
+        // A key that is asked for twice is looked for at its last place.
+        let places: HashMap<&SeriesKey, usize> = keys.iter().enumerate().map(|(i, key)| (key, i)).collect();
+        let wanted: HashMap<Vec<u8>, usize> = places.iter().map(|(key, place)| (key.encode(), *place)).collect();
         let mut found: Vec<Timed> = vec![Timed::new(); keys.len()];
         for id in snapshot.files {
             let each = |place: usize, points: Vec<_>| found[place].extend(super::open::timed(id, &points));
@@ -421,18 +436,17 @@ impl MetricStore {
             }
         }
         for chunk in &snapshot.pending {
-            for (key, points) in &chunk.series {
-                if let Some(place) = keys.iter().position(|wanted| wanted == key.as_ref()) {
-                    found[place].extend(super::open::timed(chunk.id, points));
+            for (key, place) in &places {
+                if let Ok(at) = chunk.series.binary_search_by(|(held, _)| held.as_ref().cmp(key)) {
+                    found[*place].extend(super::open::timed(chunk.id, &chunk.series[at].1));
                 }
             }
         }
         for (list, open) in found.iter_mut().zip(snapshot.open) {
             list.extend(open);
         }
-        // A key that is asked for twice has one place in the map.
         for (place, key) in keys.iter().enumerate() {
-            match wanted.get(&key.encode()) {
+            match places.get(key) {
                 Some(held) if *held != place => found[place] = found[*held].clone(),
                 _ => {}
             }
@@ -457,7 +471,7 @@ impl MetricStore {
         }
         let synced = disk.journal.as_mut().map_or(Ok(()), Journal::sync);
         self.unless_failed(&mut disk, synced)?;
-        self.register.lock().write(self.env.now_ms() / 1_000, true)
+        self.write_register(true)
     }
 
     /// Lets every write to the journal fail from now on.

@@ -90,6 +90,11 @@ impl Summary {
         Self { set, sketch }
     }
 
+    /// How many bins its sketch has, where it has one.
+    pub(super) fn bins(&self) -> usize {
+        self.sketch.as_ref().map_or(0, |sketch| sketch.len())
+    }
+
     /// One statistic.
     pub fn get(&self, statistic: Statistic) -> f64 {
         self.set.get(statistic)

@@ -134,6 +134,38 @@ fn series_beyond_the_bound_and_values_that_are_none_are_refused_and_counted() {
 }
 
 #[test]
+fn nobody_waits_for_the_register_while_it_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _, _) = opened(dir.path());
+    let names: Vec<String> = (0..500).map(|n| format!("{n:0200}")).collect();
+    let data: Vec<Datum> = names.iter().map(|name| datum(name, 1.0)).collect();
+    store.record(&data).unwrap();
+    // Whoever writes into a pipe waits for its reader, as for a slow disk.
+    let pipe = dir.path().join("register.next");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| store.sync());
+        let mut reader = fs::File::open(&pipe).unwrap();
+        let (told, listed) = std::sync::mpsc::channel();
+        let asking = scope.spawn(|| {
+            let told = told;
+            let listed = (store.listed(0), store.unit(&key("a")));
+            told.send(listed.0.into_iter().map(|one| one.key.name().to_owned()).collect::<Vec<_>>()).unwrap();
+        });
+        let listed = listed.recv_timeout(std::time::Duration::from_secs(20));
+        std::io::copy(&mut reader, &mut std::io::sink()).unwrap();
+        asking.join().unwrap();
+        assert_eq!(listed.unwrap(), names, "all of them, in order");
+        // A pipe cannot be made durable.
+        assert!(matches!(writing.join().unwrap(), Err(MetricsError::Register(_))));
+    });
+    fs::remove_file(&pipe).unwrap();
+    store.sync().unwrap();
+    drop(store);
+    assert_eq!(opened(dir.path()).0.listed(0).len(), names.len(), "what was not written is written later");
+}
+
+#[test]
 fn seconds_are_forgotten_after_their_hour_and_files_are_bounded() {
     let dir = tempfile::tempdir().unwrap();
     let (store, env, clock) = opened(dir.path());
@@ -165,6 +197,22 @@ fn a_disk_that_takes_nothing_is_told_and_costs_nothing_in_memory() {
     drop(store);
     let again = MetricStore::open(dir.path(), env.clone()).unwrap();
     assert_eq!(ask(&again, 60, 0..env.now_ms() + 1)[0].len(), 3);
+}
+
+#[test]
+fn a_key_that_is_asked_for_twice_has_what_waits_for_the_disk_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, env, clock) = opened(dir.path());
+    store.record(&[datum("a", 1.0), datum("b", 5.0)]).unwrap();
+    let moved = dir.path().with_extension("away");
+    fs::rename(dir.path(), &moved).unwrap();
+    clock.advance_ms(300_000);
+    assert!(store.record(&[datum("a", 2.0)]).is_err());
+    let asked = [key("a"), key("c"), key("b"), key("a")];
+    let found = store.query(&asked, 1, 0..env.now_ms() + 1).unwrap();
+    let sums: Vec<Vec<f64>> = found.iter().map(|values| values.iter().map(|value| value.set.sum).collect()).collect();
+    assert_eq!(sums, [vec![1.0, 2.0], vec![], vec![5.0], vec![1.0, 2.0]]);
+    fs::rename(&moved, dir.path()).unwrap();
 }
 
 #[test]

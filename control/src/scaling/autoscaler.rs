@@ -10,6 +10,7 @@ use model::Env;
 use parking_lot::Mutex;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// What came of a decision is measured so long after its steps were taken.
@@ -110,8 +111,9 @@ impl Autoscaler {
 
     fn decide_one(self: &Arc<Self>, kept: &KeptPolicy, seen: &mut Seen) -> Result<(), DatabaseError> {
         let (memory, held) = {
-            let mut state = self.state.lock();
-            (state.memories.remove(&kept.id).unwrap_or_default(), state.acting.contains_key(&kept.subject))
+            let state = self.state.lock();
+            let memory = state.memories.get(&kept.id).cloned().unwrap_or_default();
+            (memory, state.is_held(&kept.subject, self.env.now_ms()))
         };
         let before = memory.clone();
         if held {
@@ -122,17 +124,18 @@ impl Autoscaler {
         let (verdict, memory) = decide(&seen.observation, &kept.policy, memory);
         self.state.lock().memories.insert(kept.id.clone(), memory);
         let done = match verdict.account.clone() {
-            Some(_) if self.was_told(kept, &verdict) => Ok(()),
-            Some(account) => self.act(kept, seen, verdict, account).map(drop),
-            None => Ok(()),
+            Some(_) if self.was_told(kept, &verdict) => Ok(true),
+            // Somebody else may have begun with the subject since it was looked at.
+            Some(account) => self.act(kept, seen, verdict, account).map(|made| made.is_some()),
+            None => Ok(true),
         };
-        if done.is_err() {
+        if !matches!(done, Ok(true)) {
             // Nothing was decided: it is to be decided again, and not once a pause after it has passed.
             let mut state = self.state.lock();
             state.memories.insert(kept.id.clone(), before);
             state.told.remove(&kept.id);
         }
-        done
+        done.map(drop)
     }
 
     /// Whether a policy that only tells has told the same before: what nobody does is wanted again each second.
@@ -144,14 +147,14 @@ impl Autoscaler {
         told.as_ref() == Some(&verdict.steps)
     }
 
-    /// Keeps a decision, tells it, and has its steps taken.
+    /// Keeps a decision, tells it, and has its steps taken; `None` where steps are to be taken and others are under way.
     fn act(
         self: &Arc<Self>,
         kept: &KeptPolicy,
         seen: &Seen,
         verdict: Verdict,
         account: Account,
-    ) -> Result<i64, DatabaseError> {
+    ) -> Result<Option<i64>, DatabaseError> {
         let state = match (verdict.steps.is_empty(), kept.policy.dry_run) {
             (true, _) => DecisionState::Refused,
             (false, true) => DecisionState::DryRun,
@@ -171,13 +174,24 @@ impl Autoscaler {
             ended_ms: None,
             outcome: None,
         };
-        decision.id = self.decisions.keep(&decision)?;
+        let acts = state == DecisionState::Acting;
+        if acts && !self.state.lock().hold(&kept.subject, decision.at_ms) {
+            return Ok(None);
+        }
+        match self.decisions.keep(&decision) {
+            Ok(id) => decision.id = id,
+            Err(failed) => {
+                if acts {
+                    self.state.lock().acting.remove(&kept.subject);
+                }
+                return Err(failed);
+            }
+        }
         self.tell(&decision);
-        if state == DecisionState::Acting {
-            self.state.lock().acting.insert(kept.subject.clone(), None);
+        if acts {
             self.begin(decision.clone(), seen.stream.clone());
         }
-        Ok(decision.id)
+        Ok(Some(decision.id))
     }
 
     /// Takes the steps on a thread of their own: a change may take longer than a second.
@@ -193,7 +207,10 @@ impl Autoscaler {
     fn finish(&self, decision: &Decision, stream: Option<&str>) {
         let reason = &decision.account.reason;
         let take = |step| self.steps.take(&decision.subject, stream, step, reason);
-        let error = decision.steps.iter().try_for_each(take).err();
+        // A thread that ended without a note would hold the subject for good.
+        let taken = catch_unwind(AssertUnwindSafe(|| decision.steps.iter().try_for_each(take)));
+        let broken = |_| Err("taking it broke off with a panic; the output of the platform says where".to_owned());
+        let error = taken.unwrap_or_else(broken).err();
         self.note(decision.id, &decision.subject, error.as_deref());
     }
 
@@ -332,14 +349,17 @@ impl Autoscaler {
         let state = self.state.lock();
         let subject = &kept.subject;
         let seen = state.seen.get(subject).cloned().ok_or_else(|| PolicyError::NoCapacity(subject.clone()))?;
-        if state.acting.contains_key(subject) {
+        if state.is_held(subject, self.env.now_ms()) {
             return Err(PolicyError::Changing(subject.clone()));
         }
         drop(state);
         let verdict = super::ordered(&seen.observation, &kept.policy, subject, wanted, reason);
         match verdict.account.clone() {
             None => Ok(None),
-            Some(account) => Ok(Some(self.act(kept, &seen, verdict, account)?)),
+            Some(account) => {
+                let made = self.act(kept, &seen, verdict, account)?;
+                made.map(Some).ok_or_else(|| PolicyError::Changing(subject.clone()))
+            }
         }
     }
 
@@ -355,6 +375,21 @@ impl Autoscaler {
 }
 
 impl State {
+    /// Whether the steps of a subject are being taken, or have just failed.
+    fn is_held(&self, subject: &Subject, now_ms: u64) -> bool {
+        self.acting.get(subject).is_some_and(|failed_until| failed_until.is_none_or(|until| until > now_ms))
+    }
+
+    /// Holds a subject whose steps are to be taken; false where it is held already. Looking and holding are one, under
+    /// one lock, so that no two hold it. [`Autoscaler::note`] ends it, however the steps end.
+    fn hold(&mut self, subject: &Subject, now_ms: u64) -> bool {
+        let is_free = !self.is_held(subject, now_ms);
+        if is_free {
+            self.acting.insert(subject.clone(), None);
+        }
+        is_free
+    }
+
     /// The policies that decide about this second: those that are kept, and ours where there is none and it is wanted.
     fn due(&self, second: &[Seen]) -> Vec<(KeptPolicy, Seen)> {
         let mut due = Vec::new();

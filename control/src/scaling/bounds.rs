@@ -46,14 +46,11 @@ pub(super) fn hold(seen: &Observation, policy: &Policy, wish: Wish) -> Verdict {
 /// What brings a size within the policy's bounds that is outside of them; nothing where it is within.
 pub(super) fn broken(seen: &Observation, policy: &Policy) -> Wish {
     let bounds = &policy.bounds;
-    let application = seen.application.as_ref().filter(|application| !application.changing);
-    let stream = seen.stream.as_ref().filter(|stream| !stream.changing);
-    let size = application.and_then(|application| {
-        let most = bounds.parallelism_max.min(bounds.kpus_max.saturating_mul(application.per_kpu.max(1)));
-        let within = application.parallelism.clamp(bounds.parallelism_min.min(most), most);
+    let size = seen.settled_application().and_then(|application| {
+        let within = bounds.parallelism(application.parallelism, application.per_kpu);
         (within != application.parallelism).then_some((within, application.per_kpu))
     });
-    let shards = stream.and_then(|stream| {
+    let shards = seen.settled_stream().and_then(|stream| {
         let within = stream.open_shards().clamp(bounds.shards_min, bounds.shards_max);
         (within != stream.open_shards()).then_some(within)
     });
@@ -73,6 +70,19 @@ pub(super) fn broken(seen: &Observation, policy: &Policy) -> Wish {
     }
 }
 
+impl Bounds {
+    /// The highest parallelism of which so many subtasks share a KPU.
+    fn parallelism_most(&self, per_kpu: u32) -> u32 {
+        self.parallelism_max.min(self.kpus_max.saturating_mul(per_kpu.max(1)))
+    }
+
+    /// A parallelism brought within them. Where the KPUs do not suffice for the lowest one, they win.
+    fn parallelism(&self, wanted: u32, per_kpu: u32) -> u32 {
+        let most = self.parallelism_most(per_kpu);
+        wanted.clamp(self.parallelism_min.min(most), most)
+    }
+}
+
 struct Held<'a> {
     seen: &'a Observation,
     bounds: &'a Bounds,
@@ -87,7 +97,7 @@ impl Held<'_> {
 
     /// The count to change to: one change at a time, within the bounds, at most twice and at least half.
     fn shards(&mut self, wanted: u32) -> Option<u32> {
-        let stream = self.seen.stream.as_ref().filter(|stream| !stream.changing)?;
+        let stream = self.seen.settled_stream()?;
         let open = stream.open_shards();
         let bounded = wanted.clamp(self.bounds.shards_min, self.bounds.shards_max);
         let target = bounded.clamp(open.div_ceil(2), open.saturating_mul(2));
@@ -102,7 +112,7 @@ impl Held<'_> {
     }
 
     fn splits(&mut self, split: &mut Vec<u32>) {
-        let Some(stream) = self.seen.stream.as_ref().filter(|stream| !stream.changing) else {
+        let Some(stream) = self.seen.settled_stream() else {
             split.clear();
             return;
         };
@@ -131,14 +141,15 @@ impl Held<'_> {
     }
 
     fn size(&mut self, wanted: u32, per_kpu: u32) -> Option<(u32, u32)> {
-        let seen = self.seen.application.as_ref().filter(|application| !application.changing)?;
+        let seen = self.seen.settled_application()?;
         let per_kpu = per_kpu.max(1);
-        let most = self.bounds.parallelism_max.min(self.bounds.kpus_max.saturating_mul(per_kpu));
-        let parallelism = wanted.clamp(self.bounds.parallelism_min.min(most), most);
+        let parallelism = self.bounds.parallelism(wanted, per_kpu);
         if parallelism != wanted {
             self.told.push(format!(
-                "parallelism {wanted} is outside {} to {most} ({} KPUs at most)",
-                self.bounds.parallelism_min, self.bounds.kpus_max,
+                "parallelism {wanted} is outside {} to {} ({} KPUs at most)",
+                self.bounds.parallelism_min,
+                self.bounds.parallelism_most(per_kpu),
+                self.bounds.kpus_max,
             ));
         }
         ((parallelism, per_kpu) != (seen.parallelism, seen.per_kpu)).then_some((parallelism, per_kpu))

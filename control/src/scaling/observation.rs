@@ -14,6 +14,18 @@ pub struct Observation {
     pub application: Option<ApplicationSeen>,
 }
 
+impl Observation {
+    /// The stream, unless its shards are being changed.
+    pub(super) fn settled_stream(&self) -> Option<&StreamSeen> {
+        self.stream.as_ref().filter(|stream| !stream.changing)
+    }
+
+    /// The application, unless it is being changed or does not run.
+    pub(super) fn settled_application(&self) -> Option<&ApplicationSeen> {
+        self.application.as_ref().filter(|application| !application.changing)
+    }
+}
+
 /// One second of a stream.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StreamSeen {

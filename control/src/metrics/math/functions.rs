@@ -2,7 +2,7 @@
 
 use super::lines::across;
 use super::parse::Expr;
-use super::run::evaluate;
+use super::run::{evaluate, list, taken};
 use super::{Line, MathError, Source, Worth};
 
 type Result<T> = std::result::Result<T, MathError>;
@@ -24,10 +24,10 @@ pub(super) fn call(name: &str, given: &[Expr], source: &dyn Source) -> Result<Wo
         "FLOOR" => Ok(one(name, given, source)?.each(f64::floor)),
         "LOG" => Ok(one(name, given, source)?.each(f64::ln)),
         "LOG10" => Ok(one(name, given, source)?.each(f64::log10)),
-        "RATE" => one(name, given, source)?.each_line(name, |line| stepped(line, |step_s, by| by / step_s)),
-        "DIFF" => one(name, given, source)?.each_line(name, |line| stepped(line, |_, by| by)),
-        "DIFF_TIME" => one(name, given, source)?.each_line(name, |line| stepped(line, |step_s, _| step_s)),
-        "RUNNING_SUM" => one(name, given, source)?.each_line(name, running),
+        "RATE" => one(name, given, source)?.each_line(name, |line| Ok(stepped(line, |step_s, by| by / step_s))),
+        "DIFF" => one(name, given, source)?.each_line(name, |line| Ok(stepped(line, |_, by| by))),
+        "DIFF_TIME" => one(name, given, source)?.each_line(name, |line| Ok(stepped(line, |step_s, _| step_s))),
+        "RUNNING_SUM" => one(name, given, source)?.each_line(name, |line| Ok(running(line))),
         "DATAPOINT_COUNT" | "FIRST" | "LAST" | "PERIOD" => told(name, given, source),
         "METRIC_COUNT" => Ok(Worth::Number(listed(name, given, source)?.len() as f64)),
         "REMOVE_EMPTY" => {
@@ -37,15 +37,15 @@ pub(super) fn call(name: &str, given: &[Expr], source: &dyn Source) -> Result<Wo
         "TIME_SERIES" => match one(name, given, source)? {
             Worth::Number(number) => {
                 let empty = Line { label: name.to_owned(), period_s: source.period_s(), points: Vec::new() };
-                Ok(Worth::Line(empty.filled(&source.range(), |_| Some(number))))
+                empty.filled(name, (&source.range(), source.budget()), |_| Some(number)).map(Worth::Line)
             }
             _ => Err(MathError::new("TIME_SERIES takes a number")),
         },
         "FILL" => fill(given, source),
         "IF" => choose(given, source),
         "METRICS" => match given {
-            [] => source.metrics("").map(Worth::Lines),
-            [Expr::Text(part)] => source.metrics(part).map(Worth::Lines),
+            [] => taken(source.metrics("").map(Worth::Lines), source),
+            [Expr::Text(part)] => taken(source.metrics(part).map(Worth::Lines), source),
             _ => Err(MathError::new("METRICS takes nothing, or a text that is a part of names")),
         },
         "SEARCH" => search(given, source),
@@ -70,7 +70,7 @@ fn reduced(name: &str, given: &[Expr], source: &dyn Source, of: impl Fn(&[f64]) 
     let worth = match given {
         [] => return Err(MathError::new(format!("{name} takes a series or a list of series"))),
         [inner] => evaluate(inner, source)?,
-        many => evaluate(&Expr::List(many.to_vec()), source)?,
+        many => list(many, source)?,
     };
     match worth {
         Worth::Number(number) => Ok(Worth::Number(number)),
@@ -122,21 +122,24 @@ fn fill(given: &[Expr], source: &dyn Source) -> Result<Worth> {
     let [series, with] = given else {
         return Err(MathError::new("FILL takes a series and what its gaps are filled with"));
     };
-    let (series, range) = (evaluate(series, source)?, source.range());
+    let series = evaluate(series, source)?;
+    let (range, name) = (source.range(), "FILL");
+    let within = (&range, source.budget());
     let word = if let Expr::Name(word) = with { word.to_ascii_uppercase() } else { String::new() };
     match word.as_str() {
         "REPEAT" => {
-            series.each_line("FILL", |line| line.filled(&range, |at_ms| line.before(at_ms).map(|(_, value)| value)))
+            let last = |line: &Line, at_ms| line.before(at_ms).map(|(_, value)| value);
+            series.each_line(name, |line| line.filled(name, within, |at_ms| last(line, at_ms)))
         }
-        "LINEAR" => series.each_line("FILL", |line| {
-            line.filled(&range, |at_ms| {
+        "LINEAR" => series.each_line(name, |line| {
+            line.filled(name, within, |at_ms| {
                 let ((from_ms, from), (to_ms, to)) = (line.before(at_ms)?, line.after(at_ms)?);
                 Some(from + (to - from) * (at_ms - from_ms) as f64 / (to_ms - from_ms) as f64)
             })
         }),
         _ => match evaluate(with, source)? {
-            Worth::Number(number) => series.each_line("FILL", |line| line.filled(&range, |_| Some(number))),
-            Worth::Line(other) => series.each_line("FILL", |line| line.filled(&range, |at_ms| other.at(at_ms))),
+            Worth::Number(number) => series.each_line(name, |line| line.filled(name, within, |_| Some(number))),
+            Worth::Line(other) => series.each_line(name, |line| line.filled(name, within, |at_ms| other.at(at_ms))),
             Worth::Lines(_) => Err(MathError::new("FILL fills gaps with a number, one series, REPEAT or LINEAR")),
         },
     }
@@ -184,5 +187,5 @@ fn search(given: &[Expr], source: &dyn Source) -> Result<Worth> {
             ));
         }
     };
-    source.search(search, statistic, period_s).map(Worth::Lines)
+    taken(source.search(search, statistic, period_s).map(Worth::Lines), source)
 }

@@ -1,6 +1,7 @@
 //! What series have of their own: combining, mapping, filling gaps.
 
-use super::{Line, MathError, Worth};
+use super::budget::LINE_POINTS_MAX;
+use super::{Budget, Line, MathError, Worth};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -28,20 +29,37 @@ impl Line {
         self.points.iter().map(|(_, value)| *value).collect()
     }
 
-    /// All times within a range at which there could be a point.
-    pub(super) fn times(&self, range: &Range<u64>) -> Vec<u64> {
-        let step_ms = self.period_s.max(1) * 1_000;
+    /// All times within a range at which there could be a point, in the name of a function where they are too many.
+    fn times(&self, function: &str, range: &Range<u64>) -> Result<impl Iterator<Item = u64>, MathError> {
+        // A search may ask for periods of any length: one that ends after all time has no second.
+        let step_ms = self.period_s.max(1).saturating_mul(1_000);
         // Where there are points they tell where periods begin.
         let phase_ms = self.points.first().map_or(0, |(at_ms, _)| at_ms % step_ms);
-        let first = (range.start.saturating_sub(phase_ms)).div_ceil(step_ms) * step_ms + phase_ms;
+        let steps = range.start.saturating_sub(phase_ms).div_ceil(step_ms);
+        let first = steps.saturating_mul(step_ms).saturating_add(phase_ms);
         let from = self.points.first().map_or(first, |(at_ms, _)| first.min(*at_ms));
-        (from..range.end).step_by(step_ms as usize).collect()
+        let count = range.end.saturating_sub(from).div_ceil(step_ms);
+        if count > LINE_POINTS_MAX {
+            let period_s = self.period_s;
+            return Err(MathError::new(format!(
+                "{function} would make a series of {count} points, one every {period_s} s, and may make one of \
+                 {LINE_POINTS_MAX}: ask for less time or a longer period"
+            )));
+        }
+        Ok((from..range.end).step_by(step_ms as usize))
     }
 
-    /// The series with its gaps filled by `fill`, which is told the time.
-    pub(super) fn filled(&self, range: &Range<u64>, fill: impl Fn(u64) -> Option<f64>) -> Self {
+    /// The series with its gaps filled by `fill`, which is told the time, in the name of a function.
+    pub(super) fn filled(
+        &self,
+        function: &str,
+        (range, budget): (&Range<u64>, &Budget),
+        fill: impl Fn(u64) -> Option<f64>,
+    ) -> Result<Self, MathError> {
         let point = |at_ms: u64| Some((at_ms, self.at(at_ms).or_else(|| fill(at_ms))?));
-        Self { points: self.times(range).into_iter().filter_map(point).collect(), ..self.clone() }
+        let points: Vec<_> = self.times(function, range)?.filter_map(point).collect();
+        budget.take(points.len())?;
+        Ok(Self { label: self.label.clone(), period_s: self.period_s, points })
     }
 
     /// The last number before a time.
@@ -68,7 +86,7 @@ pub(super) fn across(lines: &[Line], label: &str, of: impl Fn(&[f64]) -> f64) ->
 
 impl Worth {
     /// Its series, of which a number is none.
-    pub(super) fn lines(self) -> Option<Vec<Line>> {
+    pub fn lines(self) -> Option<Vec<Line>> {
         match self {
             Self::Number(_) => None,
             Self::Line(line) => Some(vec![line]),
@@ -86,13 +104,17 @@ impl Worth {
     }
 
     /// Each series made another one; a number is refused in the name of a function.
-    pub(super) fn each_line(self, function: &str, of: impl Fn(&Line) -> Line) -> Result<Self, MathError> {
+    pub(super) fn each_line(
+        self,
+        function: &str,
+        of: impl Fn(&Line) -> Result<Line, MathError>,
+    ) -> Result<Self, MathError> {
         match self {
             Self::Number(_) => {
                 Err(MathError::new(format!("{function} takes a series or a list of series, not a number")))
             }
-            Self::Line(line) => Ok(Self::Line(of(&line))),
-            Self::Lines(lines) => Ok(Self::Lines(lines.iter().map(of).collect())),
+            Self::Line(line) => of(&line).map(Self::Line),
+            Self::Lines(lines) => lines.iter().map(of).collect::<Result<_, _>>().map(Self::Lines),
         }
     }
 

@@ -2,13 +2,17 @@
 //!
 //! *Invariant:* it knows no clock, no disk and no randomness: what an expression names is asked of a [`Source`].
 //!
+//! *Invariant:* what an expression makes is bounded by a [`Budget`], however much time is asked about.
+//!
 //! A series and a number are combined point by point; two series where both have a point; a list of series one by one.
 
+mod budget;
 mod functions;
 mod lines;
 mod parse;
 mod run;
 
+pub use budget::Budget;
 pub use parse::{Expr, parse};
 pub use run::evaluate;
 
@@ -61,6 +65,9 @@ pub trait Source {
 
     /// Length of the periods of the expression, in seconds, where nothing in it has one.
     fn period_s(&self) -> u64;
+
+    /// What the expression may make on its way.
+    fn budget(&self) -> &Budget;
 }
 
 /// Why an expression is worth nothing: what was wrong, and where.

@@ -26,6 +26,23 @@ pub enum Expr {
     Binary(Op, Box<Expr>, Box<Expr>),
 }
 
+impl Expr {
+    /// The names in it, in no order.
+    pub fn names(&self) -> Vec<&str> {
+        let (mut names, mut rest) = (Vec::new(), vec![self]);
+        while let Some(expression) = rest.pop() {
+            match expression {
+                Self::Number(_) | Self::Text(_) => {}
+                Self::Name(name) => names.push(name.as_str()),
+                Self::Call(_, given) | Self::List(given) => rest.extend(given),
+                Self::Negative(inner) => rest.push(inner),
+                Self::Binary(_, left, right) => rest.extend([left.as_ref(), right.as_ref()]),
+            }
+        }
+        names
+    }
+}
+
 /// What stands between two sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {

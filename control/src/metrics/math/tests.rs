@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 struct Known {
     lines: Vec<(&'static str, Line)>,
+    budget: Budget,
 }
 
 impl Source for Known {
@@ -28,6 +29,10 @@ impl Source for Known {
     fn period_s(&self) -> u64 {
         60
     }
+
+    fn budget(&self) -> &Budget {
+        &self.budget
+    }
 }
 
 fn line(values: &[Option<f64>]) -> Line {
@@ -37,6 +42,7 @@ fn line(values: &[Option<f64>]) -> Line {
 
 fn known() -> Known {
     Known {
+        budget: Budget::of_expression(),
         lines: vec![
             ("m1", line(&[Some(1.0), Some(2.0), None, Some(4.0)])),
             ("m2", line(&[Some(10.0), None, Some(30.0), Some(40.0)])),
@@ -104,6 +110,13 @@ fn expressions_are_worth_what_the_table_says() {
 }
 
 #[test]
+fn as_many_sides_as_a_text_has_room_for_take_little_of_the_stack() {
+    let thread = std::thread::Builder::new().stack_size(512 * 1024);
+    let told = thread.spawn(|| (told(&format!("1{}", "+1".repeat(1_000))), told("10 - 4 - 3 * 2 / 2"))).unwrap();
+    assert_eq!(told.join().unwrap(), ("=1001".to_owned(), "=3".to_owned()));
+}
+
+#[test]
 fn what_is_wrong_is_told_with_its_place() {
     for (expression, part) in [
         ("", "character 1"),
@@ -136,7 +149,7 @@ proptest! {
         a in proptest::collection::vec(-1e6_f64..1e6, 4), b in proptest::collection::vec(-1e6_f64..1e6, 4),
     ) {
         let whole = |values: &[f64]| line(&values.iter().copied().map(Some).collect::<Vec<_>>());
-        let source = Known { lines: vec![("a", whole(&a)), ("b", whole(&b))] };
+        let source = Known { budget: Budget::of_expression(), lines: vec![("a", whole(&a)), ("b", whole(&b))] };
         let worth = |text: &str| evaluate(&parse(text).unwrap(), &source).unwrap();
         let points = |worth: Worth| worth.lines().unwrap().swap_remove(0).points;
         prop_assert_eq!(points(worth("SUM([a, b])")), points(worth("a + b")));

@@ -158,9 +158,11 @@ impl Capacity {
 
     /// A second in which this parallelism worked off as much as it can.
     pub fn measured(&mut self, parallelism: u32, rate: f64) {
-        let hinted = self.belief().map(|belief| belief.likely(parallelism));
+        // Without hints there is nothing to hold against them, and no belief to be worked out each second.
+        let hinted = if self.hints.seconds > 0.0 { self.belief() } else { None };
+        let hinted = hinted.map(|belief| belief.likely(parallelism));
         let Some(slowness) = self.started(parallelism, rate) else { return };
-        if self.hints.seconds > 0.0 && hinted.is_some_and(|hinted| rate < hinted * HINTS_OFF) {
+        if hinted.is_some_and(|hinted| rate < hinted * HINTS_OFF) {
             (self.hints, self.hints_off) = (Evidence::default(), true);
         }
         self.measured.note(parallelism, slowness, MEASURED_SPREAD);

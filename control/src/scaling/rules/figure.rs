@@ -23,8 +23,7 @@ pub enum Figure {
 impl Figure {
     /// Its value and the capacity that follows it; `None` where it is not seen, or that capacity is being changed.
     pub(super) fn of(self, seen: &Observation) -> Option<(f64, u32)> {
-        let stream = seen.stream.as_ref().filter(|stream| !stream.changing);
-        let application = seen.application.as_ref().filter(|application| !application.changing);
+        let (stream, application) = (seen.settled_stream(), seen.settled_application());
         match self {
             Self::BehindLatest => application.map(|a| (a.age_ms, a.parallelism)),
             Self::Cpu => application.map(|a| (a.cpu * 100.0, a.parallelism)),
