@@ -134,7 +134,7 @@ export function ApplicationStage({ application }: { application: Application }) 
   const mood = application.state === 'running' ? (moodOfLag(behind) ?? 'good') : moodOfState(application.state);
   const { bad, late, restarts, parallelism, kpus } = application;
   const { pending, error } = parallelismControl.value;
-  const set = (wanted: number) => run(parallelismControl, `The application runs with parallelism ${wanted}.`, () => orders.setParallelism(wanted));
+  const set = (wanted: number) => run(parallelismControl, `The application runs with parallelism ${wanted}.`, () => orders.setParallelism(wanted, application.name));
   return (
     <Stage
       id="application"
@@ -206,8 +206,8 @@ export function ApplicationStage({ application }: { application: Application }) 
       <BadRecords application={application} dialog={dialog} />
       <LateRows application={application} dialog={lateDialog} />
       <Operators application={application} dialog={operators} />
-      <dialog class="dialog" ref={kept} aria-labelledby="snapshots-title" onClose={() => setOpen(false)} data-testid="snapshots-dialog">
-        {open && <Snapshots parallelism={parallelism} running={application.state === 'running'} close={() => setOpen(false)} />}
+      <dialog class="dialog" ref={kept} aria-label="Snapshots" onClose={() => setOpen(false)} data-testid="snapshots-dialog">
+        {open && <Snapshots application={application.name} parallelism={parallelism} running={application.state === 'running'} close={() => setOpen(false)} />}
       </dialog>
     </Stage>
   );

@@ -75,7 +75,7 @@ function Head({ now }: { now: View }) {
   return (
     <section class="panel" aria-labelledby="application-view-title" data-testid="application-view">
       <div class="panel-head">
-        <h2 id="application-view-title" class="stream-view-name">
+        <h2 id="application-view-title" class="stream-view-name" data-testid="application-view-title">
           {line.name}
         </h2>
         <span class="pill" data-mood={moodOfState(line.state)} data-testid="application-view-state">
@@ -226,8 +226,8 @@ export function ApplicationView() {
             <Head now={now} />
             <Operators operators={now.operators} />
             <State now={now} />
-            <section class="panel" aria-labelledby="snapshots-title">
-              <Snapshots key={now.line.name} application={now.line.name} parallelism={now.line.parallelism} running={now.line.state === 'running'} />
+            <section class="panel" aria-label="Snapshots">
+              <Snapshots application={now.line.name} parallelism={now.line.parallelism} running={now.line.state === 'running'} />
             </section>
             <ApplicationPast />
           </>

@@ -1,20 +1,35 @@
 // Snapshots of the application: taken under a name, gone back to, removed; each change that cannot be taken back after a second click.
-import { signal } from '@preact/signals';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useId, useState } from 'preact/hooks';
 import { Failure, type Snapshot, orders, snapshotQuestions } from '../api';
 import { locked, run, snapshotControl } from '../controls';
 import { bytes, day, time } from '../format';
 
-const known = signal<Snapshot[] | null>(null);
-const trouble = signal<string | null>(null);
+interface Answer {
+  /** `null` until they are known. */
+  kept: Snapshot[] | null;
+  trouble: string | null;
+}
 
-async function look(signal: AbortSignal, application?: string): Promise<void> {
-  try {
-    known.value = (await snapshotQuestions.list(signal, application)).snapshots;
-    trouble.value = null;
-  } catch (error) {
-    if (!signal.aborted) trouble.value = error instanceof Failure ? error.message : 'The answer could not be read.';
-  }
+/** What is kept of an application, asked for when it is first shown and whenever it may have changed. */
+function useKept(application: string): [Answer, () => void] {
+  const [answer, setAnswer] = useState<Answer>({ kept: null, trouble: null });
+  const [looks, setLooks] = useState(0);
+  useEffect(() => {
+    const asking = new AbortController();
+    const look = async () => {
+      try {
+        const { snapshots } = await snapshotQuestions.list(application, asking.signal);
+        setAnswer({ kept: snapshots, trouble: null });
+      } catch (error) {
+        if (asking.signal.aborted) return;
+        const trouble = error instanceof Failure ? error.message : 'The answer could not be read.';
+        setAnswer(({ kept }) => ({ kept, trouble }));
+      }
+    };
+    void look();
+    return () => asking.abort();
+  }, [looks, application]);
+  return [answer, () => setLooks((before) => before + 1)];
 }
 
 /** A name that sorts by its time. */
@@ -22,7 +37,7 @@ function proposed(): string {
   return `snapshot-${new Date().toISOString().slice(0, 19).replaceAll(':', '').replace('T', '-')}`;
 }
 
-function Line({ snapshot, application, parallelism, changed }: { snapshot: Snapshot; application: string | undefined; parallelism: number; changed: () => void }) {
+function Line({ snapshot, application, parallelism, changed }: { snapshot: Snapshot; application: string; parallelism: number; changed: () => void }) {
   const [asked, ask] = useState<'restore' | 'remove' | null>(null);
   const { name } = snapshot;
   const [size, unit] = bytes(snapshot.bytes);
@@ -62,16 +77,18 @@ function Line({ snapshot, application, parallelism, changed }: { snapshot: Snaps
   );
 }
 
-/** Of the application that is named, or of the one that is shown; `close` where it stands in a dialog. */
-export function Snapshots({ application, parallelism, running, close }: { application?: string; parallelism: number; running: boolean; close?: () => void }) {
+interface Props {
+  application: string;
+  parallelism: number;
+  running: boolean;
+  /** Where they stand in a dialog. */
+  close?: () => void;
+}
+
+function Kept({ application, parallelism, running, close }: Props) {
+  const id = useId();
   const [name, setName] = useState(proposed);
-  const [looks, setLooks] = useState(0);
-  useEffect(() => {
-    const asking = new AbortController();
-    void look(asking.signal, application);
-    return () => asking.abort();
-  }, [looks, application]);
-  const changed = () => setLooks(looks + 1);
+  const [{ kept, trouble }, changed] = useKept(application);
   const { pending, error } = snapshotControl.value;
   const take = async (event: Event) => {
     event.preventDefault();
@@ -82,7 +99,7 @@ export function Snapshots({ application, parallelism, running, close }: { applic
   return (
     <>
       <div class="dialog-head">
-        <h2 id="snapshots-title">Snapshots</h2>
+        <h2>{close ? `Snapshots of ${application}` : 'Snapshots'}</h2>
         {close && (
           <button type="button" class="button" onClick={close}>
             Close
@@ -90,22 +107,27 @@ export function Snapshots({ application, parallelism, running, close }: { applic
         )}
       </div>
       <form class="snapshot-form" onSubmit={(event) => void take(event)}>
-        <label for="snapshot-name">Name</label>
-        <input id="snapshot-name" value={name} maxLength={256} pattern="[A-Za-z0-9._\-]+" required onInput={(event) => setName(event.currentTarget.value)} />
+        <label for={id}>Name</label>
+        <input id={id} value={name} maxLength={256} pattern="[A-Za-z0-9._\-]+" required onInput={(event) => setName(event.currentTarget.value)} />
         <button type="submit" class="button button-strong" disabled={pending || !running || locked.value} data-testid="snapshot-take">
           Take a snapshot
         </button>
       </form>
-      {(error ?? trouble.value) && (
+      {(error ?? trouble) && (
         <p class="control-error" role="alert" data-testid="snapshots-error">
-          {error ?? trouble.value}
+          {error ?? trouble}
         </p>
       )}
-      {known.value === null && !trouble.value && <div class="skeleton" />}
-      {known.value?.length === 0 && <p class="panel-none">None was taken yet.</p>}
+      {kept === null && !trouble && <div class="skeleton" />}
+      {kept?.length === 0 && <p class="panel-none">None was taken yet.</p>}
       <ul class="snapshots">
-        {known.value?.map((snapshot) => <Line key={snapshot.name} snapshot={snapshot} application={application} parallelism={parallelism} changed={changed} />)}
+        {kept?.map((snapshot) => <Line key={snapshot.name} snapshot={snapshot} application={application} parallelism={parallelism} changed={changed} />)}
       </ul>
     </>
   );
+}
+
+/** All that is shown and asked here is of one application: another one begins anew. */
+export function Snapshots(props: Props) {
+  return <Kept key={props.application} {...props} />;
 }

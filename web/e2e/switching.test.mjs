@@ -1,0 +1,64 @@
+// From one thing to another of its kind: what was asked, typed, refused or kept of the first is never told of the second.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { overConsole } from './fixture.mjs';
+import { byId, says } from './page.mjs';
+
+const over = overConsole('#applications');
+
+/** Answers with what the fixture says, changed by `change`. */
+const changed = (page, path, change) =>
+  page.route(path, async (route) => {
+    const asked = new URL(route.request().url()).searchParams;
+    const response = await route.fetch({ url: route.request().url().replace('billing', 'taxi') });
+    await route.fulfill({ response, json: change(await response.json(), asked.get('application') ?? asked.get('name')) });
+  });
+
+/** Beside the fixture's application another one, `billing`, that is like it; `names` tells which of them there are. */
+async function withBilling(page, names = ['taxi', 'billing']) {
+  await changed(page, '**/api/applications', ({ applications: [taxi] }) => ({ applications: names.map((name) => ({ ...taxi, name })) }));
+  await changed(page, '**/api/applications/view?*', (view, name) => ({ ...view, line: { ...view.line, name } }));
+  await changed(page, '**/api/application/describe?*', (detail, name) => ({ ...detail, name }));
+  await byId(page, 'application-line').nth(names.length - 1).waitFor();
+  return names;
+}
+
+const overBoth = (act) =>
+  over('known', async ({ page, errors }) => {
+    const names = await withBilling(page);
+    await says(page, 'application-view-title', 'taxi');
+    await act({ page, errors, names });
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
+  });
+
+async function goTo(page, name) {
+  await byId(page, 'application-line').filter({ hasText: name }).click();
+  await says(page, 'application-view-title', name);
+}
+
+test('snapshots of one application are not told of another, also while two lists are open', () =>
+  overBoth(async ({ page, errors }) => {
+    let answer;
+    const held = new Promise((resolve) => (answer = resolve));
+    await page.route('**/api/application/snapshots*', async (route) => {
+      const name = new URL(route.request().url()).searchParams.get('application') ?? 'taxi';
+      if (name === 'billing') await held;
+      await route.fulfill({ json: { snapshots: [{ name: `of-${name}`, created_ms: 1_452_070_800_000, bytes: 6_000_000 }] } });
+    });
+    const list = byId(page, 'applications').getByTestId('snapshot');
+    await goTo(page, 'billing');
+    assert.deepEqual(await list.allTextContents(), [], 'nothing is known of it yet');
+    await goTo(page, 'taxi');
+    await list.filter({ hasText: 'of-taxi' }).waitFor();
+    await goTo(page, 'billing');
+    assert.deepEqual(await list.allTextContents(), [], 'what is known is of another application');
+    answer();
+    await list.filter({ hasText: 'of-billing' }).waitFor();
+    await byId(page, 'snapshots-open').click();
+    await says(page, 'snapshots-dialog', /Snapshots of taxi.*of-taxi/);
+    await byId(page, 'snapshots-dialog').getByLabel('Name').fill('mine');
+    await page.keyboard.press('Escape');
+    assert.match((await list.allTextContents()).join(), /^of-billing/);
+    await byId(page, 'applications').getByLabel('Name').fill('of-it');
+    assert.deepEqual(errors, []);
+  }));
