@@ -62,3 +62,56 @@ test('snapshots of one application are not told of another, also while two lists
     await byId(page, 'applications').getByLabel('Name').fill('of-it');
     assert.deepEqual(errors, []);
   }));
+
+test('a confirmation and a number that was typed are for the application that they were asked for', () =>
+  overBoth(async ({ page, errors, names }) => {
+    await byId(page, 'application-stop').click();
+    await byId(page, 'view-parallelism').fill('7');
+    await says(page, 'stop-confirm', /Stop taxi\?/);
+    await goTo(page, 'billing');
+    assert.equal(await byId(page, 'stop-confirm').count(), 0);
+    assert.equal(await byId(page, 'view-parallelism-set').count(), 0);
+    await byId(page, 'application-stop').click();
+    await byId(page, 'view-parallelism').fill('7');
+    names.pop();
+    await says(page, 'application-view-title', 'taxi');
+    assert.equal(await byId(page, 'stop-confirm').count(), 0, 'what was asked for is gone, and another one is shown');
+    assert.equal(await byId(page, 'view-parallelism-set').count(), 0);
+    assert.deepEqual(errors, []);
+  }));
+
+test('going back is confirmed for the version that was shown', () =>
+  overBoth(async ({ page, errors }) => {
+    await byId(page, 'rollback').click();
+    await says(page, 'rollback-confirm', /Take version 3 back\?/);
+    await changed(page, '**/api/application/describe?*', (detail) => ({ ...detail, version: 4 }));
+    await says(page, 'version', /^version 4/);
+    assert.equal(await byId(page, 'rollback-confirm').count(), 0);
+    assert.deepEqual(errors, []);
+  }));
+
+test('a change of shards is confirmed for the stream that it was asked for', () =>
+  over(
+    'known',
+    async ({ page, errors }) => {
+      const names = ['trips', 'weather'];
+      await changed(page, '**/api/streams?*', (all) => ({ ...all, streams: all.streams.filter(({ name }) => names.includes(name)) }));
+      const line = (name) => byId(page, 'stream-line').filter({ hasText: name });
+      const split = page.getByRole('button', { name: 'Split shard 1' });
+      await line('weather').click();
+      await page.getByRole('heading', { name: 'weather', exact: true }).waitFor();
+      await split.click();
+      await line('trips').click();
+      await page.getByRole('heading', { name: 'trips', exact: true }).waitFor();
+      assert.equal(await byId(page, 'confirm').count(), 0);
+      await line('weather').click();
+      await page.getByRole('heading', { name: 'weather', exact: true }).waitFor();
+      await split.click();
+      names.pop();
+      await page.getByRole('heading', { name: 'trips', exact: true }).waitFor();
+      assert.equal(await byId(page, 'confirm').count(), 0, 'what was asked for is gone, and another one is shown');
+      assert.deepEqual(errors, []);
+      await page.unrouteAll({ behavior: 'ignoreErrors' });
+    },
+    { hash: '#streams' },
+  ));

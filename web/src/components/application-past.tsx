@@ -54,7 +54,7 @@ function Log() {
   );
 }
 
-/** Going back waits for a second click. */
+/** Going back waits for a second click, which is for the version that was shown. */
 function GoBack({ now }: { now: ApplicationDetail }) {
   const [asked, ask] = useState(false);
   const off = locked.value || applicationControl.value.pending || now.version < 2;
@@ -113,7 +113,7 @@ function Operations() {
           </p>
         )}
       </div>
-      {now && <GoBack key={now.name} now={now} />}
+      {now && <GoBack key={`${now.name} ${now.version}`} now={now} />}
       {all === null && !trouble.value && <div class="skeleton" />}
       {all?.length === 0 && <p class="panel-none">Nothing was done with it yet.</p>}
       {all !== null && all.length > 0 && (

@@ -1,5 +1,5 @@
 // The applications: a list, and for the chosen one its operators, its state and checkpoints, its snapshots, and its controls.
-import { signal } from '@preact/signals';
+import { useState } from 'preact/hooks';
 import { type ApplicationLine, type ApplicationView as View, type OperatorUse, orders } from '../api';
 import { applications, choose, chosen, trouble, view } from '../applications';
 import { applicationControl, locked, run } from '../controls';
@@ -30,40 +30,43 @@ function Line({ line }: { line: ApplicationLine }) {
 }
 
 /** A stop waits for a second click. */
-const stopping = signal(false);
+function Start({ line, off }: { line: ApplicationLine; off: boolean }) {
+  const [stopping, setStopping] = useState(false);
+  const start = () => void run(applicationControl, `${line.name} is being started.`, () => orders.startApplication(line.name));
+  const stop = () => {
+    setStopping(false);
+    void run(applicationControl, `${line.name} is stopped, with a snapshot.`, () => orders.stopApplication(line.name));
+  };
+  return stopping ? (
+    <div class="confirm" role="alertdialog" aria-label={`Stop ${line.name}?`} data-testid="stop-confirm">
+      <p>Stop {line.name}? What it has come to is kept as a snapshot first.</p>
+      <button type="button" class="button button-strong" autofocus disabled={off} onClick={stop} data-testid="stop-yes">
+        Stop
+      </button>
+      <button type="button" class="button" onClick={() => setStopping(false)}>
+        Cancel
+      </button>
+    </div>
+  ) : (
+    <div class="stepper-row">
+      <button type="button" class="button" disabled={off || !['ready', 'finished', 'failed'].includes(line.state)} onClick={start} data-testid="application-start">
+        Start
+      </button>
+      <button type="button" class="button" disabled={off || !['running', 'starting'].includes(line.state)} onClick={() => setStopping(true)} data-testid="application-stop">
+        Stop
+      </button>
+    </div>
+  );
+}
 
 function Controls({ line }: { line: ApplicationLine }) {
   const { pending } = applicationControl.value;
   const off = locked.value || pending;
   const set = (wanted: number) => run(applicationControl, `${line.name} runs with parallelism ${wanted}.`, () => orders.setParallelism(wanted, line.name));
-  const start = () => void run(applicationControl, `${line.name} is being started.`, () => orders.startApplication(line.name));
-  const stop = () => {
-    stopping.value = false;
-    void run(applicationControl, `${line.name} is stopped, with a snapshot.`, () => orders.stopApplication(line.name));
-  };
   return (
     <div class="controls">
       <Stepper id="view-parallelism" label="Parallelism" value={line.parallelism} min={1} max={PARALLELISM_MAX} pending={pending || line.state === 'updating'} disabled={off || !['running', 'updating'].includes(line.state)} set={set} />
-      {stopping.value ? (
-        <div class="confirm" role="alertdialog" aria-label={`Stop ${line.name}?`} data-testid="stop-confirm">
-          <p>Stop {line.name}? What it has come to is kept as a snapshot first.</p>
-          <button type="button" class="button button-strong" autofocus onClick={stop} data-testid="stop-yes">
-            Stop
-          </button>
-          <button type="button" class="button" onClick={() => (stopping.value = false)}>
-            Cancel
-          </button>
-        </div>
-      ) : (
-        <div class="stepper-row">
-          <button type="button" class="button" disabled={off || !['ready', 'finished', 'failed'].includes(line.state)} onClick={start} data-testid="application-start">
-            Start
-          </button>
-          <button type="button" class="button" disabled={off || !['running', 'starting'].includes(line.state)} onClick={() => (stopping.value = true)} data-testid="application-stop">
-            Stop
-          </button>
-        </div>
-      )}
+      <Start line={line} off={off} />
     </div>
   );
 }
@@ -93,7 +96,8 @@ function Head({ now }: { now: View }) {
           { id: 'view-restarts', label: 'Restarts', value: count(line.restarts), mood: line.restarts > 0 ? 'warn' : undefined },
         ]}
       />
-      <Controls line={line} />
+      {/* What was typed or asked for one application is not for another that takes its place. */}
+      <Controls key={line.name} line={line} />
       {error && (
         <p class="control-error" role="alert" data-testid="application-view-error">
           {error}

@@ -1,6 +1,5 @@
 // The streams: a list, and for the chosen one what its shards are used for, their lineage, its past, and its controls.
 import type { AlignedData } from 'uplot';
-import { signal } from '@preact/signals';
 import { useState } from 'preact/hooks';
 import { type HistoryPoint, type ShardUse, type StreamLine, type StreamView as View, orders } from '../api';
 import { locked, run, streamControl } from '../controls';
@@ -102,15 +101,13 @@ interface Action {
   at?: string;
 }
 
-/** The change that waits for a second click. */
-const asked = signal<Action | null>(null);
-
-function Confirm({ stream, action, last }: { stream: string; action: Action; last: boolean }) {
+/** A change waits for a second click. */
+function Confirm({ stream, action, last, close }: { stream: string; action: Action; last: boolean; close: () => void }) {
   const { kind, shard, at } = action;
   const where = at === undefined ? 'into two halves' : `at the hash key ${at}`;
   const what = kind === 'split' ? `Split shard ${shard} ${where}?` : `Merge shard ${shard} with the one behind it in the order of keys?`;
   const go = () => {
-    asked.value = null;
+    close();
     const order = () => (kind === 'split' ? orders.splitShard(stream, shard, at) : orders.mergeShard(stream, shard));
     void run(streamControl, kind === 'split' ? `Shard ${shard} is being split.` : `Shard ${shard} is being merged.`, order);
   };
@@ -122,14 +119,14 @@ function Confirm({ stream, action, last }: { stream: string; action: Action; las
       <button type="button" class="button button-strong" autofocus onClick={go} disabled={kind === 'merge' && last} data-testid="confirm-yes">
         {kind === 'split' ? 'Split' : 'Merge'}
       </button>
-      <button type="button" class="button" onClick={() => (asked.value = null)}>
+      <button type="button" class="button" onClick={close}>
         Cancel
       </button>
     </div>
   );
 }
 
-function Shards({ now }: { now: View }) {
+function Shards({ now, asked, ask }: { now: View; asked: Action | null; ask: (action: Action | null) => void }) {
   const { shards, line, limited } = now;
   const shown = shards.length <= ROWS_MAX ? shards : [...shards].sort((a, b) => fill(b) - fill(a)).slice(0, ROWS_MAX);
   const off = locked.value || line.status !== 'active' || streamControl.value.pending;
@@ -140,7 +137,7 @@ function Shards({ now }: { now: View }) {
         <h2 id="shard-use-title">Shards</h2>
         <p class="hint">{limited ? `${label}; bars are shares of the limits` : `${label}; no limits`}</p>
       </div>
-      {asked.value && <Confirm stream={line.name} action={asked.value} last={shards.at(-1)?.number === asked.value.shard} />}
+      {asked && <Confirm stream={line.name} action={asked} last={shards.at(-1)?.number === asked.shard} close={() => ask(null)} />}
       <div class="table-scroll shard-table" tabIndex={0} role="region" aria-label="Use of shards">
         <table data-testid="shard-use">
           <thead>
@@ -160,7 +157,7 @@ function Shards({ now }: { now: View }) {
           </thead>
           <tbody>
             {shown.map((shard) => (
-              <ShardRow key={shard.number} stream={line.name} shard={shard} limited={limited} off={off} act={(action) => (asked.value = action)} />
+              <ShardRow key={shard.number} stream={line.name} shard={shard} limited={limited} off={off} act={ask} />
             ))}
           </tbody>
         </table>
@@ -264,6 +261,25 @@ function Head({ now }: { now: View }) {
   );
 }
 
+/** Of one stream: what was typed or asked for it is not for another that takes its place. */
+function Detail({ now }: { now: View }) {
+  const [asked, ask] = useState<Action | null>(null);
+  return (
+    <>
+      <Head now={now} />
+      <History />
+      <section class="panel" aria-labelledby="lineage-title">
+        <div class="panel-head">
+          <h2 id="lineage-title">Lineage of shards</h2>
+        </div>
+        <Lineage bands={now.lineage} now={tick.value?.at_ms ?? Date.now()} />
+      </section>
+      <Shards now={now} asked={asked} ask={ask} />
+      <ShardKeys stream={now.line.name} split={(shard, at) => ask({ kind: 'split', shard, at })} />
+    </>
+  );
+}
+
 export function StreamView() {
   const all = streams.value;
   const now = view.value;
@@ -282,20 +298,7 @@ export function StreamView() {
             {trouble.value}
           </p>
         )}
-        {now && (
-          <>
-            <Head now={now} />
-            <History />
-            <section class="panel" aria-labelledby="lineage-title">
-              <div class="panel-head">
-                <h2 id="lineage-title">Lineage of shards</h2>
-              </div>
-              <Lineage bands={now.lineage} now={tick.value?.at_ms ?? Date.now()} />
-            </section>
-            <Shards now={now} />
-            <ShardKeys stream={now.line.name} split={(shard, at) => (asked.value = { kind: 'split', shard, at })} />
-          </>
-        )}
+        {now && <Detail key={now.line.name} now={now} />}
       </div>
     </main>
   );
