@@ -115,3 +115,40 @@ test('a change of shards is confirmed for the stream that it was asked for', () 
     },
     { hash: '#streams' },
   ));
+
+test('what was refused of one thing is not told of another', async () => {
+  await overBoth(async ({ page }) => {
+    await byId(page, 'view-parallelism').fill('200');
+    await byId(page, 'view-parallelism-set').click();
+    await says(page, 'application-view-error', '200 subtasks need more than 32 KPUs');
+    await goTo(page, 'billing');
+    assert.equal(await byId(page, 'application-view-error').count(), 0);
+    await goTo(page, 'taxi');
+    await says(page, 'application-view-error', '200 subtasks need more than 32 KPUs');
+  });
+  await over(
+    'known',
+    async ({ page }) => {
+      await page.route('**/api/streams/count', (route) => route.fulfill({ status: 409, json: { error: { message: 'not now' } } }));
+      await page.getByRole('heading', { name: 'trips', exact: true }).waitFor();
+      await byId(page, 'view-shards-double').click();
+      await says(page, 'stream-view-error', 'not now');
+      await byId(page, 'stream-line').filter({ hasText: 'weather' }).click();
+      await page.getByRole('heading', { name: 'weather', exact: true }).waitFor();
+      assert.equal(await byId(page, 'stream-view-error').count(), 0);
+    },
+    { hash: '#streams' },
+  );
+  await over(
+    'known',
+    async ({ page }) => {
+      await page.route('**/api/alarms/actions', (route) => route.fulfill({ status: 409, json: { error: { message: 'not now' } } }));
+      await byId(page, 'alarm-actions').click();
+      await says(page, 'alarm-error', 'not now');
+      await byId(page, 'alarm-line').nth(2).click();
+      await says(page, 'alarm-state', 'OK');
+      assert.equal(await byId(page, 'alarm-error').count(), 0);
+    },
+    { hash: '#alarms' },
+  );
+});

@@ -3,7 +3,7 @@ import type { AlignedData } from 'uplot';
 import { useMemo, useState } from 'preact/hooks';
 import { type AlarmLine, type AlarmState, type AlarmView as View, orders } from '../api';
 import { alarms, choose, chosen, look, refresh, span, trouble, view } from '../alarms';
-import { alarmControl, locked, run } from '../controls';
+import { controlOf, locked, run } from '../controls';
 import { count, day, isTime, time } from '../format';
 import { connection } from '../live';
 import { Absent } from './absent';
@@ -31,10 +31,11 @@ function Line({ line }: { line: AlarmLine }) {
 }
 
 function Head({ line }: { line: AlarmLine }) {
-  const { pending, error } = alarmControl.value;
+  const control = controlOf('alarm', line.name);
+  const { pending, error } = control.value;
   const turn = async () => {
     const words = line.actions_enabled ? `Nothing is done any more when ${line.name} changes.` : `Actions of ${line.name} are on.`;
-    await run(alarmControl, words, () => orders.setAlarmActions(line.name, !line.actions_enabled));
+    await run(control, words, () => orders.setAlarmActions(line.name, !line.actions_enabled));
     refresh();
   };
   return (

@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import type { ApplicationDetail, LogLine, Operation } from '../api';
 import { orders } from '../api';
 import { detail, lines, operations, refresh, trouble } from '../application-past';
-import { applicationControl, locked, run } from '../controls';
+import { controlOf, locked, run } from '../controls';
 import { count, day, duration, time } from '../format';
 import { connection } from '../live';
 
@@ -57,10 +57,11 @@ function Log() {
 /** Going back waits for a second click, which is for the version that was shown. */
 function GoBack({ now }: { now: ApplicationDetail }) {
   const [asked, ask] = useState(false);
-  const off = locked.value || applicationControl.value.pending || now.version < 2;
+  const control = controlOf('application', now.name);
+  const off = locked.value || control.value.pending || now.version < 2;
   const go = async () => {
     ask(false);
-    await run(applicationControl, `${now.name} goes back to the version before.`, () => orders.rollBack(now.name));
+    await run(control, `${now.name} goes back to the version before.`, () => orders.rollBack(now.name));
     refresh();
   };
   return asked ? (

@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import { type ApplicationLine, type ApplicationView as View, type OperatorUse, orders } from '../api';
 import { applications, choose, chosen, trouble, view } from '../applications';
-import { applicationControl, locked, run } from '../controls';
+import { controlOf, locked, run } from '../controls';
 import { bytes, count, duration, percent, rate } from '../format';
 import { connection } from '../live';
 import { watermark } from '../watermark';
@@ -32,10 +32,11 @@ function Line({ line }: { line: ApplicationLine }) {
 /** A stop waits for a second click. */
 function Start({ line, off }: { line: ApplicationLine; off: boolean }) {
   const [stopping, setStopping] = useState(false);
-  const start = () => void run(applicationControl, `${line.name} is being started.`, () => orders.startApplication(line.name));
+  const control = controlOf('application', line.name);
+  const start = () => void run(control, `${line.name} is being started.`, () => orders.startApplication(line.name));
   const stop = () => {
     setStopping(false);
-    void run(applicationControl, `${line.name} is stopped, with a snapshot.`, () => orders.stopApplication(line.name));
+    void run(control, `${line.name} is stopped, with a snapshot.`, () => orders.stopApplication(line.name));
   };
   return stopping ? (
     <div class="confirm" role="alertdialog" aria-label={`Stop ${line.name}?`} data-testid="stop-confirm">
@@ -60,9 +61,10 @@ function Start({ line, off }: { line: ApplicationLine; off: boolean }) {
 }
 
 function Controls({ line }: { line: ApplicationLine }) {
-  const { pending } = applicationControl.value;
+  const control = controlOf('application', line.name);
+  const { pending } = control.value;
   const off = locked.value || pending;
-  const set = (wanted: number) => run(applicationControl, `${line.name} runs with parallelism ${wanted}.`, () => orders.setParallelism(wanted, line.name));
+  const set = (wanted: number) => run(control, `${line.name} runs with parallelism ${wanted}.`, () => orders.setParallelism(wanted, line.name));
   return (
     <div class="controls">
       <Stepper id="view-parallelism" label="Parallelism" value={line.parallelism} min={1} max={PARALLELISM_MAX} pending={pending || line.state === 'updating'} disabled={off || !['running', 'updating'].includes(line.state)} set={set} />
@@ -74,7 +76,7 @@ function Controls({ line }: { line: ApplicationLine }) {
 function Head({ now }: { now: View }) {
   const { line } = now;
   const behind = now.millis_behind_latest;
-  const { error } = applicationControl.value;
+  const { error } = controlOf('application', line.name).value;
   return (
     <section class="panel" aria-labelledby="application-view-title" data-testid="application-view">
       <div class="panel-head">

@@ -1,7 +1,7 @@
 // Snapshots of the application: taken under a name, gone back to, removed; each change that cannot be taken back after a second click.
 import { useEffect, useId, useState } from 'preact/hooks';
 import { Failure, type Snapshot, orders, snapshotQuestions } from '../api';
-import { locked, run, snapshotControl } from '../controls';
+import { controlOf, locked, run } from '../controls';
 import { bytes, day, time } from '../format';
 
 interface Answer {
@@ -40,10 +40,11 @@ function proposed(): string {
 function Line({ snapshot, application, parallelism, changed }: { snapshot: Snapshot; application: string; parallelism: number; changed: () => void }) {
   const [asked, ask] = useState<'restore' | 'remove' | null>(null);
   const { name } = snapshot;
+  const control = controlOf('snapshots', application);
   const [size, unit] = bytes(snapshot.bytes);
   const go = async () => {
-    if (asked === 'restore') await run(snapshotControl, `The application goes on from ${name}.`, () => orders.restoreSnapshot(name, parallelism, application));
-    else await run(snapshotControl, `${name} is removed.`, () => orders.removeSnapshot(name, application));
+    if (asked === 'restore') await run(control, `The application goes on from ${name}.`, () => orders.restoreSnapshot(name, parallelism, application));
+    else await run(control, `${name} is removed.`, () => orders.removeSnapshot(name, application));
     ask(null);
     changed();
   };
@@ -65,7 +66,7 @@ function Line({ snapshot, application, parallelism, changed }: { snapshot: Snaps
       ) : (
         <span class="snapshot-actions">
           <span>{asked === 'restore' ? `Go back with parallelism ${parallelism}? What came after it is read again.` : 'Remove it for good?'}</span>
-          <button type="button" class="button button-strong" disabled={snapshotControl.value.pending} onClick={() => void go()} data-testid="snapshot-yes">
+          <button type="button" class="button button-strong" disabled={control.value.pending} onClick={() => void go()} data-testid="snapshot-yes">
             {asked === 'restore' ? 'Go back' : 'Remove'}
           </button>
           <button type="button" class="button" onClick={() => ask(null)}>
@@ -89,11 +90,12 @@ function Kept({ application, parallelism, running, close }: Props) {
   const id = useId();
   const [name, setName] = useState(proposed);
   const [{ kept, trouble }, changed] = useKept(application);
-  const { pending, error } = snapshotControl.value;
+  const control = controlOf('snapshots', application);
+  const { pending, error } = control.value;
   const take = async (event: Event) => {
     event.preventDefault();
-    await run(snapshotControl, `${name} is taken.`, () => orders.takeSnapshot(name, application));
-    if (snapshotControl.peek().error === null) setName(proposed());
+    await run(control, `${name} is taken.`, () => orders.takeSnapshot(name, application));
+    if (control.peek().error === null) setName(proposed());
     changed();
   };
   return (

@@ -2,7 +2,7 @@
 import type { AlignedData } from 'uplot';
 import { useState } from 'preact/hooks';
 import { type HistoryPoint, type ShardUse, type StreamLine, type StreamView as View, orders } from '../api';
-import { locked, run, streamControl } from '../controls';
+import { controlOf, locked, run } from '../controls';
 import { bytes, count, duration, percent, rate } from '../format';
 import { connection, tick } from '../live';
 import { may } from '../session';
@@ -109,7 +109,7 @@ function Confirm({ stream, action, last, close }: { stream: string; action: Acti
   const go = () => {
     close();
     const order = () => (kind === 'split' ? orders.splitShard(stream, shard, at) : orders.mergeShard(stream, shard));
-    void run(streamControl, kind === 'split' ? `Shard ${shard} is being split.` : `Shard ${shard} is being merged.`, order);
+    void run(controlOf('stream', stream), kind === 'split' ? `Shard ${shard} is being split.` : `Shard ${shard} is being merged.`, order);
   };
   return (
     <div class="confirm" role="alertdialog" aria-label={what} data-testid="confirm">
@@ -129,7 +129,7 @@ function Confirm({ stream, action, last, close }: { stream: string; action: Acti
 function Shards({ now, asked, ask }: { now: View; asked: Action | null; ask: (action: Action | null) => void }) {
   const { shards, line, limited } = now;
   const shown = shards.length <= ROWS_MAX ? shards : [...shards].sort((a, b) => fill(b) - fill(a)).slice(0, ROWS_MAX);
-  const off = locked.value || line.status !== 'active' || streamControl.value.pending;
+  const off = locked.value || line.status !== 'active' || controlOf('stream', line.name).value.pending;
   const label = shown.length < line.open_shards ? `The ${shown.length} fullest of ${count(line.open_shards)} shards` : 'In the order of their keys';
   return (
     <section class="panel" aria-labelledby="shard-use-title">
@@ -223,10 +223,11 @@ function History() {
 
 function Head({ now }: { now: View }) {
   const { line } = now;
-  const { pending, error } = streamControl.value;
+  const control = controlOf('stream', line.name);
+  const { pending, error } = control.value;
   const mood = line.throttled_per_s + line.throttled_reads_per_s > 0 ? 'bad' : undefined;
   const [disk, unit] = bytes(now.disk_bytes);
-  const set = (shards: number) => run(streamControl, `The stream changes to ${shards} shards.`, () => orders.setStreamCount(line.name, shards));
+  const set = (shards: number) => run(control, `The stream changes to ${shards} shards.`, () => orders.setStreamCount(line.name, shards));
   return (
     <section class="panel" aria-labelledby="stream-view-title" data-testid="stream-view">
       <div class="panel-head">
