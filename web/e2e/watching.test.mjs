@@ -39,6 +39,25 @@ test('decisions stand on the axis of load, lag and size, and tell how they were 
     assert.deepEqual(errors, []);
   }));
 
+test('what is opened of a decision stays open when another one is made', () =>
+  over('known', '#scaling', async ({ page, errors }) => {
+    await byId(page, 'decision-more').nth(1).click();
+    await says(page, 'decision-inputs', /D = 13,000/);
+    await page.route('**/api/scaling?*', async (route) => {
+      const response = await route.fetch();
+      const told = await response.json();
+      const newest = { ...told.decisions[0], at_ms: told.decisions[0].at_ms + 60_000, what: 'to parallelism 5' };
+      await route.fulfill({ response, json: { ...told, decisions: [newest, ...told.decisions] } });
+    });
+    await byId(page, 'decision').nth(4).waitFor();
+    assert.equal(await byId(page, 'decision-inputs').count(), 1);
+    assert.match(await byId(page, 'decision').nth(2).textContent(), /from parallelism 1 to 4.*D = 13,000/);
+    await page.getByRole('button', { name: /stream\/trips from 4 to 16 shards/ }).click();
+    await says(page, 'decision-inputs', /at most 4 times as many/);
+    assert.deepEqual(errors, []);
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
+  }));
+
 test('a rule is switched, and a refusal is told in the words of the platform', () =>
   over('known', '#scaling', async ({ page }) => {
     const [taxi, orders] = [byId(page, 'rule').nth(0), byId(page, 'rule').nth(1)];

@@ -12,6 +12,11 @@ import type { Mood } from './stage';
 
 const when = (ms: number): string => `${day(ms, {})} ${time(ms, true)}`;
 
+/** What tells a decision from all others: its place in the list changes with each new one. */
+const idOf = ({ at_ms, subject, policy }: Decision): string => `${at_ms} ${subject} ${policy}`;
+/** The same as an element has it, without spaces. */
+const elementOf = (id: string): string => `decision-${encodeURIComponent(id)}`;
+
 const OUTCOMES: Record<Decision['outcome'], [string, Mood]> = {
   under_way: ['under way', 'warn'],
   done: ['done', 'good'],
@@ -73,21 +78,21 @@ function Line({ drawing, points }: { drawing: Drawing; points: ScalingPoint[] })
 }
 
 /** The decisions on the axis of time that the drawings share. */
-function Marks({ decisions, points, open }: { decisions: Decision[]; points: ScalingPoint[]; open: (at: number) => void }) {
+function Marks({ decisions, points, open }: { decisions: Decision[]; points: ScalingPoint[]; open: (id: string) => void }) {
   const [from, to] = [points[0]?.at_ms ?? 0, points.at(-1)?.at_ms ?? 1];
   return (
     <div class="marks" data-testid="scaling-marks">
-      {decisions.map((decision, at) =>
+      {decisions.map((decision) =>
         decision.at_ms >= from && decision.at_ms <= to ? (
           <button
-            key={at}
+            key={idOf(decision)}
             type="button"
             class="axis-mark"
             data-mood={OUTCOMES[decision.outcome][1]}
             style={{ left: `${((decision.at_ms - from) / Math.max(1, to - from)) * 100}%` }}
             aria-label={`${when(decision.at_ms)}: ${decision.subject} ${decision.what}`}
             title={`${when(decision.at_ms)} ${decision.subject} ${decision.what}`}
-            onClick={() => open(at)}
+            onClick={() => open(idOf(decision))}
           />
         ) : null,
       )}
@@ -100,10 +105,10 @@ function price(usd: number): string {
   return `${sign}${Math.abs(usd).toFixed(2)} USD/h`;
 }
 
-function Entry({ decision, at, open, toggle }: { decision: Decision; at: number; open: boolean; toggle: () => void }) {
+function Entry({ decision, open, toggle }: { decision: Decision; open: boolean; toggle: () => void }) {
   const [words, mood] = OUTCOMES[decision.outcome];
   return (
-    <li id={`decision-${at}`} data-testid="decision">
+    <li id={elementOf(idOf(decision))} data-testid="decision">
       <time>{when(decision.at_ms)}</time>
       <span class="pill" data-mood={mood}>
         {words}
@@ -179,10 +184,10 @@ function Rules({ policies }: { policies: PolicyLine[] }) {
 
 export function ScalingView() {
   const now = scaling.value;
-  const [opened, setOpened] = useState<number | null>(null);
-  const open = (at: number) => {
-    setOpened(at);
-    document.getElementById(`decision-${at}`)?.scrollIntoView({ block: 'center' });
+  const [opened, setOpened] = useState<string | null>(null);
+  const open = (id: string) => {
+    setOpened(id);
+    document.getElementById(elementOf(id))?.scrollIntoView({ block: 'center' });
   };
   return (
     <main class="scaling" id="results" tabIndex={-1} data-testid="scaling">
@@ -215,9 +220,10 @@ export function ScalingView() {
             </div>
             {now.decisions.length === 0 && <p class="panel-none">Nothing was decided yet.</p>}
             <ol class="happenings decisions" data-testid="decisions">
-              {now.decisions.map((decision, at) => (
-                <Entry key={`${decision.at_ms} ${decision.subject}`} decision={decision} at={at} open={opened === at} toggle={() => setOpened(opened === at ? null : at)} />
-              ))}
+              {now.decisions.map((decision) => {
+                const id = idOf(decision);
+                return <Entry key={id} decision={decision} open={opened === id} toggle={() => setOpened(opened === id ? null : id)} />;
+              })}
             </ol>
           </section>
           <Rules policies={now.policies} />
