@@ -91,3 +91,18 @@ test('when the server stops the page says so, keeps what it knows, and comes bac
   await page.close();
   await again.stop();
 });
+
+test('the first link leads past the header and the strip, on the page and at the address where one is', async () => {
+  for (const hash of ['#last=6h', '#streams', '#applications/taxi', '#scaling', '#alarms', '#timeline']) {
+    await over('known', async ({ page, served }) => {
+      await page.goto(`${served.url}/${hash}`);
+      await page.locator('main button').first().waitFor();
+      await page.keyboard.press('Tab');
+      await page.keyboard.press('Enter');
+      assert.equal(await page.evaluate(() => document.activeElement.tagName), 'MAIN', hash);
+      assert.equal(new URL(page.url()).hash, hash);
+      await page.keyboard.press('Tab');
+      assert.equal(await page.evaluate(() => document.activeElement.closest('main') !== null), true, hash);
+    });
+  }
+});

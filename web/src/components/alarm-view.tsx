@@ -136,7 +136,7 @@ export function AlarmView() {
   const all = alarms.value;
   const now = view.value;
   return (
-    <main class="streams" id="results" tabIndex={-1} data-testid="alarms">
+    <main class="streams" id="content" tabIndex={-1} data-testid="alarms">
       <nav class="panel stream-list alarm-list" aria-label="Alarms">
         <h2>Alarms</h2>
         {all === null && !trouble.value && <div class="skeleton" />}

@@ -213,7 +213,7 @@ export function ApplicationView() {
   const all = applications.value;
   const now = view.value;
   return (
-    <main class="streams" id="results" tabIndex={-1} data-testid="applications">
+    <main class="streams" id="content" tabIndex={-1} data-testid="applications">
       <nav class="panel stream-list" aria-label="Applications">
         <h2>Applications</h2>
         {all === null && <div class="skeleton" />}

@@ -190,7 +190,7 @@ export function ScalingView() {
     document.getElementById(elementOf(id))?.scrollIntoView({ block: 'center' });
   };
   return (
-    <main class="scaling" id="results" tabIndex={-1} data-testid="scaling">
+    <main class="scaling" id="content" tabIndex={-1} data-testid="scaling">
       <section class="panel" aria-labelledby="scaling-title">
         <div class="panel-head">
           <h2 id="scaling-title">Load, lag and size</h2>

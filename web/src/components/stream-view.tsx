@@ -285,7 +285,7 @@ export function StreamView() {
   const all = streams.value;
   const now = view.value;
   return (
-    <main class="streams" id="results" tabIndex={-1} data-testid="streams">
+    <main class="streams" id="content" tabIndex={-1} data-testid="streams">
       <nav class="panel stream-list" aria-label="Streams">
         <h2>Streams</h2>
         {all === null && <div class="skeleton" />}

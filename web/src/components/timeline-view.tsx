@@ -85,7 +85,7 @@ export function TimelineView() {
   const [pointed, point] = useState<number | null>(null);
   const events = happenings.value;
   return (
-    <main class="timeline" id="results" tabIndex={-1} data-testid="timeline">
+    <main class="timeline" id="content" tabIndex={-1} data-testid="timeline">
       <section class="panel" aria-labelledby="timeline-title">
         <div class="panel-head">
           <h2 id="timeline-title">What happened</h2>
