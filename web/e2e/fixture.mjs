@@ -70,11 +70,12 @@ export async function startBrowser() {
   return { browser: context, stop };
 }
 
-/** A page at `url` that remembers everything that went wrong in it, and every origin it asked. */
-export async function openPage(browser, url, { width = 1600, height = 1000, scheme = 'light' } = {}) {
+/** A page at `url` that remembers everything that went wrong in it, and every origin it asked; `zone` is that of its clock. */
+export async function openPage(browser, url, { width = 1600, height = 1000, scheme = 'light', zone } = {}) {
   const page = await browser.newPage();
   await page.setViewportSize({ width, height });
   await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
+  if (zone) await (await browser.newCDPSession(page)).send('Emulation.setTimezoneOverride', { timezoneId: zone });
   const errors = [];
   const origins = new Set();
   page.on('pageerror', (error) => errors.push(String(error)));

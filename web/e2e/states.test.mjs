@@ -81,7 +81,7 @@ test('when the server stops the page says so, keeps what it knows, and comes bac
   await says(page, 'total-pickups', '100');
   await served.stop();
   await says(page, 'connection', 'Disconnected');
-  await says(page, 'banner', /The platform does not answer\. What you see is of \d\d:\d\d:\d\d\./);
+  await says(page, 'banner', /The platform does not answer\. What you see is of \d+ \w+, \d\d:\d\d:\d\d\./);
   assert.equal(await byId(page, 'replay-switch').isDisabled(), true);
   await says(page, 'total-pickups', '100');
   const again = await startConsole('known', port);

@@ -4,16 +4,16 @@ import { useMemo, useState } from 'preact/hooks';
 import { type AlarmLine, type AlarmState, type AlarmView as View, orders } from '../api';
 import { alarms, choose, chosen, look, refresh, span, trouble, view } from '../alarms';
 import { controlOf, locked, run } from '../controls';
-import { count, day, isTime, time } from '../format';
+import { count } from '../format';
 import { connection } from '../live';
 import { Absent } from './absent';
 import { Chart } from './chart';
+import { Instant, Zone } from './instant';
 import { Spans } from './spans';
 import type { Mood } from './stage';
 
 const MOODS: Record<AlarmState, Mood> = { ok: 'good', alarm: 'bad', insufficient_data: 'calm' };
 const WORDS: Record<AlarmState, string> = { ok: 'OK', alarm: 'alarm', insufficient_data: 'too little data' };
-const when = (ms: number): string => (isTime(ms) ? `${day(ms, {})} ${time(ms, true)}` : '–');
 /** A number of whatever unit: whole where it is large. */
 const number = (value: number): string => (Math.abs(value) >= 100 || Number.isInteger(value) ? count(value) : value.toPrecision(3));
 
@@ -47,7 +47,9 @@ function Head({ line }: { line: AlarmLine }) {
         <span class="pill" data-mood={MOODS[line.state]} data-testid="alarm-state">
           {WORDS[line.state]}
         </span>
-        <p class="hint">since {when(line.since_ms)} UTC</p>
+        <p class="hint">
+          since <Instant ms={line.since_ms} />
+        </p>
       </div>
       <p class="words" data-testid="alarm-reason">
         {line.reason}
@@ -87,6 +89,7 @@ function Past({ now }: { now: View }) {
     <section class="panel" aria-labelledby="alarm-past-title">
       <div class="panel-head">
         <h2 id="alarm-past-title">Its numbers</h2>
+        <Zone />
         <Spans id="alarm-span" value={span.value} look={look} />
       </div>
       {points.length === 0 ? (
@@ -96,7 +99,7 @@ function Past({ now }: { now: View }) {
           <ul class="chart-legend">
             <li>
               <span class="chart-key" aria-hidden="true" style={{ background: 'var(--series-0)' }} />
-              <span>{shown ? when(shown[0]) : ''}</span>
+              <span>{shown && <Instant ms={shown[0]} />}</span>
               <strong data-testid="alarm-value">{shown ? number(shown[1]) : '–'}</strong>
             </li>
             {threshold !== null && (
@@ -123,7 +126,7 @@ function Changes({ now }: { now: View }) {
       <ol class="happenings" data-testid="alarm-changes">
         {now.changes.map((change, at) => (
           <li key={at}>
-            <time>{when(change.at_ms)}</time>
+            <Instant ms={change.at_ms} />
             <span class="happening-words words-wide">{change.text}</span>
           </li>
         ))}

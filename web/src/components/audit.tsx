@@ -1,7 +1,8 @@
 // The audit log for those who may read it: who did what, from where, and how it ended; the newest first, older ones on demand.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { type AuditEntry, type AuditPage, Failure, auditQuestions } from '../api';
-import { day, time } from '../format';
+import { zone } from '../clock';
+import { Instant } from './instant';
 
 /** Entries of one answer. */
 const ENTRIES = 100;
@@ -53,7 +54,7 @@ function Row({ entry }: { entry: AuditEntry }) {
     <tr>
       <th scope="row">{number}</th>
       <td>
-        {day(at_ms)} {time(at_ms, true)}
+        <Instant ms={at_ms} />
       </td>
       <td>
         {user ?? '–'} {role && <span class="person-role">{role}</span>}
@@ -87,7 +88,7 @@ function Entries() {
           <thead>
             <tr>
               <th scope="col">No.</th>
-              <th scope="col">Time (UTC)</th>
+              <th scope="col">Time ({zone()})</th>
               <th scope="col">Who</th>
               <th scope="col">From</th>
               <th scope="col">What</th>

@@ -2,15 +2,15 @@
 import type { AlignedData } from 'uplot';
 import { useMemo, useState } from 'preact/hooks';
 import { type Decision, type PolicyLine, type ScalingMode, type ScalingPoint, orders } from '../api';
+import { when } from '../clock';
 import { locked, run, scalingControl } from '../controls';
-import { count, day, duration, rate, time } from '../format';
+import { count, duration, rate } from '../format';
 import { connection } from '../live';
 import { look, refresh, scaling, span, trouble } from '../scaling';
 import { Chart } from './chart';
+import { Instant, Zone } from './instant';
 import { Spans } from './spans';
 import type { Mood } from './stage';
-
-const when = (ms: number): string => `${day(ms, {})} ${time(ms, true)}`;
 
 /** What tells a decision from all others: its place in the list changes with each new one. */
 const idOf = ({ at_ms, subject, policy }: Decision): string => `${at_ms} ${subject} ${policy}`;
@@ -109,7 +109,7 @@ function Entry({ decision, open, toggle }: { decision: Decision; open: boolean; 
   const [words, mood] = OUTCOMES[decision.outcome];
   return (
     <li id={elementOf(idOf(decision))} data-testid="decision">
-      <time>{when(decision.at_ms)}</time>
+      <Instant ms={decision.at_ms} />
       <span class="pill" data-mood={mood}>
         {words}
       </span>
@@ -194,6 +194,7 @@ export function ScalingView() {
       <section class="panel" aria-labelledby="scaling-title">
         <div class="panel-head">
           <h2 id="scaling-title">Load, lag and size</h2>
+          <Zone />
           <Spans id="scaling-span" value={span.value} look={look} />
         </div>
         {trouble.value && connection.value !== 'lost' && (

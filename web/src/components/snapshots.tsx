@@ -2,7 +2,8 @@
 import { useEffect, useId, useState } from 'preact/hooks';
 import { Failure, type Snapshot, orders, snapshotQuestions } from '../api';
 import { controlOf, locked, run } from '../controls';
-import { bytes, day, time } from '../format';
+import { bytes } from '../format';
+import { Instant, Zone } from './instant';
 
 interface Answer {
   /** `null` until they are known. */
@@ -52,7 +53,7 @@ function Line({ snapshot, application, parallelism, changed }: { snapshot: Snaps
     <li data-testid="snapshot">
       <span class="snapshot-name">{name}</span>
       <span class="hint">
-        {day(snapshot.created_ms)} {time(snapshot.created_ms, true)} UTC · {size} {unit}
+        <Instant ms={snapshot.created_ms} /> · {size} {unit}
       </span>
       {asked === null ? (
         <span class="snapshot-actions">
@@ -102,6 +103,7 @@ function Kept({ application, parallelism, running, close }: Props) {
     <>
       <div class="dialog-head">
         <h2>{close ? `Snapshots of ${application}` : 'Snapshots'}</h2>
+        <Zone />
         {close && (
           <button type="button" class="button" onClick={close}>
             Close

@@ -9,6 +9,7 @@ import { may } from '../session';
 import { chosen, choose, history, look, span, streams, trouble, view } from '../streams';
 import { Absent } from './absent';
 import { Chart } from './chart';
+import { Zone } from './instant';
 import { Lineage } from './lineage';
 import { ShardKeys, askKeys } from './shard-keys';
 import { Facts, type Mood } from './stage';
@@ -206,6 +207,7 @@ function History() {
     <section class="panel" aria-labelledby="past-title" data-testid="past">
       <div class="panel-head">
         <h2 id="past-title">Totals over time</h2>
+        <Zone />
         <div class="spans" role="group" aria-label="How far to look back">
           {SPANS.map(([seconds, name]) => (
             <button key={seconds} type="button" class="button" aria-pressed={span.value === seconds} onClick={() => look(seconds)} data-testid={`span-${seconds}`}>

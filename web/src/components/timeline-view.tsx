@@ -1,16 +1,16 @@
 // The timeline: what happened, a row for each thing that it happened to, the first causes marked; below it in words.
 import { useState } from 'preact/hooks';
 import type { Happening } from '../api';
-import { day, time } from '../format';
+import { when } from '../clock';
 import { connection } from '../live';
 import { happenings, look, span, trouble, until } from '../timeline';
+import { Instant, Zone } from './instant';
 import { Spans } from './spans';
 
 /** Most rows of the drawing: the subjects of which most is told. */
 const ROWS_MAX = 12;
 
 const MOODS = { info: 'calm', warning: 'warn', fault: 'bad' } as const;
-const when = (ms: number): string => `${day(ms, {})} ${time(ms, true)}`;
 
 /** Those of whom most is told, in the order in which they come first. */
 function subjects(events: Happening[]): string[] {
@@ -67,7 +67,7 @@ function Words({ events, pointed }: { events: Happening[]; pointed: number | nul
     <ol class="happenings" data-testid="happenings">
       {latest.map(({ event, at }) => (
         <li key={at} id={`event-${at}`} data-pointed={pointed === at} data-testid="happening">
-          <time dateTime={new Date(event.at_ms).toISOString()}>{when(event.at_ms)}</time>
+          <Instant ms={event.at_ms} />
           <span class="pill" data-mood={MOODS[event.severity]}>
             {event.kind}
           </span>
@@ -89,7 +89,7 @@ export function TimelineView() {
       <section class="panel" aria-labelledby="timeline-title">
         <div class="panel-head">
           <h2 id="timeline-title">What happened</h2>
-          <p class="hint">times are UTC</p>
+          <Zone />
           <Spans id="timeline" value={span.value} look={look} />
         </div>
         {trouble.value && connection.value !== 'lost' && (
