@@ -106,3 +106,23 @@ test('the first link leads past the header and the strip, on the page and at the
     });
   }
 });
+
+test('on every page old figures step back, and the banner that says so stays in sight', async () => {
+  for (const hash of ['', '#streams', '#applications', '#scaling', '#alarms', '#timeline']) {
+    await over('known', async ({ page, served }) => {
+      await page.goto(`${served.url}/${hash}`);
+      await page.locator('main button').first().waitFor();
+      const opacity = () => page.locator('.strip, main').evaluateAll((all) => all.map((part) => Number(getComputedStyle(part).opacity)));
+      assert.deepEqual(await opacity(), [1, 1], hash);
+      await served.stop();
+      await says(page, 'banner', /The platform does not answer\. What you see is of /);
+      assert.ok((await opacity()).every((share) => share < 1), `${hash}: ${await opacity()}`);
+      for (const size of [{ width: 1600, height: 900 }, { width: 400, height: 600 }]) {
+        await page.setViewportSize(size);
+        await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+        const { top, bottom } = await byId(page, 'banner').evaluate((banner) => banner.getBoundingClientRect());
+        assert.ok(top >= 0 && bottom <= size.height, `${hash} at ${size.width}: the banner is at ${top}`);
+      }
+    });
+  }
+});
