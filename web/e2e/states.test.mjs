@@ -126,3 +126,15 @@ test('on every page old figures step back, and the banner that says so stays in 
     });
   }
 });
+
+test('while answers fail every page tells why, and that what it shows is older', async () => {
+  const pages = { '#streams': 'streams', '#applications': 'applications', '#scaling': 'scaling', '#alarms': 'alarms', '#timeline': 'timeline' };
+  for (const [hash, id] of Object.entries(pages)) {
+    await over('known', async ({ page, served }) => {
+      await page.goto(`${served.url}/${hash}`);
+      await page.locator('main time').first().waitFor();
+      await page.route(new RegExp(`/api/${id}([/?]|$)`), (route) => route.fulfill({ status: 503, json: { error: { message: 'the disk is full' } } }));
+      await says(page, `${id}-trouble`, 'the disk is full Older numbers are shown.');
+    });
+  }
+});

@@ -376,6 +376,9 @@ export interface AuditPage {
 /** A failure in words for people. */
 export class Failure extends Error {}
 
+/** What is said of a question that failed. */
+export const wordsOf = (error: unknown): string => (error instanceof Failure ? error.message : 'The answer could not be read.');
+
 /** How long an answer may take, in milliseconds. */
 const ANSWER_MS_MAX = 15_000;
 

@@ -1,6 +1,6 @@
 // Asking again with each tick while a page is shown: one question at a time, the newest answer wins, trouble in words.
 import { type Signal, effect, signal } from '@preact/signals';
-import { Failure } from './api';
+import { wordsOf } from './api';
 import { connection, tick } from './live';
 import { type Page, shownPage } from './page';
 
@@ -27,7 +27,7 @@ export function askWhileShown(page: Page, every: number, ask: (drop: AbortSignal
       show();
       trouble.value = null;
     } catch (error) {
-      if (!mine.signal.aborted) trouble.value = error instanceof Failure ? error.message : 'The answer could not be read.';
+      if (!mine.signal.aborted) trouble.value = wordsOf(error);
     } finally {
       if (under === mine) under = null;
     }

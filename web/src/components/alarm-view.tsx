@@ -5,12 +5,12 @@ import { type AlarmLine, type AlarmState, type AlarmView as View, orders } from 
 import { alarms, choose, chosen, look, refresh, span, trouble, view } from '../alarms';
 import { controlOf, locked, run } from '../controls';
 import { count } from '../format';
-import { connection } from '../live';
 import { Absent } from './absent';
 import { Chart } from './chart';
 import { Instant, Zone } from './instant';
 import { Spans } from './spans';
 import type { Mood } from './stage';
+import { Trouble } from './trouble';
 
 const MOODS: Record<AlarmState, Mood> = { ok: 'good', alarm: 'bad', insufficient_data: 'calm' };
 const WORDS: Record<AlarmState, string> = { ok: 'OK', alarm: 'alarm', insufficient_data: 'too little data' };
@@ -148,11 +148,7 @@ export function AlarmView() {
       </nav>
       <div class="stream-detail">
         <Absent what="alarm" names={alarms.value?.map((line) => line.name) ?? null} />
-        {trouble.value && connection.value !== 'lost' && (
-          <p class="trouble" role="alert" data-testid="alarms-trouble">
-            {trouble.value}
-          </p>
-        )}
+        <Trouble id="alarms-trouble" words={trouble.value} stale={now !== null} />
         {now && (
           <>
             <Head line={now.line} />

@@ -7,8 +7,8 @@ import { detail, lines, operations, refresh, trouble } from '../application-past
 import { zone } from '../clock';
 import { controlOf, locked, run } from '../controls';
 import { count, duration } from '../format';
-import { connection } from '../live';
 import { Instant } from './instant';
+import { Trouble } from './trouble';
 
 const LEVELS = ['INFO', 'WARN', 'ERROR'] as const;
 const MOODS = { INFO: 'calm', WARN: 'warn', ERROR: 'bad' } as const;
@@ -196,11 +196,7 @@ export function ApplicationPast() {
   const now = detail.value;
   return (
     <>
-      {trouble.value && connection.value !== 'lost' && (
-        <p class="trouble" role="alert" data-testid="past-trouble">
-          {trouble.value}
-        </p>
-      )}
+      <Trouble id="past-trouble" words={trouble.value} stale={now !== null} />
       <Log />
       <Operations />
       {now && <SetUp now={now} />}

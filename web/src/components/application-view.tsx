@@ -4,7 +4,6 @@ import { type ApplicationLine, type ApplicationView as View, type OperatorUse, o
 import { applications, choose, chosen, trouble, view } from '../applications';
 import { controlOf, locked, run } from '../controls';
 import { bytes, count, duration, percent, rate } from '../format';
-import { connection } from '../live';
 import { watermark } from '../watermark';
 import { Absent } from './absent';
 import { PARALLELISM_MAX, moodOfState } from './application-stage';
@@ -13,6 +12,7 @@ import { OperatorGraph, isHeldUp, moodOfBusy } from './operator-graph';
 import { Snapshots } from './snapshots';
 import { Facts, moodOfLag } from './stage';
 import { Stepper } from './stepper';
+import { Trouble } from './trouble';
 
 const size = (n: number): string => bytes(n).join(' ');
 
@@ -222,11 +222,7 @@ export function ApplicationView() {
       </nav>
       <div class="stream-detail">
         <Absent what="application" names={applications.value?.map((line) => line.name) ?? null} />
-        {trouble.value && connection.value !== 'lost' && (
-          <p class="trouble" role="alert" data-testid="applications-trouble">
-            {trouble.value}
-          </p>
-        )}
+        <Trouble id="applications-trouble" words={trouble.value} stale={now !== null} />
         {now && (
           <>
             <Head now={now} />

@@ -1,6 +1,6 @@
 // The audit log for those who may read it: who did what, from where, and how it ended; the newest first, older ones on demand.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { type AuditEntry, type AuditPage, Failure, auditQuestions } from '../api';
+import { type AuditEntry, type AuditPage, auditQuestions, wordsOf } from '../api';
 import { zone } from '../clock';
 import { Instant } from './instant';
 
@@ -28,7 +28,7 @@ function useLog(): [Log, (before: number) => void] {
       const page = await auditQuestions.list(before, ENTRIES, mine.signal);
       setLog(({ shown }) => ({ shown: [...shown, ...page.entries], head: page, trouble: null, asking: false }));
     } catch (error) {
-      const trouble = error instanceof Failure ? error.message : 'The answer could not be read.';
+      const trouble = wordsOf(error);
       if (!mine.signal.aborted) setLog((now) => ({ ...now, trouble, asking: false }));
     } finally {
       under.current = null;

@@ -5,12 +5,12 @@ import { type Decision, type PolicyLine, type ScalingMode, type ScalingPoint, or
 import { when } from '../clock';
 import { locked, run, scalingControl } from '../controls';
 import { count, duration, rate } from '../format';
-import { connection } from '../live';
 import { look, refresh, scaling, span, trouble } from '../scaling';
 import { Chart } from './chart';
 import { Instant, Zone } from './instant';
 import { Spans } from './spans';
 import type { Mood } from './stage';
+import { Trouble } from './trouble';
 
 /** What tells a decision from all others: its place in the list changes with each new one. */
 const idOf = ({ at_ms, subject, policy }: Decision): string => `${at_ms} ${subject} ${policy}`;
@@ -197,11 +197,7 @@ export function ScalingView() {
           <Zone />
           <Spans id="scaling-span" value={span.value} look={look} />
         </div>
-        {trouble.value && connection.value !== 'lost' && (
-          <p class="trouble" role="alert" data-testid="scaling-trouble">
-            {trouble.value}
-          </p>
-        )}
+        <Trouble id="scaling-trouble" words={trouble.value} stale={now !== null} />
         {now === null && !trouble.value && <div class="skeleton" />}
         {now?.points.length === 0 && <p class="panel-none">Nothing was measured yet.</p>}
         {now && now.points.length > 0 && (

@@ -1,6 +1,6 @@
 // Snapshots of the application: taken under a name, gone back to, removed; each change that cannot be taken back after a second click.
 import { useEffect, useId, useState } from 'preact/hooks';
-import { Failure, type Snapshot, orders, snapshotQuestions } from '../api';
+import { type Snapshot, orders, snapshotQuestions, wordsOf } from '../api';
 import { controlOf, locked, run } from '../controls';
 import { bytes } from '../format';
 import { Instant, Zone } from './instant';
@@ -23,7 +23,7 @@ function useKept(application: string): [Answer, () => void] {
         setAnswer({ kept: snapshots, trouble: null });
       } catch (error) {
         if (asking.signal.aborted) return;
-        const trouble = error instanceof Failure ? error.message : 'The answer could not be read.';
+        const trouble = wordsOf(error);
         setAnswer(({ kept }) => ({ kept, trouble }));
       }
     };

@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import { type HistoryPoint, type ShardUse, type StreamLine, type StreamView as View, orders } from '../api';
 import { controlOf, locked, run } from '../controls';
 import { bytes, count, duration, percent, rate } from '../format';
-import { connection, tick } from '../live';
+import { tick } from '../live';
 import { may } from '../session';
 import { chosen, choose, history, look, span, streams, trouble, view } from '../streams';
 import { Absent } from './absent';
@@ -14,6 +14,7 @@ import { Lineage } from './lineage';
 import { ShardKeys, askKeys } from './shard-keys';
 import { Facts, type Mood } from './stage';
 import { Stepper } from './stepper';
+import { Trouble } from './trouble';
 
 const SHARDS_MAX = 10_000;
 /** Most shards with bars of their own; with more of them the fullest have some. */
@@ -296,11 +297,7 @@ export function StreamView() {
       </nav>
       <div class="stream-detail">
         <Absent what="stream" names={streams.value?.map((line) => line.name) ?? null} />
-        {trouble.value && connection.value !== 'lost' && (
-          <p class="trouble" role="alert" data-testid="streams-trouble">
-            {trouble.value}
-          </p>
-        )}
+        <Trouble id="streams-trouble" words={trouble.value} stale={now !== null} />
         {now && <Detail key={now.line.name} now={now} />}
       </div>
     </main>

@@ -2,10 +2,10 @@
 import { useState } from 'preact/hooks';
 import type { Happening } from '../api';
 import { when } from '../clock';
-import { connection } from '../live';
 import { happenings, look, span, trouble, until } from '../timeline';
 import { Instant, Zone } from './instant';
 import { Spans } from './spans';
+import { Trouble } from './trouble';
 
 /** Most rows of the drawing: the subjects of which most is told. */
 const ROWS_MAX = 12;
@@ -92,11 +92,7 @@ export function TimelineView() {
           <Zone />
           <Spans id="timeline" value={span.value} look={look} />
         </div>
-        {trouble.value && connection.value !== 'lost' && (
-          <p class="trouble" role="alert" data-testid="timeline-trouble">
-            {trouble.value}
-          </p>
-        )}
+        <Trouble id="timeline-trouble" words={trouble.value} stale={events !== null} />
         {events === null && !trouble.value && <div class="skeleton" />}
         {events?.length === 0 && <p class="panel-none">Nothing worth telling happened in this time.</p>}
         {events && events.length > 0 && (
