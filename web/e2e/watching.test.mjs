@@ -14,7 +14,7 @@ test('alarms that ring stand first, and the chosen one is drawn against its thre
     await says(page, 'alarm-state', 'alarm');
     assert.deepEqual(await texts(page, 'alarm-line'), ['lagalarm', 'checkpoints-failtoo little data', 'throttled-writesOK']);
     await says(page, 'alarm-reason', /74,000 > 60,000/);
-    await says(page, 'alarm-value', '240');
+    await says(page, 'alarm-numbers-0', '240');
     await byId(page, 'alarms').locator('canvas').first().waitFor();
     await byId(page, 'alarm-line').nth(2).click();
     await says(page, 'alarm-state', 'OK');

@@ -1,13 +1,12 @@
 // The alarms: a list with those that ring first, and for the chosen one its numbers against the threshold and what became of it.
-import type { AlignedData } from 'uplot';
-import { useMemo, useState } from 'preact/hooks';
+import { useMemo } from 'preact/hooks';
 import { type AlarmLine, type AlarmState, type AlarmView as View, orders } from '../api';
 import { alarms, choose, chosen, look, refresh, span, trouble, view } from '../alarms';
 import { controlOf, locked, run } from '../controls';
 import { count } from '../format';
 import { Absent } from './absent';
-import { Chart } from './chart';
 import { Instant, Zone } from './instant';
+import { type Drawing, PastChart } from './past-chart';
 import { Spans } from './spans';
 import type { Mood } from './stage';
 import { Trouble } from './trouble';
@@ -77,14 +76,18 @@ function Head({ line }: { line: AlarmLine }) {
   );
 }
 
+type Point = View['points'][number];
+
+/** Its numbers, and the threshold where there is one that does not move. */
+function drawingOf(name: string, threshold: number | null): Drawing<Point> {
+  const numbers = { name: 'value', colour: '--series-0', of: ([, value]: Point) => value };
+  const rows = threshold === null ? [numbers] : [numbers, { name: 'threshold', colour: '--bad-fill', of: () => threshold }];
+  return { id: 'numbers', title: `Numbers of ${name}`, rows, value: number };
+}
+
 function Past({ now }: { now: View }) {
-  const { points, threshold } = now;
-  const [pointed, point] = useState<number | null>(null);
-  const data = useMemo(() => {
-    const rows = [points.map(([at]) => at / 1_000), points.map(([, value]) => value)];
-    return (threshold === null ? rows : [...rows, points.map(() => threshold)]) as AlignedData;
-  }, [points, threshold]);
-  const shown = pointed === null ? points.at(-1) : points[pointed];
+  const { points, threshold, line } = now;
+  const drawing = useMemo(() => drawingOf(line.name, threshold), [line.name, threshold]);
   return (
     <section class="panel" aria-labelledby="alarm-past-title">
       <div class="panel-head">
@@ -95,23 +98,7 @@ function Past({ now }: { now: View }) {
       {points.length === 0 ? (
         <p class="panel-none">No numbers came in this time.</p>
       ) : (
-        <>
-          <ul class="chart-legend">
-            <li>
-              <span class="chart-key" aria-hidden="true" style={{ background: 'var(--series-0)' }} />
-              <span>{shown && <Instant ms={shown[0]} />}</span>
-              <strong data-testid="alarm-value">{shown ? number(shown[1]) : '–'}</strong>
-            </li>
-            {threshold !== null && (
-              <li>
-                <span class="chart-key" aria-hidden="true" style={{ background: 'var(--bad-fill)' }} />
-                <span>threshold</span>
-                <strong>{number(threshold)}</strong>
-              </li>
-            )}
-          </ul>
-          <Chart label={`Numbers of ${now.line.name} over time`} data={data} colours={threshold === null ? ['--series-0'] : ['--series-0', '--bad-fill']} kind="area" height={180} value={number} pointed={point} />
-        </>
+        <PastChart id="alarm" drawing={drawing} points={points} at={([at]) => at} height={180} head={([at]) => <Instant ms={at} />} />
       )}
     </section>
   );

@@ -1,13 +1,12 @@
 // Scaling: load, lag and size on one axis of time with the decisions on it, each decision with its numbers, and the rules.
-import type { AlignedData } from 'uplot';
-import { useMemo, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { type Decision, type PolicyLine, type ScalingMode, type ScalingPoint, orders } from '../api';
 import { when } from '../clock';
 import { locked, run, scalingControl } from '../controls';
 import { count, duration, rate } from '../format';
 import { look, refresh, scaling, span, trouble } from '../scaling';
-import { Chart } from './chart';
 import { Instant, Zone } from './instant';
+import { type Drawing, PastChart } from './past-chart';
 import { Spans } from './spans';
 import type { Mood } from './stage';
 import { Trouble } from './trouble';
@@ -31,51 +30,28 @@ const MODES: [ScalingMode, string][] = [
   ['on', 'On'],
 ];
 
-interface Drawing {
-  id: string;
-  title: string;
-  colours: string[];
-  names: string[];
-  rows: ((point: ScalingPoint) => number | null)[];
-  value: (value: number) => string;
-}
-
-const DRAWINGS: Drawing[] = [
+const DRAWINGS: Drawing<ScalingPoint>[] = [
   {
     id: 'load',
     title: 'Load, in records/s',
-    colours: ['--series-0', '--bad-fill', '--series-1'],
-    names: ['taken', 'refused', 'read'],
-    rows: [(p) => p.accepted_per_s, (p) => p.throttled_per_s, (p) => p.read_per_s],
+    rows: [
+      { name: 'taken', colour: '--series-0', of: (p) => p.accepted_per_s },
+      { name: 'refused', colour: '--bad-fill', of: (p) => p.throttled_per_s },
+      { name: 'read', colour: '--series-1', of: (p) => p.read_per_s },
+    ],
     value: rate,
   },
-  { id: 'lag', title: 'Lag', colours: ['--bad-fill'], names: ['behind latest'], rows: [(p) => p.lag_ms], value: duration },
-  { id: 'size', title: 'Size', colours: ['--series-0', '--series-1'], names: ['shards', 'KPUs'], rows: [(p) => p.shards, (p) => p.kpus], value: count },
+  { id: 'lag', title: 'Lag', rows: [{ name: 'behind latest', colour: '--bad-fill', of: (p) => p.lag_ms }], value: duration },
+  {
+    id: 'size',
+    title: 'Size',
+    rows: [
+      { name: 'shards', colour: '--series-0', of: (p) => p.shards },
+      { name: 'KPUs', colour: '--series-1', of: (p) => p.kpus },
+    ],
+    value: count,
+  },
 ];
-
-function Line({ drawing, points }: { drawing: Drawing; points: ScalingPoint[] }) {
-  const [pointed, point] = useState<number | null>(null);
-  const data = useMemo(() => [points.map((p) => p.at_ms / 1_000), ...drawing.rows.map((row) => points.map(row))] as AlignedData, [points, drawing]);
-  const shown = pointed === null ? points.at(-1) : points[pointed];
-  return (
-    <div class="past">
-      <ul class="chart-legend">
-        <li>{drawing.title}</li>
-        {drawing.names.map((name, at) => {
-          const value = shown && drawing.rows[at]?.(shown);
-          return (
-            <li key={name}>
-              <span class="chart-key" aria-hidden="true" style={{ background: `var(${drawing.colours[at]})` }} />
-              <span>{name}</span>
-              <strong data-testid={`scaling-${drawing.id}-${at}`}>{typeof value === 'number' ? drawing.value(value) : '–'}</strong>
-            </li>
-          );
-        })}
-      </ul>
-      <Chart label={`${drawing.title} over time`} data={data} colours={drawing.colours} kind="area" height={130} value={drawing.value} pointed={point} />
-    </div>
-  );
-}
 
 /** The decisions on the axis of time that the drawings share. */
 function Marks({ decisions, points, open }: { decisions: Decision[]; points: ScalingPoint[]; open: (id: string) => void }) {
@@ -204,7 +180,7 @@ export function ScalingView() {
           <>
             <Marks decisions={now.decisions} points={now.points} open={open} />
             {DRAWINGS.map((drawing) => (
-              <Line key={drawing.id} drawing={drawing} points={now.points} />
+              <PastChart key={drawing.id} id="scaling" drawing={drawing} points={now.points} at={(p) => p.at_ms} height={130} />
             ))}
           </>
         )}

@@ -1,5 +1,4 @@
 // The streams: a list, and for the chosen one what its shards are used for, their lineage, its past, and its controls.
-import type { AlignedData } from 'uplot';
 import { useState } from 'preact/hooks';
 import { type HistoryPoint, type ShardUse, type StreamLine, type StreamView as View, orders } from '../api';
 import { controlOf, locked, run } from '../controls';
@@ -8,10 +7,11 @@ import { tick } from '../live';
 import { may } from '../session';
 import { chosen, choose, history, look, span, streams, trouble, view } from '../streams';
 import { Absent } from './absent';
-import { Chart } from './chart';
 import { Zone } from './instant';
 import { Lineage } from './lineage';
+import { type Drawing, PastChart } from './past-chart';
 import { ShardKeys, askKeys } from './shard-keys';
+import { Spans } from './spans';
 import { Facts, type Mood } from './stage';
 import { Stepper } from './stepper';
 import { Trouble } from './trouble';
@@ -19,11 +19,8 @@ import { Trouble } from './trouble';
 const SHARDS_MAX = 10_000;
 /** Most shards with bars of their own; with more of them the fullest have some. */
 const ROWS_MAX = 64;
-const SPANS: [number, string][] = [
-  [900, '15 min'],
-  [3_600, '1 h'],
-  [86_400, '24 h'],
-];
+/** How far back the past of a stream is kept. */
+const SPAN_S_MAX = 86_400;
 
 const size = (perSecond: number): string => `${bytes(perSecond).join(' ')}/s`;
 /** How far readers are behind; a dash where nobody reads. */
@@ -168,39 +165,26 @@ function Shards({ now, asked, ask }: { now: View; asked: Action | null; ask: (ac
   );
 }
 
-interface Drawing {
-  id: string;
-  title: string;
-  colours: string[];
-  rows: ((point: HistoryPoint) => number)[];
-  names: string[];
-  value: (value: number) => string;
-}
-
-const DRAWINGS: Drawing[] = [
-  { id: 'records', title: 'Records', colours: ['--series-0', '--bad-fill'], rows: [(p) => p.records_per_s, (p) => p.throttled_per_s], names: ['written/s', 'throttled/s'], value: rate },
-  { id: 'bytes', title: 'Bytes', colours: ['--series-0', '--series-1'], rows: [(p) => p.bytes_per_s, (p) => p.read_bytes_per_s], names: ['written/s', 'read/s'], value: (n) => bytes(n).join(' ') },
+const DRAWINGS: Drawing<HistoryPoint>[] = [
+  {
+    id: 'records',
+    title: 'Records',
+    rows: [
+      { name: 'written/s', colour: '--series-0', of: (p) => p.records_per_s },
+      { name: 'throttled/s', colour: '--bad-fill', of: (p) => p.throttled_per_s },
+    ],
+    value: rate,
+  },
+  {
+    id: 'bytes',
+    title: 'Bytes',
+    rows: [
+      { name: 'written/s', colour: '--series-0', of: (p) => p.bytes_per_s },
+      { name: 'read/s', colour: '--series-1', of: (p) => p.read_bytes_per_s },
+    ],
+    value: (n) => bytes(n).join(' '),
+  },
 ];
-
-function Past({ drawing, points }: { drawing: Drawing; points: HistoryPoint[] }) {
-  const [index, setIndex] = useState<number | null>(null);
-  const data = [points.map((point) => point.at_ms / 1000), ...drawing.rows.map((row) => points.map(row))] as AlignedData;
-  const point = index === null ? points.at(-1) : points[index];
-  return (
-    <div class="past">
-      <ul class="chart-legend">
-        {drawing.names.map((name, i) => (
-          <li key={name}>
-            <span class="chart-key" aria-hidden="true" style={{ background: `var(${drawing.colours[i]})` }} />
-            <span>{`${drawing.title} ${name}`}</span>
-            <strong>{point ? drawing.value(drawing.rows[i]?.(point) ?? 0) : '–'}</strong>
-          </li>
-        ))}
-      </ul>
-      <Chart label={`${drawing.title} over time`} data={data} colours={drawing.colours} kind="area" height={150} value={drawing.value} pointed={setIndex} />
-    </div>
-  );
-}
 
 function History() {
   const points = history.value?.points ?? null;
@@ -209,17 +193,11 @@ function History() {
       <div class="panel-head">
         <h2 id="past-title">Totals over time</h2>
         <Zone />
-        <div class="spans" role="group" aria-label="How far to look back">
-          {SPANS.map(([seconds, name]) => (
-            <button key={seconds} type="button" class="button" aria-pressed={span.value === seconds} onClick={() => look(seconds)} data-testid={`span-${seconds}`}>
-              {name}
-            </button>
-          ))}
-        </div>
+        <Spans id="span" value={span.value} look={look} most={SPAN_S_MAX} />
       </div>
       {points === null && <div class="skeleton" />}
       {points?.length === 0 && <p class="panel-none">Nothing was measured yet.</p>}
-      {points && points.length > 0 && DRAWINGS.map((drawing) => <Past key={drawing.id} drawing={drawing} points={points} />)}
+      {points && points.length > 0 && DRAWINGS.map((drawing) => <PastChart key={drawing.id} id="past" drawing={drawing} points={points} at={(p) => p.at_ms} height={150} />)}
     </section>
   );
 }
