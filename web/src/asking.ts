@@ -10,19 +10,16 @@ export interface Asking {
   anew: () => void;
 }
 
-/**
- * Asks while `page` is shown, once in `every` ticks; what `ask` gives puts the answers where they belong, unless it was dropped
- * meanwhile. `nth` tells how often it was asked since the page is shown; it is 0 also when it is asked anew.
- */
-export function askWhileShown(page: Page, every: number, ask: (drop: AbortSignal, nth: number) => Promise<() => void>): Asking {
+/** Asks while `page` is shown, once in `every` ticks; what `ask` gives puts the answers where they belong, unless it was dropped meanwhile. */
+export function askWhileShown(page: Page, every: number, ask: (drop: AbortSignal) => Promise<() => void>): Asking {
   const trouble = signal<string | null>(null);
   let under: AbortController | null = null;
-  const refresh = async (nth: number) => {
+  const refresh = async () => {
     if (under) return;
     const mine = new AbortController();
     under = mine;
     try {
-      const show = await ask(mine.signal, nth);
+      const show = await ask(mine.signal);
       if (under !== mine) return;
       show();
       trouble.value = null;
@@ -39,13 +36,13 @@ export function askWhileShown(page: Page, every: number, ask: (drop: AbortSignal
       ticks = 0;
       return;
     }
-    if (ticks % every === 0) void refresh(ticks / every);
+    if (ticks % every === 0) void refresh();
     ticks += 1;
   });
   const anew = () => {
     under?.abort();
     under = null;
-    void refresh(0);
+    void refresh();
   };
   return { trouble, anew };
 }
