@@ -63,6 +63,22 @@ test('snapshots of one application are not told of another, also while two lists
     assert.deepEqual(errors, []);
   }));
 
+test('whoever comes back before the other was known finds all of it again', () =>
+  overBoth(async ({ page, errors }) => {
+    await says(page, 'version', /^version 3/);
+    await page.route('**/api/application/operations?application=billing', async (route) => {
+      await page.waitForTimeout(1_000);
+      await route.fulfill({ json: { operations: [] } });
+    });
+    await goTo(page, 'billing');
+    assert.equal(await byId(page, 'version').count(), 0);
+    await goTo(page, 'taxi');
+    await says(page, 'version', /^version 3/);
+    await byId(page, 'log-line').nth(4).waitFor();
+    await byId(page, 'script-open').waitFor();
+    assert.deepEqual(errors, []);
+  }));
+
 test('a confirmation and a number that was typed are for the application that they were asked for', () =>
   overBoth(async ({ page, errors, names }) => {
     await byId(page, 'application-stop').click();
@@ -85,6 +101,7 @@ test('going back is confirmed for the version that was shown', () =>
     await byId(page, 'rollback').click();
     await says(page, 'rollback-confirm', /Take version 3 back\?/);
     await changed(page, '**/api/application/describe?*', (detail) => ({ ...detail, version: 4 }));
+    await changed(page, '**/api/application/operations?*', ({ operations: [newest, ...rest] }) => ({ operations: [{ ...newest, id: 'another' }, newest, ...rest] }));
     await says(page, 'version', /^version 4/);
     assert.equal(await byId(page, 'rollback-confirm').count(), 0);
     assert.deepEqual(errors, []);
