@@ -53,3 +53,18 @@ test('a second click while older entries are on their way asks for nothing more'
     assert.deepEqual(await numbers(page), down(250, 1));
     assert.deepEqual(errors, []);
   }));
+
+test('in a narrow window the head of the log is told to its end', () =>
+  over(
+    'bare',
+    async ({ page }) => {
+      await page.route('**/api/session', (route) => route.fulfill({ json: SESSION }));
+      await page.route('**/api/audit?*', (route) => route.fulfill({ json: answer(route.request().url()) }));
+      await page.reload();
+      await byId(page, 'audit-open').click();
+      await says(page, 'audit-head', /^Head 250:0+$/);
+      const [inner, outer] = await byId(page, 'audit-head').evaluate((head) => [head.scrollWidth, head.clientWidth]);
+      assert.ok(inner <= outer, `${inner} > ${outer}`);
+    },
+    { width: 400, height: 850 },
+  ));

@@ -79,7 +79,7 @@ function Entries() {
         </p>
       )}
       {head && (
-        <p class="hint" data-testid="audit-head">
+        <p class="hint audit-text" data-testid="audit-head">
           Head {head.newest}:{head.hash}
         </p>
       )}
