@@ -80,6 +80,23 @@ test('operations are told with their versions, and going back to the version bef
     assert.deepEqual(errors, []);
   }));
 
+test('the script, which may be long, is asked for anew only when something was done with the application', () =>
+  over('known', async ({ page, errors }) => {
+    await says(page, 'version', /^version 3, since /);
+    const asked = { describe: 0, operations: 0 };
+    page.on('request', (request) => {
+      const [, kind] = /application\/(describe|operations)\?/.exec(request.url()) ?? [];
+      if (kind) asked[kind] += 1;
+    });
+    while (asked.operations < 3) await page.waitForTimeout(200);
+    assert.equal(asked.describe, 0);
+    await byId(page, 'rollback').click();
+    await byId(page, 'rollback-yes').click();
+    await says(page, 'version', /^version 4, since /);
+    assert.equal(asked.describe, 1);
+    assert.deepEqual(errors, []);
+  }));
+
 test('properties and the script open by a click', () =>
   over('known', async ({ page }) => {
     await byId(page, 'properties-open').click();

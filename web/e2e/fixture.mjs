@@ -1,12 +1,14 @@
-// Starts what the browser tests need: a console over made-up data, and a browser.
+// Starts what the browser tests need: a console over made-up data, the real binary, and a browser.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
+const BINARY = process.env.HAILSTREAM_BINARY ?? fileURLToPath(new URL('../../target/release/hailstream', import.meta.url));
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** How long the fixture may take to start, in milliseconds: it may have to be compiled first. */
@@ -35,17 +37,34 @@ export async function startConsole(mode, port = 0) {
     child.on('error', reject);
     child.on('exit', (code) => reject(new Error(`the fixture ended with ${code}: ${said.join('')}`)));
   });
-  const stop = () =>
-    new Promise((resolve) => {
-      if (child.exitCode !== null || child.signalCode !== null) return resolve();
-      child.on('exit', resolve);
-      child.kill('SIGKILL');
-    });
-  return { url, stop };
+  return { url, stop: () => end(child, 'SIGKILL') };
 }
 
-/** A browser with a profile of its own; CHROMIUM names its program. */
-export async function startBrowser() {
+/** A demo of the real binary on free ports, with its files in `folder` under `name`; HAILSTREAM_BINARY names its program. */
+export async function startDemo(folder, name, ...options) {
+  const addresses = join(folder, `${name}.json`);
+  const ports = ['--aws-port', '0', '--search-port', '0', '--console-port', '0', '--addresses-file', addresses];
+  const child = spawn(BINARY, ['demo', '--headless', '--data-dir', join(folder, name), ...ports, ...options], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const said = [];
+  child.stderr.on('data', (chunk) => said.push(chunk));
+  for (let i = 0; i < 600 && !existsSync(addresses); i++) {
+    if (child.exitCode !== null) throw new Error(`the platform ended with ${child.exitCode}: ${said.join('')}`);
+    await wait(50);
+  }
+  return { url: JSON.parse(readFileSync(addresses, 'utf8')).console, stop: () => end(child, 'SIGINT') };
+}
+
+/** Ends a program, and waits until it has ended. */
+function end(child, signal) {
+  return new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resolve();
+    child.on('exit', resolve);
+    child.kill(signal);
+  });
+}
+
+/** A browser with a profile of its own, started with `options` beside; CHROMIUM names its program. */
+export async function startBrowser(options = {}) {
   const profile = mkdtempSync(join(tmpdir(), 'hailstream-browser-'));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
@@ -62,6 +81,7 @@ export async function startBrowser() {
       '--enable-unsafe-swiftshader',
     ],
     viewport: { width: 1600, height: 1000 },
+    ...options,
   });
   const stop = async () => {
     await context.close();
@@ -70,11 +90,12 @@ export async function startBrowser() {
   return { browser: context, stop };
 }
 
-/** A page at `url` that remembers everything that went wrong in it, and every origin it asked. */
-export async function openPage(browser, url, { width = 1600, height = 1000, scheme = 'light' } = {}) {
+/** A page at `url` that remembers everything that went wrong in it, and every origin it asked; `zone` is that of its clock. */
+export async function openPage(browser, url, { width = 1600, height = 1000, scheme = 'light', zone } = {}) {
   const page = await browser.newPage();
   await page.setViewportSize({ width, height });
   await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
+  if (zone) await (await browser.newCDPSession(page)).send('Emulation.setTimezoneOverride', { timezoneId: zone });
   const errors = [];
   const origins = new Set();
   page.on('pageerror', (error) => errors.push(String(error)));

@@ -161,7 +161,7 @@ test('every control can be reached by the keyboard and has a name', async () => 
   await open();
   await says(page, 'total-pickups', '100');
   await page.keyboard.press('Tab');
-  assert.equal(await page.evaluate(() => document.activeElement.textContent.trim()), 'Skip to the results');
+  assert.equal(await page.evaluate(() => document.activeElement.textContent.trim()), 'Skip to the content');
   const nameless = await page.locator('button, input, a, [role=img]').evaluateAll((all) =>
     all.filter((one) => !(one.textContent.trim() || one.ariaLabel || one.title || one.labels?.length)).map((one) => one.outerHTML));
   assert.deepEqual(nameless, []);

@@ -1,43 +1,32 @@
 // People at the real binary with credentials: the login, wrong secrets, what roles may do, leaving, keys that are taken away.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as wait } from 'node:timers/promises';
-import { openPage, startBrowser } from './fixture.mjs';
+import { openPage, startBrowser, startDemo } from './fixture.mjs';
 import { byId, says } from './page.mjs';
 
-const BINARY = process.env.HAILSTREAM_BINARY ?? new URL('../../target/release/hailstream', import.meta.url).pathname;
 /** Where pictures are left for somebody to look at; none are taken where it is not named. */
 const PICTURES = process.env.HAILSTREAM_PICTURES;
 
 const key = (id, role, user) => `[[key]]\nid = "${id}"\nsecret = "${id}-secret"\nrole = "${role}"\n${user ? `user = "${user}"\n` : ''}`;
 const KEYS = key('ADMIN', 'admin') + key('OPERATOR', 'operator', 'night-shift') + key('VIEWER', 'viewer') + key('ANALYST', 'analyst');
 
-let folder, keys, child, url, started;
+let folder, keys, served, url, started;
 
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'hailstream-login-'));
   keys = join(folder, 'keys.toml');
   writeFileSync(keys, KEYS);
   chmodSync(keys, 0o600);
-  const addresses = join(folder, 'addresses.json');
-  const options = ['--aws-port', '0', '--search-port', '0', '--console-port', '0', '--addresses-file', addresses, '--credentials', keys];
-  child = spawn(BINARY, ['demo', '--headless', '--count', '20000', '--speedup', '600', '--data-dir', join(folder, 'data'), ...options], { stdio: ['ignore', 'ignore', 'pipe'] });
-  const said = [];
-  child.stderr.on('data', (chunk) => said.push(chunk));
-  for (let i = 0; i < 600 && !existsSync(addresses); i++) {
-    assert.equal(child.exitCode, null, `the platform ended: ${said.join('')}`);
-    await wait(50);
-  }
-  url = JSON.parse(readFileSync(addresses, 'utf8')).console;
+  served = await startDemo(folder, 'data', '--count', '20000', '--speedup', '600', '--credentials', keys);
+  ({ url } = served);
   started = await startBrowser();
 });
 after(async () => {
   await started?.stop();
-  child?.kill('SIGKILL');
+  await served?.stop();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -110,14 +99,7 @@ test('a wrong secret is told, and hostile texts are texts', async () => {
 });
 
 test('the login works without a script, and so does leaving', async () => {
-  const { chromium } = await import('playwright-core');
-  const profile = mkdtempSync(join(tmpdir(), 'hailstream-scriptless-'));
-  const browser = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    headless: true,
-    args: ['--no-sandbox', '--disable-quic'],
-    javaScriptEnabled: false,
-  });
+  const { browser, stop } = await startBrowser({ javaScriptEnabled: false });
   try {
     const page = await browser.newPage();
     await page.goto(url);
@@ -131,8 +113,7 @@ test('the login works without a script, and so does leaving', async () => {
     await page.getByLabel('Key').waitFor();
     assert.equal((await page.goto(`${url}/metrics`, { waitUntil: 'commit' })).url(), `${url}/login`);
   } finally {
-    await browser.close();
-    rmSync(profile, { recursive: true, force: true });
+    await stop();
   }
 });
 
@@ -182,14 +163,7 @@ test('a viewer looks, has no controls, and is told why; what is sent all the sam
 
 test('over TLS the same holds, with a cookie of its own beside the other', async () => {
   const { page: plain } = await loggedIn('VIEWER');
-  const { chromium } = await import('playwright-core');
-  const profile = mkdtempSync(join(tmpdir(), 'hailstream-tls-'));
-  const browser = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    headless: true,
-    args: ['--no-sandbox', '--disable-quic'],
-    ignoreHTTPSErrors: true,
-  });
+  const { browser, stop } = await startBrowser({ ignoreHTTPSErrors: true });
   try {
     await browser.addCookies(await started.browser.cookies());
     const secure = url.replace('http:', 'https:');
@@ -213,8 +187,7 @@ test('over TLS the same holds, with a cookie of its own beside the other', async
     await page.waitForURL(`${secure}/login`);
     assert.equal((await browser.cookies()).length, 1);
   } finally {
-    await browser.close();
-    rmSync(profile, { recursive: true, force: true });
+    await stop();
   }
   await says(plain, 'person-key', 'VIEWER');
   await leave(plain);

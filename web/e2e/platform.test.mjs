@@ -1,15 +1,13 @@
 // The page over the real binary: a known handful of trips through replay, stream, application and index, and the controls.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { openPage, startBrowser } from './fixture.mjs';
+import { openPage, startBrowser, startDemo } from './fixture.mjs';
 import { byId, hasRows, platform, says } from './page.mjs';
 
-const BINARY = process.env.HAILSTREAM_BINARY ?? new URL('../../target/release/hailstream', import.meta.url).pathname;
 const TIMES_SQUARE = [40.758, -73.9855];
 const VILLAGE = [40.7306, -74.0];
 const JFK = [40.6413, -73.7781];
@@ -19,20 +17,10 @@ const OCEAN = [0, 0];
 let folder, started;
 const running = [];
 
-/** A demo of the real binary on free ports. */
 async function demo(name, ...options) {
-  const home = join(folder, name);
-  const addresses = join(folder, `${name}.json`);
-  const ports = ['--aws-port', '0', '--search-port', '0', '--console-port', '0', '--addresses-file', addresses];
-  const child = spawn(BINARY, ['demo', '--headless', '--data-dir', home, ...ports, ...options], { stdio: ['ignore', 'ignore', 'pipe'] });
-  const said = [];
-  child.stderr.on('data', (chunk) => said.push(chunk));
-  running.push(child);
-  for (let i = 0; i < 600 && !existsSync(addresses); i++) {
-    assert.equal(child.exitCode, null, `the platform ended: ${said.join('')}`);
-    await wait(50);
-  }
-  return JSON.parse(readFileSync(addresses, 'utf8')).console;
+  const served = await startDemo(folder, name, ...options);
+  running.push(served);
+  return served.url;
 }
 
 /** The geohash cell of a point, by halving: a coordinate on an edge belongs to the upper half. */
@@ -93,11 +81,7 @@ before(async () => {
 });
 after(async () => {
   await started?.stop();
-  await Promise.all(running.map((child) => new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) return resolve();
-    child.on('exit', resolve);
-    child.kill('SIGINT');
-  })));
+  await Promise.all(running.map((served) => served.stop()));
   rmSync(folder, { recursive: true, force: true });
 });
 

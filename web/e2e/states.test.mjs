@@ -81,7 +81,7 @@ test('when the server stops the page says so, keeps what it knows, and comes bac
   await says(page, 'total-pickups', '100');
   await served.stop();
   await says(page, 'connection', 'Disconnected');
-  await says(page, 'banner', /The platform does not answer\. What you see is of \d\d:\d\d:\d\d\./);
+  await says(page, 'banner', /The platform does not answer\. What you see is of \d+ \w+, \d\d:\d\d:\d\d\./);
   assert.equal(await byId(page, 'replay-switch').isDisabled(), true);
   await says(page, 'total-pickups', '100');
   const again = await startConsole('known', port);
@@ -90,4 +90,51 @@ test('when the server stops the page says so, keeps what it knows, and comes bac
   assert.equal(await byId(page, 'replay-switch').isDisabled(), false);
   await page.close();
   await again.stop();
+});
+
+test('the first link leads past the header and the strip, on the page and at the address where one is', async () => {
+  for (const hash of ['#last=6h', '#streams', '#applications/taxi', '#scaling', '#alarms', '#timeline']) {
+    await over('known', async ({ page, served }) => {
+      await page.goto(`${served.url}/${hash}`);
+      await page.locator('main button').first().waitFor();
+      await page.keyboard.press('Tab');
+      await page.keyboard.press('Enter');
+      assert.equal(await page.evaluate(() => document.activeElement.tagName), 'MAIN', hash);
+      assert.equal(new URL(page.url()).hash, hash);
+      await page.keyboard.press('Tab');
+      assert.equal(await page.evaluate(() => document.activeElement.closest('main') !== null), true, hash);
+    });
+  }
+});
+
+test('on every page old figures step back, and the banner that says so stays in sight', async () => {
+  for (const hash of ['', '#streams', '#applications', '#scaling', '#alarms', '#timeline']) {
+    await over('known', async ({ page, served }) => {
+      await page.goto(`${served.url}/${hash}`);
+      await page.locator('main button').first().waitFor();
+      const opacity = () => page.locator('.strip, main').evaluateAll((all) => all.map((part) => Number(getComputedStyle(part).opacity)));
+      assert.deepEqual(await opacity(), [1, 1], hash);
+      await served.stop();
+      await says(page, 'banner', /The platform does not answer\. What you see is of /);
+      assert.ok((await opacity()).every((share) => share < 1), `${hash}: ${await opacity()}`);
+      for (const size of [{ width: 1600, height: 900 }, { width: 400, height: 600 }]) {
+        await page.setViewportSize(size);
+        await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+        const { top, bottom } = await byId(page, 'banner').evaluate((banner) => banner.getBoundingClientRect());
+        assert.ok(top >= 0 && bottom <= size.height, `${hash} at ${size.width}: the banner is at ${top}`);
+      }
+    });
+  }
+});
+
+test('while answers fail every page tells why, and that what it shows is older', async () => {
+  const pages = { '#streams': 'streams', '#applications': 'applications', '#scaling': 'scaling', '#alarms': 'alarms', '#timeline': 'timeline' };
+  for (const [hash, id] of Object.entries(pages)) {
+    await over('known', async ({ page, served }) => {
+      await page.goto(`${served.url}/${hash}`);
+      await page.locator('main time').first().waitFor();
+      await page.route(new RegExp(`/api/${id}([/?]|$)`), (route) => route.fulfill({ status: 503, json: { error: { message: 'the disk is full' } } }));
+      await says(page, `${id}-trouble`, 'the disk is full Older numbers are shown.');
+    });
+  }
 });

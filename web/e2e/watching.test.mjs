@@ -14,7 +14,7 @@ test('alarms that ring stand first, and the chosen one is drawn against its thre
     await says(page, 'alarm-state', 'alarm');
     assert.deepEqual(await texts(page, 'alarm-line'), ['lagalarm', 'checkpoints-failtoo little data', 'throttled-writesOK']);
     await says(page, 'alarm-reason', /74,000 > 60,000/);
-    await says(page, 'alarm-value', '240');
+    await says(page, 'alarm-numbers-0', '240');
     await byId(page, 'alarms').locator('canvas').first().waitFor();
     await byId(page, 'alarm-line').nth(2).click();
     await says(page, 'alarm-state', 'OK');
@@ -37,6 +37,25 @@ test('decisions stand on the axis of load, lag and size, and tell how they were 
     assert.match(refused, /not done.*One key has 61 % of the records/);
     assert.match(dry, /dry run.*−0\.03 USD\/h/);
     assert.deepEqual(errors, []);
+  }));
+
+test('what is opened of a decision stays open when another one is made', () =>
+  over('known', '#scaling', async ({ page, errors }) => {
+    await byId(page, 'decision-more').nth(1).click();
+    await says(page, 'decision-inputs', /D = 13,000/);
+    await page.route('**/api/scaling?*', async (route) => {
+      const response = await route.fetch();
+      const told = await response.json();
+      const newest = { ...told.decisions[0], at_ms: told.decisions[0].at_ms + 60_000, what: 'to parallelism 5' };
+      await route.fulfill({ response, json: { ...told, decisions: [newest, ...told.decisions] } });
+    });
+    await byId(page, 'decision').nth(4).waitFor();
+    assert.equal(await byId(page, 'decision-inputs').count(), 1);
+    assert.match(await byId(page, 'decision').nth(2).textContent(), /from parallelism 1 to 4.*D = 13,000/);
+    await page.getByRole('button', { name: /stream\/trips from 4 to 16 shards/ }).click();
+    await says(page, 'decision-inputs', /at most 4 times as many/);
+    assert.deepEqual(errors, []);
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
   }));
 
 test('a rule is switched, and a refusal is told in the words of the platform', () =>

@@ -376,6 +376,9 @@ export interface AuditPage {
 /** A failure in words for people. */
 export class Failure extends Error {}
 
+/** What is said of a question that failed. */
+export const wordsOf = (error: unknown): string => (error instanceof Failure ? error.message : 'The answer could not be read.');
+
 /** How long an answer may take, in milliseconds. */
 const ANSWER_MS_MAX = 15_000;
 
@@ -417,11 +420,11 @@ function askStreams<T>(path: string, parameters: Record<string, string>, signal:
   return request<T>(`/api/streams${path}?${new URLSearchParams(parameters)}`, { signal });
 }
 
-/** Names an application in a question; without a name the one that is shown is meant. */
-const of = (application?: string): string => (application === undefined ? '' : `?${new URLSearchParams({ application })}`);
+/** Names an application in a question. */
+const of = (application: string): string => `?${new URLSearchParams({ application })}`;
 
 export const snapshotQuestions = {
-  list: (signal: AbortSignal, application?: string) => request<{ snapshots: Snapshot[] }>(`/api/application/snapshots${of(application)}`, { signal }),
+  list: (application: string, signal: AbortSignal) => request<{ snapshots: Snapshot[] }>(`/api/application/snapshots${of(application)}`, { signal }),
 };
 
 export const applicationQuestions = {
@@ -473,10 +476,10 @@ export const orders = {
   startApplication: (application: string) => order('application/start', { application }),
   stopApplication: (application: string) => order('application/stop', { application }),
   rollBack: (application: string) => order('application/rollback', { application }),
-  setParallelism: (parallelism: number, application?: string) => order('application/parallelism', { parallelism, application }),
-  takeSnapshot: (name: string, application?: string) => order('application/snapshots/take', { name, application }),
-  restoreSnapshot: (name: string, parallelism: number, application?: string) => order('application/snapshots/restore', { name, parallelism, application }),
-  removeSnapshot: (name: string, application?: string) => order('application/snapshots/remove', { name, application }),
+  setParallelism: (parallelism: number, application: string) => order('application/parallelism', { parallelism, application }),
+  takeSnapshot: (name: string, application: string) => order('application/snapshots/take', { name, application }),
+  restoreSnapshot: (name: string, parallelism: number, application: string) => order('application/snapshots/restore', { name, parallelism, application }),
+  removeSnapshot: (name: string, application: string) => order('application/snapshots/remove', { name, application }),
   setAlarmActions: (name: string, enabled: boolean) => order('alarms/actions', { name, enabled }),
   setScalingMode: (subject: string, mode: ScalingMode) => order('scaling/mode', { subject, mode }),
   setStreamCount: (stream: string, count: number) => order('streams/count', { stream, count }),

@@ -17,11 +17,17 @@ import { connection } from './live';
 import { shownPage } from './page';
 import { StreamView } from './components/stream-view';
 
+/** Leads the focus to what the page is about. The address stays: it tells the page, and what is chosen on it. */
+function skip(event: Event): void {
+  event.preventDefault();
+  document.getElementById('content')?.focus();
+}
+
 export function App() {
   return (
     <div class="page" data-connection={connection.value} data-testid="page">
-      <a class="skip" href="#results">
-        Skip to the results
+      <a class="skip" href="#content" onClick={skip}>
+        Skip to the content
       </a>
       <Header />
       <Banner />
@@ -37,7 +43,7 @@ export function App() {
       {shownPage.value === 'alarms' && <AlarmView />}
       {shownPage.value === 'timeline' && <TimelineView />}
       {shownPage.value === 'results' && (
-        <main class="results" id="results" tabIndex={-1}>
+        <main class="results" id="content" tabIndex={-1}>
           <MapPanel />
           <div class="rail">
             <Totals />

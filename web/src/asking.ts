@@ -1,6 +1,6 @@
 // Asking again with each tick while a page is shown: one question at a time, the newest answer wins, trouble in words.
 import { type Signal, effect, signal } from '@preact/signals';
-import { Failure } from './api';
+import { wordsOf } from './api';
 import { connection, tick } from './live';
 import { type Page, shownPage } from './page';
 
@@ -10,24 +10,21 @@ export interface Asking {
   anew: () => void;
 }
 
-/**
- * Asks while `page` is shown, once in `every` ticks; what `ask` gives puts the answers where they belong, unless it was dropped
- * meanwhile. `nth` tells how often it was asked since the page is shown; it is 0 also when it is asked anew.
- */
-export function askWhileShown(page: Page, every: number, ask: (drop: AbortSignal, nth: number) => Promise<() => void>): Asking {
+/** Asks while `page` is shown, once in `every` ticks; what `ask` gives puts the answers where they belong, unless it was dropped meanwhile. */
+export function askWhileShown(page: Page, every: number, ask: (drop: AbortSignal) => Promise<() => void>): Asking {
   const trouble = signal<string | null>(null);
   let under: AbortController | null = null;
-  const refresh = async (nth: number) => {
+  const refresh = async () => {
     if (under) return;
     const mine = new AbortController();
     under = mine;
     try {
-      const show = await ask(mine.signal, nth);
+      const show = await ask(mine.signal);
       if (under !== mine) return;
       show();
       trouble.value = null;
     } catch (error) {
-      if (!mine.signal.aborted) trouble.value = error instanceof Failure ? error.message : 'The answer could not be read.';
+      if (!mine.signal.aborted) trouble.value = wordsOf(error);
     } finally {
       if (under === mine) under = null;
     }
@@ -39,13 +36,13 @@ export function askWhileShown(page: Page, every: number, ask: (drop: AbortSignal
       ticks = 0;
       return;
     }
-    if (ticks % every === 0) void refresh(ticks / every);
+    if (ticks % every === 0) void refresh();
     ticks += 1;
   });
   const anew = () => {
     under?.abort();
     under = null;
-    void refresh(0);
+    void refresh();
   };
   return { trouble, anew };
 }

@@ -14,14 +14,22 @@ export const announcement = signal('');
 
 export type Control = Signal<ControlState>;
 
+/** There is one replay, and one list of rules. */
 export const replayControl: Control = signal({ pending: false, error: null });
-export const shardsControl: Control = signal({ pending: false, error: null });
-export const parallelismControl: Control = signal({ pending: false, error: null });
-export const snapshotControl: Control = signal({ pending: false, error: null });
-export const alarmControl: Control = signal({ pending: false, error: null });
 export const scalingControl: Control = signal({ pending: false, error: null });
-export const applicationControl: Control = signal({ pending: false, error: null });
-export const streamControl: Control = signal({ pending: false, error: null });
+
+const known = new Map<string, Control>();
+
+/**
+ * The control of one thing: what is under way or was refused for it is told of no other, and still is when one comes back to it.
+ * The strip has controls of its own beside those of the pages.
+ */
+export function controlOf(kind: 'application' | 'stream' | 'snapshots' | 'alarm' | 'strip-application' | 'strip-stream', name: string): Control {
+  const key = `${kind} ${name}`;
+  const control = known.get(key) ?? signal({ pending: false, error: null });
+  known.set(key, control);
+  return control;
+}
 
 /** Whether no order can be given: the platform is away, or the role may change nothing. */
 export const locked = computed(() => connection.value !== 'live' || !may('control'));

@@ -1,6 +1,6 @@
 // A question that is asked again and again: one under way at a time, newest wins, the last answer stays until a newer one.
 import { type Signal, signal } from '@preact/signals';
-import { Failure } from './api';
+import { wordsOf } from './api';
 
 export interface Answer<T> {
   /** The last answer, also while a newer one is on its way or has failed. */
@@ -51,7 +51,7 @@ export class Question<A extends unknown[], T> {
       this.answer.value = { value, failure: null, loading: false };
     } catch (error) {
       if (controller.signal.aborted) return;
-      const failure = error instanceof Failure ? error.message : 'The answer could not be read.';
+      const failure = wordsOf(error);
       this.answer.value = { value: this.answer.peek().value, failure, loading: false };
       this.again = setTimeout(() => this.ask(args, false), AGAIN_MS);
     }

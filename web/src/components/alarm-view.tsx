@@ -1,19 +1,18 @@
 // The alarms: a list with those that ring first, and for the chosen one its numbers against the threshold and what became of it.
-import type { AlignedData } from 'uplot';
-import { useMemo, useState } from 'preact/hooks';
+import { useMemo } from 'preact/hooks';
 import { type AlarmLine, type AlarmState, type AlarmView as View, orders } from '../api';
 import { alarms, choose, chosen, look, refresh, span, trouble, view } from '../alarms';
-import { alarmControl, locked, run } from '../controls';
-import { count, day, isTime, time } from '../format';
-import { connection } from '../live';
+import { controlOf, locked, run } from '../controls';
+import { count } from '../format';
 import { Absent } from './absent';
-import { Chart } from './chart';
+import { Instant, Zone } from './instant';
+import { type Drawing, PastChart } from './past-chart';
 import { Spans } from './spans';
 import type { Mood } from './stage';
+import { Trouble } from './trouble';
 
 const MOODS: Record<AlarmState, Mood> = { ok: 'good', alarm: 'bad', insufficient_data: 'calm' };
 const WORDS: Record<AlarmState, string> = { ok: 'OK', alarm: 'alarm', insufficient_data: 'too little data' };
-const when = (ms: number): string => (isTime(ms) ? `${day(ms, {})} ${time(ms, true)}` : '–');
 /** A number of whatever unit: whole where it is large. */
 const number = (value: number): string => (Math.abs(value) >= 100 || Number.isInteger(value) ? count(value) : value.toPrecision(3));
 
@@ -31,10 +30,11 @@ function Line({ line }: { line: AlarmLine }) {
 }
 
 function Head({ line }: { line: AlarmLine }) {
-  const { pending, error } = alarmControl.value;
+  const control = controlOf('alarm', line.name);
+  const { pending, error } = control.value;
   const turn = async () => {
     const words = line.actions_enabled ? `Nothing is done any more when ${line.name} changes.` : `Actions of ${line.name} are on.`;
-    await run(alarmControl, words, () => orders.setAlarmActions(line.name, !line.actions_enabled));
+    await run(control, words, () => orders.setAlarmActions(line.name, !line.actions_enabled));
     refresh();
   };
   return (
@@ -46,7 +46,9 @@ function Head({ line }: { line: AlarmLine }) {
         <span class="pill" data-mood={MOODS[line.state]} data-testid="alarm-state">
           {WORDS[line.state]}
         </span>
-        <p class="hint">since {when(line.since_ms)} UTC</p>
+        <p class="hint">
+          since <Instant ms={line.since_ms} />
+        </p>
       </div>
       <p class="words" data-testid="alarm-reason">
         {line.reason}
@@ -74,40 +76,29 @@ function Head({ line }: { line: AlarmLine }) {
   );
 }
 
+type Point = View['points'][number];
+
+/** Its numbers, and the threshold where there is one that does not move. */
+function drawingOf(name: string, threshold: number | null): Drawing<Point> {
+  const numbers = { name: 'value', colour: '--series-0', of: ([, value]: Point) => value };
+  const rows = threshold === null ? [numbers] : [numbers, { name: 'threshold', colour: '--bad-fill', of: () => threshold }];
+  return { id: 'numbers', title: `Numbers of ${name}`, rows, value: number };
+}
+
 function Past({ now }: { now: View }) {
-  const { points, threshold } = now;
-  const [pointed, point] = useState<number | null>(null);
-  const data = useMemo(() => {
-    const rows = [points.map(([at]) => at / 1_000), points.map(([, value]) => value)];
-    return (threshold === null ? rows : [...rows, points.map(() => threshold)]) as AlignedData;
-  }, [points, threshold]);
-  const shown = pointed === null ? points.at(-1) : points[pointed];
+  const { points, threshold, line } = now;
+  const drawing = useMemo(() => drawingOf(line.name, threshold), [line.name, threshold]);
   return (
     <section class="panel" aria-labelledby="alarm-past-title">
       <div class="panel-head">
         <h2 id="alarm-past-title">Its numbers</h2>
+        <Zone />
         <Spans id="alarm-span" value={span.value} look={look} />
       </div>
       {points.length === 0 ? (
         <p class="panel-none">No numbers came in this time.</p>
       ) : (
-        <>
-          <ul class="chart-legend">
-            <li>
-              <span class="chart-key" aria-hidden="true" style={{ background: 'var(--series-0)' }} />
-              <span>{shown ? when(shown[0]) : ''}</span>
-              <strong data-testid="alarm-value">{shown ? number(shown[1]) : '–'}</strong>
-            </li>
-            {threshold !== null && (
-              <li>
-                <span class="chart-key" aria-hidden="true" style={{ background: 'var(--bad-fill)' }} />
-                <span>threshold</span>
-                <strong>{number(threshold)}</strong>
-              </li>
-            )}
-          </ul>
-          <Chart label={`Numbers of ${now.line.name} over time`} data={data} colours={threshold === null ? ['--series-0'] : ['--series-0', '--bad-fill']} kind="area" height={180} value={number} pointed={point} />
-        </>
+        <PastChart id="alarm" drawing={drawing} points={points} at={([at]) => at} height={180} head={([at]) => <Instant ms={at} />} />
       )}
     </section>
   );
@@ -122,7 +113,7 @@ function Changes({ now }: { now: View }) {
       <ol class="happenings" data-testid="alarm-changes">
         {now.changes.map((change, at) => (
           <li key={at}>
-            <time>{when(change.at_ms)}</time>
+            <Instant ms={change.at_ms} />
             <span class="happening-words words-wide">{change.text}</span>
           </li>
         ))}
@@ -135,7 +126,7 @@ export function AlarmView() {
   const all = alarms.value;
   const now = view.value;
   return (
-    <main class="streams" id="results" tabIndex={-1} data-testid="alarms">
+    <main class="streams" id="content" tabIndex={-1} data-testid="alarms">
       <nav class="panel stream-list alarm-list" aria-label="Alarms">
         <h2>Alarms</h2>
         {all === null && !trouble.value && <div class="skeleton" />}
@@ -144,11 +135,7 @@ export function AlarmView() {
       </nav>
       <div class="stream-detail">
         <Absent what="alarm" names={alarms.value?.map((line) => line.name) ?? null} />
-        {trouble.value && connection.value !== 'lost' && (
-          <p class="trouble" role="alert" data-testid="alarms-trouble">
-            {trouble.value}
-          </p>
-        )}
+        <Trouble id="alarms-trouble" words={trouble.value} stale={now !== null} />
         {now && (
           <>
             <Head line={now.line} />

@@ -4,14 +4,15 @@ import { useState } from 'preact/hooks';
 import type { ApplicationDetail, LogLine, Operation } from '../api';
 import { orders } from '../api';
 import { detail, lines, operations, refresh, trouble } from '../application-past';
-import { applicationControl, locked, run } from '../controls';
-import { count, day, duration, time } from '../format';
-import { connection } from '../live';
+import { zone } from '../clock';
+import { controlOf, locked, run } from '../controls';
+import { count, duration } from '../format';
+import { Instant } from './instant';
+import { Trouble } from './trouble';
 
 const LEVELS = ['INFO', 'WARN', 'ERROR'] as const;
 const MOODS = { INFO: 'calm', WARN: 'warn', ERROR: 'bad' } as const;
 const STATUS_MOODS = { IN_PROGRESS: 'calm', SUCCESSFUL: 'good', FAILED: 'bad', CANCELLED: 'warn' } as const;
-const when = (ms: number): string => `${day(ms, {})} ${time(ms, true)}`;
 
 /** The least bad lines that are shown. */
 const least = signal<(typeof LEVELS)[number]>('INFO');
@@ -19,7 +20,7 @@ const least = signal<(typeof LEVELS)[number]>('INFO');
 function Line({ line }: { line: LogLine }) {
   return (
     <li data-testid="log-line">
-      <time dateTime={new Date(line.at_ms).toISOString()}>{when(line.at_ms)}</time>
+      <Instant ms={line.at_ms} />
       <span class="pill" data-mood={MOODS[line.level] ?? 'calm'}>
         {line.level}
       </span>
@@ -35,7 +36,7 @@ function Log() {
     <section class="panel" aria-labelledby="log-title">
       <div class="panel-head">
         <h2 id="log-title">Log</h2>
-        <p class="hint">the newest first, times are UTC</p>
+        <p class="hint">the newest first, times in {zone()}</p>
         <label class="log-level">
           From{' '}
           <select value={least.value} onChange={(event) => (least.value = event.currentTarget.value as typeof least.value)} data-testid="log-level">
@@ -54,13 +55,14 @@ function Log() {
   );
 }
 
-/** Going back waits for a second click. */
+/** Going back waits for a second click, which is for the version that was shown. */
 function GoBack({ now }: { now: ApplicationDetail }) {
   const [asked, ask] = useState(false);
-  const off = locked.value || applicationControl.value.pending || now.version < 2;
+  const control = controlOf('application', now.name);
+  const off = locked.value || control.value.pending || now.version < 2;
   const go = async () => {
     ask(false);
-    await run(applicationControl, `${now.name} goes back to the version before.`, () => orders.rollBack(now.name));
+    await run(control, `${now.name} goes back to the version before.`, () => orders.rollBack(now.name));
     refresh();
   };
   return asked ? (
@@ -84,7 +86,9 @@ function Done({ operation }: { operation: Operation }) {
   const { start_ms, end_ms, versions, failure } = operation;
   return (
     <tr>
-      <td class="number">{when(start_ms)}</td>
+      <td class="number">
+        <Instant ms={start_ms} />
+      </td>
       <th scope="row">
         {operation.kind}
       </th>
@@ -109,11 +113,11 @@ function Operations() {
         <h2 id="operations-title">Operations and versions</h2>
         {now && (
           <p class="hint" data-testid="version">
-            version {count(now.version)}, since {when(now.updated_ms)} UTC
+            version {count(now.version)}, since <Instant ms={now.updated_ms} />
           </p>
         )}
       </div>
-      {now && <GoBack key={now.name} now={now} />}
+      {now && <GoBack key={`${now.name} ${now.version}`} now={now} />}
       {all === null && !trouble.value && <div class="skeleton" />}
       {all?.length === 0 && <p class="panel-none">Nothing was done with it yet.</p>}
       {all !== null && all.length > 0 && (
@@ -192,11 +196,7 @@ export function ApplicationPast() {
   const now = detail.value;
   return (
     <>
-      {trouble.value && connection.value !== 'lost' && (
-        <p class="trouble" role="alert" data-testid="past-trouble">
-          {trouble.value}
-        </p>
-      )}
+      <Trouble id="past-trouble" words={trouble.value} stale={now !== null} />
       <Log />
       <Operations />
       {now && <SetUp now={now} />}

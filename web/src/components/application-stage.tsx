@@ -1,7 +1,7 @@
 // The application: how fast it reads, how far it is behind, what it could not use, and why it failed.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { type Application, orders } from '../api';
-import { locked, parallelismControl, run } from '../controls';
+import { controlOf, locked, run } from '../controls';
 import { count, day, duration, isTime, rate, time } from '../format';
 import { past } from '../live';
 import { watermark } from '../watermark';
@@ -133,8 +133,9 @@ export function ApplicationStage({ application }: { application: Application }) 
   const behind = application.millis_behind_latest;
   const mood = application.state === 'running' ? (moodOfLag(behind) ?? 'good') : moodOfState(application.state);
   const { bad, late, restarts, parallelism, kpus } = application;
-  const { pending, error } = parallelismControl.value;
-  const set = (wanted: number) => run(parallelismControl, `The application runs with parallelism ${wanted}.`, () => orders.setParallelism(wanted));
+  const control = controlOf('strip-application', application.name);
+  const { pending, error } = control.value;
+  const set = (wanted: number) => run(control, `The application runs with parallelism ${wanted}.`, () => orders.setParallelism(wanted, application.name));
   return (
     <Stage
       id="application"
@@ -206,8 +207,8 @@ export function ApplicationStage({ application }: { application: Application }) 
       <BadRecords application={application} dialog={dialog} />
       <LateRows application={application} dialog={lateDialog} />
       <Operators application={application} dialog={operators} />
-      <dialog class="dialog" ref={kept} aria-labelledby="snapshots-title" onClose={() => setOpen(false)} data-testid="snapshots-dialog">
-        {open && <Snapshots parallelism={parallelism} running={application.state === 'running'} close={() => setOpen(false)} />}
+      <dialog class="dialog" ref={kept} aria-label="Snapshots" onClose={() => setOpen(false)} data-testid="snapshots-dialog">
+        {open && <Snapshots application={application.name} parallelism={parallelism} running={application.state === 'running'} close={() => setOpen(false)} />}
       </dialog>
     </Stage>
   );

@@ -1,10 +1,9 @@
 // The applications: a list, and for the chosen one its operators, its state and checkpoints, its snapshots, and its controls.
-import { signal } from '@preact/signals';
+import { useState } from 'preact/hooks';
 import { type ApplicationLine, type ApplicationView as View, type OperatorUse, orders } from '../api';
 import { applications, choose, chosen, trouble, view } from '../applications';
-import { applicationControl, locked, run } from '../controls';
+import { controlOf, locked, run } from '../controls';
 import { bytes, count, duration, percent, rate } from '../format';
-import { connection } from '../live';
 import { watermark } from '../watermark';
 import { Absent } from './absent';
 import { PARALLELISM_MAX, moodOfState } from './application-stage';
@@ -13,6 +12,7 @@ import { OperatorGraph, isHeldUp, moodOfBusy } from './operator-graph';
 import { Snapshots } from './snapshots';
 import { Facts, moodOfLag } from './stage';
 import { Stepper } from './stepper';
+import { Trouble } from './trouble';
 
 const size = (n: number): string => bytes(n).join(' ');
 
@@ -30,40 +30,45 @@ function Line({ line }: { line: ApplicationLine }) {
 }
 
 /** A stop waits for a second click. */
-const stopping = signal(false);
+function Start({ line, off }: { line: ApplicationLine; off: boolean }) {
+  const [stopping, setStopping] = useState(false);
+  const control = controlOf('application', line.name);
+  const start = () => void run(control, `${line.name} is being started.`, () => orders.startApplication(line.name));
+  const stop = () => {
+    setStopping(false);
+    void run(control, `${line.name} is stopped, with a snapshot.`, () => orders.stopApplication(line.name));
+  };
+  return stopping ? (
+    <div class="confirm" role="alertdialog" aria-label={`Stop ${line.name}?`} data-testid="stop-confirm">
+      <p>Stop {line.name}? What it has come to is kept as a snapshot first.</p>
+      <button type="button" class="button button-strong" autofocus disabled={off} onClick={stop} data-testid="stop-yes">
+        Stop
+      </button>
+      <button type="button" class="button" onClick={() => setStopping(false)}>
+        Cancel
+      </button>
+    </div>
+  ) : (
+    <div class="stepper-row">
+      <button type="button" class="button" disabled={off || !['ready', 'finished', 'failed'].includes(line.state)} onClick={start} data-testid="application-start">
+        Start
+      </button>
+      <button type="button" class="button" disabled={off || !['running', 'starting'].includes(line.state)} onClick={() => setStopping(true)} data-testid="application-stop">
+        Stop
+      </button>
+    </div>
+  );
+}
 
 function Controls({ line }: { line: ApplicationLine }) {
-  const { pending } = applicationControl.value;
+  const control = controlOf('application', line.name);
+  const { pending } = control.value;
   const off = locked.value || pending;
-  const set = (wanted: number) => run(applicationControl, `${line.name} runs with parallelism ${wanted}.`, () => orders.setParallelism(wanted, line.name));
-  const start = () => void run(applicationControl, `${line.name} is being started.`, () => orders.startApplication(line.name));
-  const stop = () => {
-    stopping.value = false;
-    void run(applicationControl, `${line.name} is stopped, with a snapshot.`, () => orders.stopApplication(line.name));
-  };
+  const set = (wanted: number) => run(control, `${line.name} runs with parallelism ${wanted}.`, () => orders.setParallelism(wanted, line.name));
   return (
     <div class="controls">
       <Stepper id="view-parallelism" label="Parallelism" value={line.parallelism} min={1} max={PARALLELISM_MAX} pending={pending || line.state === 'updating'} disabled={off || !['running', 'updating'].includes(line.state)} set={set} />
-      {stopping.value ? (
-        <div class="confirm" role="alertdialog" aria-label={`Stop ${line.name}?`} data-testid="stop-confirm">
-          <p>Stop {line.name}? What it has come to is kept as a snapshot first.</p>
-          <button type="button" class="button button-strong" autofocus onClick={stop} data-testid="stop-yes">
-            Stop
-          </button>
-          <button type="button" class="button" onClick={() => (stopping.value = false)}>
-            Cancel
-          </button>
-        </div>
-      ) : (
-        <div class="stepper-row">
-          <button type="button" class="button" disabled={off || !['ready', 'finished', 'failed'].includes(line.state)} onClick={start} data-testid="application-start">
-            Start
-          </button>
-          <button type="button" class="button" disabled={off || !['running', 'starting'].includes(line.state)} onClick={() => (stopping.value = true)} data-testid="application-stop">
-            Stop
-          </button>
-        </div>
-      )}
+      <Start line={line} off={off} />
     </div>
   );
 }
@@ -71,11 +76,11 @@ function Controls({ line }: { line: ApplicationLine }) {
 function Head({ now }: { now: View }) {
   const { line } = now;
   const behind = now.millis_behind_latest;
-  const { error } = applicationControl.value;
+  const { error } = controlOf('application', line.name).value;
   return (
     <section class="panel" aria-labelledby="application-view-title" data-testid="application-view">
       <div class="panel-head">
-        <h2 id="application-view-title" class="stream-view-name">
+        <h2 id="application-view-title" class="stream-view-name" data-testid="application-view-title">
           {line.name}
         </h2>
         <span class="pill" data-mood={moodOfState(line.state)} data-testid="application-view-state">
@@ -93,7 +98,8 @@ function Head({ now }: { now: View }) {
           { id: 'view-restarts', label: 'Restarts', value: count(line.restarts), mood: line.restarts > 0 ? 'warn' : undefined },
         ]}
       />
-      <Controls line={line} />
+      {/* What was typed or asked for one application is not for another that takes its place. */}
+      <Controls key={line.name} line={line} />
       {error && (
         <p class="control-error" role="alert" data-testid="application-view-error">
           {error}
@@ -207,7 +213,7 @@ export function ApplicationView() {
   const all = applications.value;
   const now = view.value;
   return (
-    <main class="streams" id="results" tabIndex={-1} data-testid="applications">
+    <main class="streams" id="content" tabIndex={-1} data-testid="applications">
       <nav class="panel stream-list" aria-label="Applications">
         <h2>Applications</h2>
         {all === null && <div class="skeleton" />}
@@ -216,18 +222,14 @@ export function ApplicationView() {
       </nav>
       <div class="stream-detail">
         <Absent what="application" names={applications.value?.map((line) => line.name) ?? null} />
-        {trouble.value && connection.value !== 'lost' && (
-          <p class="trouble" role="alert" data-testid="applications-trouble">
-            {trouble.value}
-          </p>
-        )}
+        <Trouble id="applications-trouble" words={trouble.value} stale={now !== null} />
         {now && (
           <>
             <Head now={now} />
             <Operators operators={now.operators} />
             <State now={now} />
-            <section class="panel" aria-labelledby="snapshots-title">
-              <Snapshots key={now.line.name} application={now.line.name} parallelism={now.line.parallelism} running={now.line.state === 'running'} />
+            <section class="panel" aria-label="Snapshots">
+              <Snapshots application={now.line.name} parallelism={now.line.parallelism} running={now.line.state === 'running'} />
             </section>
             <ApplicationPast />
           </>

@@ -1,25 +1,44 @@
 // The audit log for those who may read it: who did what, from where, and how it ended; the newest first, older ones on demand.
-import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { type AuditEntry, type AuditPage, Failure, auditQuestions } from '../api';
-import { day, time } from '../format';
-
-const shown = signal<AuditEntry[]>([]);
-const head = signal<Pick<AuditPage, 'newest' | 'hash'> | null>(null);
-const trouble = signal<string | null>(null);
+import { type AuditEntry, type AuditPage, auditQuestions, wordsOf } from '../api';
+import { zone } from '../clock';
+import { Instant } from './instant';
 
 /** Entries of one answer. */
 const ENTRIES = 100;
 
-async function look(before: number | null, signal: AbortSignal): Promise<void> {
-  try {
-    const page = await auditQuestions.list(before, ENTRIES, signal);
-    shown.value = before === null ? page.entries : [...shown.peek(), ...page.entries];
-    head.value = page;
-    trouble.value = null;
-  } catch (error) {
-    if (!signal.aborted) trouble.value = error instanceof Failure ? error.message : 'The answer could not be read.';
-  }
+interface Log {
+  shown: AuditEntry[];
+  /** `null` until it is known. */
+  head: Pick<AuditPage, 'newest' | 'hash'> | null;
+  trouble: string | null;
+  asking: boolean;
+}
+
+/** The newest entries, and a way to ask for those before: one page at a time, so that none comes twice. */
+function useLog(): [Log, (before: number) => void] {
+  const [log, setLog] = useState<Log>({ shown: [], head: null, trouble: null, asking: false });
+  const under = useRef<AbortController | null>(null);
+  const look = async (before: number | null) => {
+    if (under.current) return;
+    const mine = new AbortController();
+    under.current = mine;
+    setLog((now) => ({ ...now, asking: true }));
+    try {
+      const page = await auditQuestions.list(before, ENTRIES, mine.signal);
+      setLog(({ shown }) => ({ shown: [...shown, ...page.entries], head: page, trouble: null, asking: false }));
+    } catch (error) {
+      const trouble = wordsOf(error);
+      if (!mine.signal.aborted) setLog((now) => ({ ...now, trouble, asking: false }));
+    } finally {
+      under.current = null;
+    }
+  };
+  useEffect(() => {
+    void look(null);
+    return () => under.current?.abort();
+  }, []);
+  return [log, (before) => void look(before)];
 }
 
 /** What became of it, in words. */
@@ -35,7 +54,7 @@ function Row({ entry }: { entry: AuditEntry }) {
     <tr>
       <th scope="row">{number}</th>
       <td>
-        {day(at_ms)} {time(at_ms, true)}
+        <Instant ms={at_ms} />
       </td>
       <td>
         {user ?? '–'} {role && <span class="person-role">{role}</span>}
@@ -50,22 +69,18 @@ function Row({ entry }: { entry: AuditEntry }) {
 }
 
 function Entries() {
-  const asking = useRef(new AbortController());
-  useEffect(() => {
-    void look(null, asking.current.signal);
-    return () => asking.current.abort();
-  }, []);
-  const oldest = shown.value.at(-1);
+  const [{ shown, head, trouble, asking }, older] = useLog();
+  const oldest = shown.at(-1);
   return (
     <>
-      {trouble.value && (
+      {trouble && (
         <p class="control-error" role="alert">
-          {trouble.value}
+          {trouble}
         </p>
       )}
-      {head.value && (
-        <p class="hint" data-testid="audit-head">
-          Head {head.value.newest}:{head.value.hash}
+      {head && (
+        <p class="hint audit-text" data-testid="audit-head">
+          Head {head.newest}:{head.hash}
         </p>
       )}
       <div class="table-scroll shard-table">
@@ -73,7 +88,7 @@ function Entries() {
           <thead>
             <tr>
               <th scope="col">No.</th>
-              <th scope="col">Time (UTC)</th>
+              <th scope="col">Time ({zone()})</th>
               <th scope="col">Who</th>
               <th scope="col">From</th>
               <th scope="col">What</th>
@@ -81,14 +96,14 @@ function Entries() {
             </tr>
           </thead>
           <tbody>
-            {shown.value.map((entry) => (
+            {shown.map((entry) => (
               <Row key={entry.number} entry={entry} />
             ))}
           </tbody>
         </table>
       </div>
       {oldest && oldest.number > 1 && (
-        <button type="button" class="button" onClick={() => void look(oldest.number, asking.current.signal)} data-testid="audit-older">
+        <button type="button" class="button" disabled={asking} aria-busy={asking} onClick={() => older(oldest.number)} data-testid="audit-older">
           Older
         </button>
       )}

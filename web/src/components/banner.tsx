@@ -1,9 +1,10 @@
 // The banner over everything: the connection is lost, or the chosen range holds nothing while another one does.
 import { useEffect, useState } from 'preact/hooks';
-import { moment, span, time } from '../format';
+import { moment, span } from '../format';
 import { connection, retryAt, tick } from '../live';
 import { overlaps, FOLLOW_ALL } from '../range';
 import { available, choice, choose } from '../results';
+import { Instant } from './instant';
 
 function Lost() {
   const [now, setNow] = useState(Date.now());
@@ -12,12 +13,11 @@ function Lost() {
     return () => clearInterval(timer);
   }, []);
   const at = tick.value?.at_ms;
-  const local = at === undefined ? null : time(at - new Date(at).getTimezoneOffset() * 60_000, true);
   const seconds = Math.max(0, Math.ceil(((retryAt.value ?? now) - now) / 1000));
   return (
     <div class="banner" data-kind="bad" role="alert" data-testid="banner">
       <strong>The platform does not answer.</strong>{' '}
-      <span>{local ? `What you see is of ${local}.` : 'There is nothing to show yet.'}</span>{' '}
+      <span>{at === undefined ? 'There is nothing to show yet.' : <>What you see is of <Instant ms={at} />.</>}</span>{' '}
       <span aria-hidden="true">{seconds > 0 ? `Trying again in ${seconds} s.` : 'Trying again…'}</span>
     </div>
   );

@@ -2,7 +2,7 @@
 import { count, hour, percent } from '../format';
 import { placeOf } from '../map/places';
 import { cells, history, selected, summary } from '../results';
-import { Trouble } from './panel';
+import { Trouble } from './trouble';
 
 function Hours({ hours }: { hours: { t: number; count: number }[] }) {
   const most = Math.max(1, ...hours.map((point) => point.count));
@@ -53,7 +53,7 @@ export function CellCard() {
           <dd data-testid="card-share">{pickups === undefined || all === 0 ? '–' : percent(pickups / all)}</dd>
         </div>
       </dl>
-      {past.failure && <Trouble words={past.failure} stale={past.value !== null} />}
+      <Trouble words={past.failure} stale={past.value !== null} />
       {past.value && past.value.hours.length > 0 ? <Hours hours={past.value.hours} /> : past.loading && <div class="skeleton card-skeleton" />}
     </section>
   );

@@ -2,6 +2,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot, { type AlignedData, type Options, type Series } from 'uplot';
 import 'uplot/dist/uPlot.min.css';
+import { axisNames } from '../clock';
 import { day, time } from '../format';
 import { colour, theme } from '../theme';
 
@@ -28,13 +29,6 @@ function ticks(_: uPlot, splits: number[]): string[] {
     const midnight = ms % 86_400_000 === 0;
     return midnight && (i > 0 || splits.length < 3) ? day(ms, {}) : time(ms);
   });
-}
-
-/** Names on an axis of the reader's own clock: seconds where the ticks are closer than a minute. */
-function clockTicks(_: uPlot, splits: number[]): string[] {
-  const close = (splits[1] ?? 60) - (splits[0] ?? 0) < 60;
-  const format = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', ...(close && { second: '2-digit' }) });
-  return splits.map((s) => format.format(new Date(s * 1000)));
 }
 
 function series(props: ChartProps): Series[] {
@@ -64,7 +58,7 @@ function options(props: ChartProps, width: number): Options {
       y: { range: (_, min, max) => (props.kind !== 'lines' ? [0, Math.max(1, max * 1.08)] : [Math.max(0, Math.floor((min - 4) / 5) * 5), Math.ceil((max + 4) / 5) * 5]) },
     },
     axes: [
-      { ...axis, grid: { show: false }, ...(props.kind === 'area' ? { values: clockTicks } : { values: ticks, incrs: STEPS }), space: 64, size: 24, gap: 6 },
+      { ...axis, grid: { show: false }, ...(props.kind === 'area' ? { values: (_: uPlot, splits: number[]) => axisNames(splits) } : { values: ticks, incrs: STEPS }), space: 64, size: 24, gap: 6 },
       { ...axis, grid, values: (_, splits) => splits.map(props.value), size: props.kind === 'area' ? 64 : 40, gap: 6, space: 34 },
     ],
     series: [{}, ...series(props)],

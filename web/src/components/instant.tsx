@@ -1,7 +1,18 @@
-// A moment of the wall clock, in the time zone of whoever reads it: unlike event time, which has none.
-const format = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit' });
+// A moment of the wall clock: for people by their own clock, for machines and on hover exactly.
+import { when, zone } from '../clock';
+import { isTime } from '../format';
 
 export function Instant({ ms }: { ms: number }) {
-  const date = new Date(ms);
-  return <time dateTime={date.toISOString()}>{format.format(date)}</time>;
+  if (!isTime(ms)) return <span>–</span>;
+  const exact = new Date(ms).toISOString();
+  return (
+    <time dateTime={exact} title={exact}>
+      {when(ms)}
+    </time>
+  );
+}
+
+/** Tells once, beside what holds such moments, whose clock they are of. */
+export function Zone() {
+  return <p class="hint">times in {zone()}</p>;
 }

@@ -10,7 +10,7 @@ import { cells, range, selected, standing, viewport } from '../results';
 import { classes, colourOf } from '../scale';
 import { theme } from '../theme';
 import { CellCard } from './cell-card';
-import { Trouble } from './panel';
+import { Trouble } from './trouble';
 import { setMapView, showArea } from './show-area';
 
 const hovered = signal<{ geohash: string; x: number; y: number } | null>(null);

@@ -2,8 +2,8 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Answer } from '../question';
-import { connection } from '../live';
 import { standing } from '../results';
+import { Trouble } from './trouble';
 
 interface Props<T> {
   id: string;
@@ -24,16 +24,6 @@ function content<T>({ answer, empty, children }: Props<T>): ComponentChildren {
   return empty(answer.value) ? <p class="panel-none">Nothing in this range.</p> : children(answer.value);
 }
 
-/** The words of a failed answer; none while the banner says that nothing answers at all. */
-export function Trouble({ words, stale }: { words: string; stale: boolean }) {
-  if (connection.value === 'lost') return null;
-  return (
-    <p class="trouble" role="alert" data-testid="trouble">
-      {words} {stale && <span class="hint">Older numbers are shown.</span>}
-    </p>
-  );
-}
-
 export function Panel<T>(props: Props<T>) {
   const { id, title, hint, answer, table, empty } = props;
   const [open, setOpen] = useState(false);
@@ -50,7 +40,7 @@ export function Panel<T>(props: Props<T>) {
           </button>
         )}
       </div>
-      {answer.failure && <Trouble words={answer.failure} stale={answer.value !== null} />}
+      <Trouble words={answer.failure} stale={answer.value !== null} />
       {content(props)}
       {open && table && value && <div class="table-scroll">{table(value)}</div>}
     </section>

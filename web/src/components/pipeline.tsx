@@ -12,9 +12,9 @@ export function Pipeline() {
   return (
     <section class="strip" aria-label="Pipeline" data-testid="pipeline">
       {now?.replay ? <ReplayStage replay={now.replay} /> : <NoStage id="replay" title="Replay" loading={loading} words="No replay: records come from elsewhere." />}
-      {now?.stream ? <StreamStage stream={now.stream} /> : <NoStage id="stream" title="Stream" loading={loading} words="No stream yet. Make one through the AWS door." />}
+      {now?.stream ? <StreamStage key={now.stream.name} stream={now.stream} /> : <NoStage id="stream" title="Stream" loading={loading} words="No stream yet. Make one through the AWS door." />}
       {now?.application ? (
-        <ApplicationStage application={now.application} />
+        <ApplicationStage key={now.application.name} application={now.application} />
       ) : (
         <NoStage id="application" title="Application" loading={loading} words="No application yet." />
       )}

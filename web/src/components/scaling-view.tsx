@@ -1,16 +1,20 @@
 // Scaling: load, lag and size on one axis of time with the decisions on it, each decision with its numbers, and the rules.
-import type { AlignedData } from 'uplot';
-import { useMemo, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { type Decision, type PolicyLine, type ScalingMode, type ScalingPoint, orders } from '../api';
+import { when } from '../clock';
 import { locked, run, scalingControl } from '../controls';
-import { count, day, duration, rate, time } from '../format';
-import { connection } from '../live';
+import { count, duration, rate } from '../format';
 import { look, refresh, scaling, span, trouble } from '../scaling';
-import { Chart } from './chart';
+import { Instant, Zone } from './instant';
+import { type Drawing, PastChart } from './past-chart';
 import { Spans } from './spans';
 import type { Mood } from './stage';
+import { Trouble } from './trouble';
 
-const when = (ms: number): string => `${day(ms, {})} ${time(ms, true)}`;
+/** What tells a decision from all others: its place in the list changes with each new one. */
+const idOf = ({ at_ms, subject, policy }: Decision): string => `${at_ms} ${subject} ${policy}`;
+/** The same as an element has it, without spaces. */
+const elementOf = (id: string): string => `decision-${encodeURIComponent(id)}`;
 
 const OUTCOMES: Record<Decision['outcome'], [string, Mood]> = {
   under_way: ['under way', 'warn'],
@@ -26,68 +30,45 @@ const MODES: [ScalingMode, string][] = [
   ['on', 'On'],
 ];
 
-interface Drawing {
-  id: string;
-  title: string;
-  colours: string[];
-  names: string[];
-  rows: ((point: ScalingPoint) => number | null)[];
-  value: (value: number) => string;
-}
-
-const DRAWINGS: Drawing[] = [
+const DRAWINGS: Drawing<ScalingPoint>[] = [
   {
     id: 'load',
     title: 'Load, in records/s',
-    colours: ['--series-0', '--bad-fill', '--series-1'],
-    names: ['taken', 'refused', 'read'],
-    rows: [(p) => p.accepted_per_s, (p) => p.throttled_per_s, (p) => p.read_per_s],
+    rows: [
+      { name: 'taken', colour: '--series-0', of: (p) => p.accepted_per_s },
+      { name: 'refused', colour: '--bad-fill', of: (p) => p.throttled_per_s },
+      { name: 'read', colour: '--series-1', of: (p) => p.read_per_s },
+    ],
     value: rate,
   },
-  { id: 'lag', title: 'Lag', colours: ['--bad-fill'], names: ['behind latest'], rows: [(p) => p.lag_ms], value: duration },
-  { id: 'size', title: 'Size', colours: ['--series-0', '--series-1'], names: ['shards', 'KPUs'], rows: [(p) => p.shards, (p) => p.kpus], value: count },
+  { id: 'lag', title: 'Lag', rows: [{ name: 'behind latest', colour: '--bad-fill', of: (p) => p.lag_ms }], value: duration },
+  {
+    id: 'size',
+    title: 'Size',
+    rows: [
+      { name: 'shards', colour: '--series-0', of: (p) => p.shards },
+      { name: 'KPUs', colour: '--series-1', of: (p) => p.kpus },
+    ],
+    value: count,
+  },
 ];
 
-function Line({ drawing, points }: { drawing: Drawing; points: ScalingPoint[] }) {
-  const [pointed, point] = useState<number | null>(null);
-  const data = useMemo(() => [points.map((p) => p.at_ms / 1_000), ...drawing.rows.map((row) => points.map(row))] as AlignedData, [points, drawing]);
-  const shown = pointed === null ? points.at(-1) : points[pointed];
-  return (
-    <div class="past">
-      <ul class="chart-legend">
-        <li>{drawing.title}</li>
-        {drawing.names.map((name, at) => {
-          const value = shown && drawing.rows[at]?.(shown);
-          return (
-            <li key={name}>
-              <span class="chart-key" aria-hidden="true" style={{ background: `var(${drawing.colours[at]})` }} />
-              <span>{name}</span>
-              <strong data-testid={`scaling-${drawing.id}-${at}`}>{typeof value === 'number' ? drawing.value(value) : '–'}</strong>
-            </li>
-          );
-        })}
-      </ul>
-      <Chart label={`${drawing.title} over time`} data={data} colours={drawing.colours} kind="area" height={130} value={drawing.value} pointed={point} />
-    </div>
-  );
-}
-
 /** The decisions on the axis of time that the drawings share. */
-function Marks({ decisions, points, open }: { decisions: Decision[]; points: ScalingPoint[]; open: (at: number) => void }) {
+function Marks({ decisions, points, open }: { decisions: Decision[]; points: ScalingPoint[]; open: (id: string) => void }) {
   const [from, to] = [points[0]?.at_ms ?? 0, points.at(-1)?.at_ms ?? 1];
   return (
     <div class="marks" data-testid="scaling-marks">
-      {decisions.map((decision, at) =>
+      {decisions.map((decision) =>
         decision.at_ms >= from && decision.at_ms <= to ? (
           <button
-            key={at}
+            key={idOf(decision)}
             type="button"
             class="axis-mark"
             data-mood={OUTCOMES[decision.outcome][1]}
             style={{ left: `${((decision.at_ms - from) / Math.max(1, to - from)) * 100}%` }}
             aria-label={`${when(decision.at_ms)}: ${decision.subject} ${decision.what}`}
             title={`${when(decision.at_ms)} ${decision.subject} ${decision.what}`}
-            onClick={() => open(at)}
+            onClick={() => open(idOf(decision))}
           />
         ) : null,
       )}
@@ -100,11 +81,11 @@ function price(usd: number): string {
   return `${sign}${Math.abs(usd).toFixed(2)} USD/h`;
 }
 
-function Entry({ decision, at, open, toggle }: { decision: Decision; at: number; open: boolean; toggle: () => void }) {
+function Entry({ decision, open, toggle }: { decision: Decision; open: boolean; toggle: () => void }) {
   const [words, mood] = OUTCOMES[decision.outcome];
   return (
-    <li id={`decision-${at}`} data-testid="decision">
-      <time>{when(decision.at_ms)}</time>
+    <li id={elementOf(idOf(decision))} data-testid="decision">
+      <Instant ms={decision.at_ms} />
       <span class="pill" data-mood={mood}>
         {words}
       </span>
@@ -179,30 +160,27 @@ function Rules({ policies }: { policies: PolicyLine[] }) {
 
 export function ScalingView() {
   const now = scaling.value;
-  const [opened, setOpened] = useState<number | null>(null);
-  const open = (at: number) => {
-    setOpened(at);
-    document.getElementById(`decision-${at}`)?.scrollIntoView({ block: 'center' });
+  const [opened, setOpened] = useState<string | null>(null);
+  const open = (id: string) => {
+    setOpened(id);
+    document.getElementById(elementOf(id))?.scrollIntoView({ block: 'center' });
   };
   return (
-    <main class="scaling" id="results" tabIndex={-1} data-testid="scaling">
+    <main class="scaling" id="content" tabIndex={-1} data-testid="scaling">
       <section class="panel" aria-labelledby="scaling-title">
         <div class="panel-head">
           <h2 id="scaling-title">Load, lag and size</h2>
+          <Zone />
           <Spans id="scaling-span" value={span.value} look={look} />
         </div>
-        {trouble.value && connection.value !== 'lost' && (
-          <p class="trouble" role="alert" data-testid="scaling-trouble">
-            {trouble.value}
-          </p>
-        )}
+        <Trouble id="scaling-trouble" words={trouble.value} stale={now !== null} />
         {now === null && !trouble.value && <div class="skeleton" />}
         {now?.points.length === 0 && <p class="panel-none">Nothing was measured yet.</p>}
         {now && now.points.length > 0 && (
           <>
             <Marks decisions={now.decisions} points={now.points} open={open} />
             {DRAWINGS.map((drawing) => (
-              <Line key={drawing.id} drawing={drawing} points={now.points} />
+              <PastChart key={drawing.id} id="scaling" drawing={drawing} points={now.points} at={(p) => p.at_ms} height={130} />
             ))}
           </>
         )}
@@ -215,9 +193,10 @@ export function ScalingView() {
             </div>
             {now.decisions.length === 0 && <p class="panel-none">Nothing was decided yet.</p>}
             <ol class="happenings decisions" data-testid="decisions">
-              {now.decisions.map((decision, at) => (
-                <Entry key={`${decision.at_ms} ${decision.subject}`} decision={decision} at={at} open={opened === at} toggle={() => setOpened(opened === at ? null : at)} />
-              ))}
+              {now.decisions.map((decision) => {
+                const id = idOf(decision);
+                return <Entry key={id} decision={decision} open={opened === id} toggle={() => setOpened(opened === id ? null : id)} />;
+              })}
             </ol>
           </section>
           <Rules policies={now.policies} />

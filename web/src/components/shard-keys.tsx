@@ -1,6 +1,6 @@
 // The heaviest keys of one shard: asked for when somebody wants to know, and again on demand.
 import { signal } from '@preact/signals';
-import { Failure, type ShardKeys as Keys, streamQuestions } from '../api';
+import { type ShardKeys as Keys, streamQuestions, wordsOf } from '../api';
 import { bytes, count, percent } from '../format';
 
 type Asked = { stream: string; shard: number; keys: Keys | null; trouble: string | null };
@@ -19,7 +19,7 @@ export async function askKeys(stream: string, shard: number): Promise<void> {
     if (asking === mine) asked.value = { stream, shard, keys, trouble: null };
   } catch (error) {
     if (mine.signal.aborted) return;
-    const trouble = error instanceof Failure ? error.message : 'The answer could not be read.';
+    const trouble = wordsOf(error);
     asked.value = { stream, shard, keys: null, trouble };
   }
 }

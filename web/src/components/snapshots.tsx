@@ -1,20 +1,36 @@
 // Snapshots of the application: taken under a name, gone back to, removed; each change that cannot be taken back after a second click.
-import { signal } from '@preact/signals';
-import { useEffect, useState } from 'preact/hooks';
-import { Failure, type Snapshot, orders, snapshotQuestions } from '../api';
-import { locked, run, snapshotControl } from '../controls';
-import { bytes, day, time } from '../format';
+import { useEffect, useId, useState } from 'preact/hooks';
+import { type Snapshot, orders, snapshotQuestions, wordsOf } from '../api';
+import { controlOf, locked, run } from '../controls';
+import { bytes } from '../format';
+import { Instant, Zone } from './instant';
 
-const known = signal<Snapshot[] | null>(null);
-const trouble = signal<string | null>(null);
+interface Answer {
+  /** `null` until they are known. */
+  kept: Snapshot[] | null;
+  trouble: string | null;
+}
 
-async function look(signal: AbortSignal, application?: string): Promise<void> {
-  try {
-    known.value = (await snapshotQuestions.list(signal, application)).snapshots;
-    trouble.value = null;
-  } catch (error) {
-    if (!signal.aborted) trouble.value = error instanceof Failure ? error.message : 'The answer could not be read.';
-  }
+/** What is kept of an application, asked for when it is first shown and whenever it may have changed. */
+function useKept(application: string): [Answer, () => void] {
+  const [answer, setAnswer] = useState<Answer>({ kept: null, trouble: null });
+  const [looks, setLooks] = useState(0);
+  useEffect(() => {
+    const asking = new AbortController();
+    const look = async () => {
+      try {
+        const { snapshots } = await snapshotQuestions.list(application, asking.signal);
+        setAnswer({ kept: snapshots, trouble: null });
+      } catch (error) {
+        if (asking.signal.aborted) return;
+        const trouble = wordsOf(error);
+        setAnswer(({ kept }) => ({ kept, trouble }));
+      }
+    };
+    void look();
+    return () => asking.abort();
+  }, [looks, application]);
+  return [answer, () => setLooks((before) => before + 1)];
 }
 
 /** A name that sorts by its time. */
@@ -22,13 +38,14 @@ function proposed(): string {
   return `snapshot-${new Date().toISOString().slice(0, 19).replaceAll(':', '').replace('T', '-')}`;
 }
 
-function Line({ snapshot, application, parallelism, changed }: { snapshot: Snapshot; application: string | undefined; parallelism: number; changed: () => void }) {
+function Line({ snapshot, application, parallelism, changed }: { snapshot: Snapshot; application: string; parallelism: number; changed: () => void }) {
   const [asked, ask] = useState<'restore' | 'remove' | null>(null);
   const { name } = snapshot;
+  const control = controlOf('snapshots', application);
   const [size, unit] = bytes(snapshot.bytes);
   const go = async () => {
-    if (asked === 'restore') await run(snapshotControl, `The application goes on from ${name}.`, () => orders.restoreSnapshot(name, parallelism, application));
-    else await run(snapshotControl, `${name} is removed.`, () => orders.removeSnapshot(name, application));
+    if (asked === 'restore') await run(control, `The application goes on from ${name}.`, () => orders.restoreSnapshot(name, parallelism, application));
+    else await run(control, `${name} is removed.`, () => orders.removeSnapshot(name, application));
     ask(null);
     changed();
   };
@@ -36,7 +53,7 @@ function Line({ snapshot, application, parallelism, changed }: { snapshot: Snaps
     <li data-testid="snapshot">
       <span class="snapshot-name">{name}</span>
       <span class="hint">
-        {day(snapshot.created_ms)} {time(snapshot.created_ms, true)} UTC · {size} {unit}
+        <Instant ms={snapshot.created_ms} /> · {size} {unit}
       </span>
       {asked === null ? (
         <span class="snapshot-actions">
@@ -50,7 +67,7 @@ function Line({ snapshot, application, parallelism, changed }: { snapshot: Snaps
       ) : (
         <span class="snapshot-actions">
           <span>{asked === 'restore' ? `Go back with parallelism ${parallelism}? What came after it is read again.` : 'Remove it for good?'}</span>
-          <button type="button" class="button button-strong" disabled={snapshotControl.value.pending} onClick={() => void go()} data-testid="snapshot-yes">
+          <button type="button" class="button button-strong" disabled={control.value.pending} onClick={() => void go()} data-testid="snapshot-yes">
             {asked === 'restore' ? 'Go back' : 'Remove'}
           </button>
           <button type="button" class="button" onClick={() => ask(null)}>
@@ -62,27 +79,31 @@ function Line({ snapshot, application, parallelism, changed }: { snapshot: Snaps
   );
 }
 
-/** Of the application that is named, or of the one that is shown; `close` where it stands in a dialog. */
-export function Snapshots({ application, parallelism, running, close }: { application?: string; parallelism: number; running: boolean; close?: () => void }) {
+interface Props {
+  application: string;
+  parallelism: number;
+  running: boolean;
+  /** Where they stand in a dialog. */
+  close?: () => void;
+}
+
+function Kept({ application, parallelism, running, close }: Props) {
+  const id = useId();
   const [name, setName] = useState(proposed);
-  const [looks, setLooks] = useState(0);
-  useEffect(() => {
-    const asking = new AbortController();
-    void look(asking.signal, application);
-    return () => asking.abort();
-  }, [looks, application]);
-  const changed = () => setLooks(looks + 1);
-  const { pending, error } = snapshotControl.value;
+  const [{ kept, trouble }, changed] = useKept(application);
+  const control = controlOf('snapshots', application);
+  const { pending, error } = control.value;
   const take = async (event: Event) => {
     event.preventDefault();
-    await run(snapshotControl, `${name} is taken.`, () => orders.takeSnapshot(name, application));
-    if (snapshotControl.peek().error === null) setName(proposed());
+    await run(control, `${name} is taken.`, () => orders.takeSnapshot(name, application));
+    if (control.peek().error === null) setName(proposed());
     changed();
   };
   return (
     <>
       <div class="dialog-head">
-        <h2 id="snapshots-title">Snapshots</h2>
+        <h2>{close ? `Snapshots of ${application}` : 'Snapshots'}</h2>
+        <Zone />
         {close && (
           <button type="button" class="button" onClick={close}>
             Close
@@ -90,22 +111,27 @@ export function Snapshots({ application, parallelism, running, close }: { applic
         )}
       </div>
       <form class="snapshot-form" onSubmit={(event) => void take(event)}>
-        <label for="snapshot-name">Name</label>
-        <input id="snapshot-name" value={name} maxLength={256} pattern="[A-Za-z0-9._\-]+" required onInput={(event) => setName(event.currentTarget.value)} />
+        <label for={id}>Name</label>
+        <input id={id} value={name} maxLength={256} pattern="[A-Za-z0-9._\-]+" required onInput={(event) => setName(event.currentTarget.value)} />
         <button type="submit" class="button button-strong" disabled={pending || !running || locked.value} data-testid="snapshot-take">
           Take a snapshot
         </button>
       </form>
-      {(error ?? trouble.value) && (
+      {(error ?? trouble) && (
         <p class="control-error" role="alert" data-testid="snapshots-error">
-          {error ?? trouble.value}
+          {error ?? trouble}
         </p>
       )}
-      {known.value === null && !trouble.value && <div class="skeleton" />}
-      {known.value?.length === 0 && <p class="panel-none">None was taken yet.</p>}
+      {kept === null && !trouble && <div class="skeleton" />}
+      {kept?.length === 0 && <p class="panel-none">None was taken yet.</p>}
       <ul class="snapshots">
-        {known.value?.map((snapshot) => <Line key={snapshot.name} snapshot={snapshot} application={application} parallelism={parallelism} changed={changed} />)}
+        {kept?.map((snapshot) => <Line key={snapshot.name} snapshot={snapshot} application={application} parallelism={parallelism} changed={changed} />)}
       </ul>
     </>
   );
+}
+
+/** All that is shown and asked here is of one application: another one begins anew. */
+export function Snapshots(props: Props) {
+  return <Kept key={props.application} {...props} />;
 }

@@ -1,6 +1,6 @@
 // The stream: rates, throttles, a bar per shard, and the control of the shard count.
 import { type Shard, type Stream, orders } from '../api';
-import { locked, run, shardsControl } from '../controls';
+import { controlOf, locked, run } from '../controls';
 import { bytes, count, percent, rate } from '../format';
 import { past } from '../live';
 import { Sparkline } from './sparkline';
@@ -50,12 +50,13 @@ function Bars({ shards, open }: { shards: Shard[]; open: number }) {
 }
 
 export function StreamStage({ stream }: { stream: Stream }) {
-  const { pending, error } = shardsControl.value;
+  const control = controlOf('strip-stream', stream.name);
+  const { pending, error } = control.value;
   const mood = moodOfStream(stream);
   const [value, unit] = bytes(stream.bytes_per_s);
   const throttling = stream.throttled_per_s > 0;
   const state = stream.status === 'active' && throttling ? 'throttling' : stream.status === 'updating' ? 'resharding' : stream.status;
-  const set = (shards: number) => run(shardsControl, `The stream changes to ${shards} shards.`, () => orders.setShardCount(shards));
+  const set = (shards: number) => run(control, `The stream changes to ${shards} shards.`, () => orders.setShardCount(shards));
   return (
     <Stage
       id="stream"

@@ -1,28 +1,26 @@
 // The streams: a list, and for the chosen one what its shards are used for, their lineage, its past, and its controls.
-import type { AlignedData } from 'uplot';
-import { signal } from '@preact/signals';
 import { useState } from 'preact/hooks';
 import { type HistoryPoint, type ShardUse, type StreamLine, type StreamView as View, orders } from '../api';
-import { locked, run, streamControl } from '../controls';
+import { controlOf, locked, run } from '../controls';
 import { bytes, count, duration, percent, rate } from '../format';
-import { connection, tick } from '../live';
+import { tick } from '../live';
 import { may } from '../session';
 import { chosen, choose, history, look, span, streams, trouble, view } from '../streams';
 import { Absent } from './absent';
-import { Chart } from './chart';
+import { Zone } from './instant';
 import { Lineage } from './lineage';
+import { type Drawing, PastChart } from './past-chart';
 import { ShardKeys, askKeys } from './shard-keys';
+import { Spans } from './spans';
 import { Facts, type Mood } from './stage';
 import { Stepper } from './stepper';
+import { Trouble } from './trouble';
 
 const SHARDS_MAX = 10_000;
 /** Most shards with bars of their own; with more of them the fullest have some. */
 const ROWS_MAX = 64;
-const SPANS: [number, string][] = [
-  [900, '15 min'],
-  [3_600, '1 h'],
-  [86_400, '24 h'],
-];
+/** How far back the past of a stream is kept. */
+const SPAN_S_MAX = 86_400;
 
 const size = (perSecond: number): string => `${bytes(perSecond).join(' ')}/s`;
 /** How far readers are behind; a dash where nobody reads. */
@@ -102,17 +100,15 @@ interface Action {
   at?: string;
 }
 
-/** The change that waits for a second click. */
-const asked = signal<Action | null>(null);
-
-function Confirm({ stream, action, last }: { stream: string; action: Action; last: boolean }) {
+/** A change waits for a second click. */
+function Confirm({ stream, action, last, close }: { stream: string; action: Action; last: boolean; close: () => void }) {
   const { kind, shard, at } = action;
   const where = at === undefined ? 'into two halves' : `at the hash key ${at}`;
   const what = kind === 'split' ? `Split shard ${shard} ${where}?` : `Merge shard ${shard} with the one behind it in the order of keys?`;
   const go = () => {
-    asked.value = null;
+    close();
     const order = () => (kind === 'split' ? orders.splitShard(stream, shard, at) : orders.mergeShard(stream, shard));
-    void run(streamControl, kind === 'split' ? `Shard ${shard} is being split.` : `Shard ${shard} is being merged.`, order);
+    void run(controlOf('stream', stream), kind === 'split' ? `Shard ${shard} is being split.` : `Shard ${shard} is being merged.`, order);
   };
   return (
     <div class="confirm" role="alertdialog" aria-label={what} data-testid="confirm">
@@ -122,17 +118,17 @@ function Confirm({ stream, action, last }: { stream: string; action: Action; las
       <button type="button" class="button button-strong" autofocus onClick={go} disabled={kind === 'merge' && last} data-testid="confirm-yes">
         {kind === 'split' ? 'Split' : 'Merge'}
       </button>
-      <button type="button" class="button" onClick={() => (asked.value = null)}>
+      <button type="button" class="button" onClick={close}>
         Cancel
       </button>
     </div>
   );
 }
 
-function Shards({ now }: { now: View }) {
+function Shards({ now, asked, ask }: { now: View; asked: Action | null; ask: (action: Action | null) => void }) {
   const { shards, line, limited } = now;
   const shown = shards.length <= ROWS_MAX ? shards : [...shards].sort((a, b) => fill(b) - fill(a)).slice(0, ROWS_MAX);
-  const off = locked.value || line.status !== 'active' || streamControl.value.pending;
+  const off = locked.value || line.status !== 'active' || controlOf('stream', line.name).value.pending;
   const label = shown.length < line.open_shards ? `The ${shown.length} fullest of ${count(line.open_shards)} shards` : 'In the order of their keys';
   return (
     <section class="panel" aria-labelledby="shard-use-title">
@@ -140,7 +136,7 @@ function Shards({ now }: { now: View }) {
         <h2 id="shard-use-title">Shards</h2>
         <p class="hint">{limited ? `${label}; bars are shares of the limits` : `${label}; no limits`}</p>
       </div>
-      {asked.value && <Confirm stream={line.name} action={asked.value} last={shards.at(-1)?.number === asked.value.shard} />}
+      {asked && <Confirm stream={line.name} action={asked} last={shards.at(-1)?.number === asked.shard} close={() => ask(null)} />}
       <div class="table-scroll shard-table" tabIndex={0} role="region" aria-label="Use of shards">
         <table data-testid="shard-use">
           <thead>
@@ -160,7 +156,7 @@ function Shards({ now }: { now: View }) {
           </thead>
           <tbody>
             {shown.map((shard) => (
-              <ShardRow key={shard.number} stream={line.name} shard={shard} limited={limited} off={off} act={(action) => (asked.value = action)} />
+              <ShardRow key={shard.number} stream={line.name} shard={shard} limited={limited} off={off} act={ask} />
             ))}
           </tbody>
         </table>
@@ -169,39 +165,26 @@ function Shards({ now }: { now: View }) {
   );
 }
 
-interface Drawing {
-  id: string;
-  title: string;
-  colours: string[];
-  rows: ((point: HistoryPoint) => number)[];
-  names: string[];
-  value: (value: number) => string;
-}
-
-const DRAWINGS: Drawing[] = [
-  { id: 'records', title: 'Records', colours: ['--series-0', '--bad-fill'], rows: [(p) => p.records_per_s, (p) => p.throttled_per_s], names: ['written/s', 'throttled/s'], value: rate },
-  { id: 'bytes', title: 'Bytes', colours: ['--series-0', '--series-1'], rows: [(p) => p.bytes_per_s, (p) => p.read_bytes_per_s], names: ['written/s', 'read/s'], value: (n) => bytes(n).join(' ') },
+const DRAWINGS: Drawing<HistoryPoint>[] = [
+  {
+    id: 'records',
+    title: 'Records',
+    rows: [
+      { name: 'written/s', colour: '--series-0', of: (p) => p.records_per_s },
+      { name: 'throttled/s', colour: '--bad-fill', of: (p) => p.throttled_per_s },
+    ],
+    value: rate,
+  },
+  {
+    id: 'bytes',
+    title: 'Bytes',
+    rows: [
+      { name: 'written/s', colour: '--series-0', of: (p) => p.bytes_per_s },
+      { name: 'read/s', colour: '--series-1', of: (p) => p.read_bytes_per_s },
+    ],
+    value: (n) => bytes(n).join(' '),
+  },
 ];
-
-function Past({ drawing, points }: { drawing: Drawing; points: HistoryPoint[] }) {
-  const [index, setIndex] = useState<number | null>(null);
-  const data = [points.map((point) => point.at_ms / 1000), ...drawing.rows.map((row) => points.map(row))] as AlignedData;
-  const point = index === null ? points.at(-1) : points[index];
-  return (
-    <div class="past">
-      <ul class="chart-legend">
-        {drawing.names.map((name, i) => (
-          <li key={name}>
-            <span class="chart-key" aria-hidden="true" style={{ background: `var(${drawing.colours[i]})` }} />
-            <span>{`${drawing.title} ${name}`}</span>
-            <strong>{point ? drawing.value(drawing.rows[i]?.(point) ?? 0) : '–'}</strong>
-          </li>
-        ))}
-      </ul>
-      <Chart label={`${drawing.title} over time`} data={data} colours={drawing.colours} kind="area" height={150} value={drawing.value} pointed={setIndex} />
-    </div>
-  );
-}
 
 function History() {
   const points = history.value?.points ?? null;
@@ -209,27 +192,23 @@ function History() {
     <section class="panel" aria-labelledby="past-title" data-testid="past">
       <div class="panel-head">
         <h2 id="past-title">Totals over time</h2>
-        <div class="spans" role="group" aria-label="How far to look back">
-          {SPANS.map(([seconds, name]) => (
-            <button key={seconds} type="button" class="button" aria-pressed={span.value === seconds} onClick={() => look(seconds)} data-testid={`span-${seconds}`}>
-              {name}
-            </button>
-          ))}
-        </div>
+        <Zone />
+        <Spans id="span" value={span.value} look={look} most={SPAN_S_MAX} />
       </div>
       {points === null && <div class="skeleton" />}
       {points?.length === 0 && <p class="panel-none">Nothing was measured yet.</p>}
-      {points && points.length > 0 && DRAWINGS.map((drawing) => <Past key={drawing.id} drawing={drawing} points={points} />)}
+      {points && points.length > 0 && DRAWINGS.map((drawing) => <PastChart key={drawing.id} id="past" drawing={drawing} points={points} at={(p) => p.at_ms} height={150} />)}
     </section>
   );
 }
 
 function Head({ now }: { now: View }) {
   const { line } = now;
-  const { pending, error } = streamControl.value;
+  const control = controlOf('stream', line.name);
+  const { pending, error } = control.value;
   const mood = line.throttled_per_s + line.throttled_reads_per_s > 0 ? 'bad' : undefined;
   const [disk, unit] = bytes(now.disk_bytes);
-  const set = (shards: number) => run(streamControl, `The stream changes to ${shards} shards.`, () => orders.setStreamCount(line.name, shards));
+  const set = (shards: number) => run(control, `The stream changes to ${shards} shards.`, () => orders.setStreamCount(line.name, shards));
   return (
     <section class="panel" aria-labelledby="stream-view-title" data-testid="stream-view">
       <div class="panel-head">
@@ -264,11 +243,30 @@ function Head({ now }: { now: View }) {
   );
 }
 
+/** Of one stream: what was typed or asked for it is not for another that takes its place. */
+function Detail({ now }: { now: View }) {
+  const [asked, ask] = useState<Action | null>(null);
+  return (
+    <>
+      <Head now={now} />
+      <History />
+      <section class="panel" aria-labelledby="lineage-title">
+        <div class="panel-head">
+          <h2 id="lineage-title">Lineage of shards</h2>
+        </div>
+        <Lineage bands={now.lineage} now={tick.value?.at_ms ?? Date.now()} />
+      </section>
+      <Shards now={now} asked={asked} ask={ask} />
+      <ShardKeys stream={now.line.name} split={(shard, at) => ask({ kind: 'split', shard, at })} />
+    </>
+  );
+}
+
 export function StreamView() {
   const all = streams.value;
   const now = view.value;
   return (
-    <main class="streams" id="results" tabIndex={-1} data-testid="streams">
+    <main class="streams" id="content" tabIndex={-1} data-testid="streams">
       <nav class="panel stream-list" aria-label="Streams">
         <h2>Streams</h2>
         {all === null && <div class="skeleton" />}
@@ -277,25 +275,8 @@ export function StreamView() {
       </nav>
       <div class="stream-detail">
         <Absent what="stream" names={streams.value?.map((line) => line.name) ?? null} />
-        {trouble.value && connection.value !== 'lost' && (
-          <p class="trouble" role="alert" data-testid="streams-trouble">
-            {trouble.value}
-          </p>
-        )}
-        {now && (
-          <>
-            <Head now={now} />
-            <History />
-            <section class="panel" aria-labelledby="lineage-title">
-              <div class="panel-head">
-                <h2 id="lineage-title">Lineage of shards</h2>
-              </div>
-              <Lineage bands={now.lineage} now={tick.value?.at_ms ?? Date.now()} />
-            </section>
-            <Shards now={now} />
-            <ShardKeys stream={now.line.name} split={(shard, at) => (asked.value = { kind: 'split', shard, at })} />
-          </>
-        )}
+        <Trouble id="streams-trouble" words={trouble.value} stale={now !== null} />
+        {now && <Detail key={now.line.name} now={now} />}
       </div>
     </main>
   );

@@ -1,16 +1,16 @@
 // The timeline: what happened, a row for each thing that it happened to, the first causes marked; below it in words.
 import { useState } from 'preact/hooks';
 import type { Happening } from '../api';
-import { day, time } from '../format';
-import { connection } from '../live';
+import { when } from '../clock';
 import { happenings, look, span, trouble, until } from '../timeline';
+import { Instant, Zone } from './instant';
 import { Spans } from './spans';
+import { Trouble } from './trouble';
 
 /** Most rows of the drawing: the subjects of which most is told. */
 const ROWS_MAX = 12;
 
 const MOODS = { info: 'calm', warning: 'warn', fault: 'bad' } as const;
-const when = (ms: number): string => `${day(ms, {})} ${time(ms, true)}`;
 
 /** Those of whom most is told, in the order in which they come first. */
 function subjects(events: Happening[]): string[] {
@@ -67,7 +67,7 @@ function Words({ events, pointed }: { events: Happening[]; pointed: number | nul
     <ol class="happenings" data-testid="happenings">
       {latest.map(({ event, at }) => (
         <li key={at} id={`event-${at}`} data-pointed={pointed === at} data-testid="happening">
-          <time dateTime={new Date(event.at_ms).toISOString()}>{when(event.at_ms)}</time>
+          <Instant ms={event.at_ms} />
           <span class="pill" data-mood={MOODS[event.severity]}>
             {event.kind}
           </span>
@@ -85,18 +85,14 @@ export function TimelineView() {
   const [pointed, point] = useState<number | null>(null);
   const events = happenings.value;
   return (
-    <main class="timeline" id="results" tabIndex={-1} data-testid="timeline">
+    <main class="timeline" id="content" tabIndex={-1} data-testid="timeline">
       <section class="panel" aria-labelledby="timeline-title">
         <div class="panel-head">
           <h2 id="timeline-title">What happened</h2>
-          <p class="hint">times are UTC</p>
+          <Zone />
           <Spans id="timeline" value={span.value} look={look} />
         </div>
-        {trouble.value && connection.value !== 'lost' && (
-          <p class="trouble" role="alert" data-testid="timeline-trouble">
-            {trouble.value}
-          </p>
-        )}
+        <Trouble id="timeline-trouble" words={trouble.value} stale={events !== null} />
         {events === null && !trouble.value && <div class="skeleton" />}
         {events?.length === 0 && <p class="panel-none">Nothing worth telling happened in this time.</p>}
         {events && events.length > 0 && (

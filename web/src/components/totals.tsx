@@ -1,7 +1,7 @@
 // Totals over the chosen range.
 import { count, span } from '../format';
 import { extent, range, standing, summary } from '../results';
-import { Trouble } from './panel';
+import { Trouble } from './trouble';
 
 const WORDS = { loading: 'Loading…', unavailable: 'Not available', empty: 'No results yet', ready: '' };
 
@@ -16,7 +16,7 @@ export function Totals() {
   ];
   return (
     <section class="panel panel-totals" aria-label="Totals" data-testid="totals">
-      {trouble && <Trouble words={trouble} stale={value !== null} />}
+      <Trouble words={trouble} stale={value !== null} />
       <dl class="totals">
         {totals.map(([id, label, total]) => (
           <div key={id}>
