@@ -65,11 +65,12 @@ impl Stand {
 #[test]
 fn an_update_whose_end_is_not_kept_leaves_an_application_that_can_be_updated() {
     let stand = Stand::running();
-    let (_, over) = stand.update_held_up("two");
+    let (id, over) = stand.update_held_up("two");
     stand.refuse();
     over.send(()).unwrap();
     wait_for(&stand.applications, Status::Running);
     stand.take_again();
+    assert_eq!(ended(&stand.applications, &id).0, OperationStatus::Successful, "it is kept as soon as it can be");
     assert_eq!(ended(&stand.applications, &stand.update("three")).0, OperationStatus::Successful);
     assert_eq!(stand.script(), "three");
 }
@@ -87,7 +88,8 @@ fn a_rollback_by_itself_that_is_not_kept_is_tried_again() {
     stand.puppet.0.lock().fail_next_starts = 0;
     wait_for(&stand.applications, Status::Running);
     assert_eq!(stand.script(), "one");
-    assert_eq!(ended(&stand.applications, &id).0, OperationStatus::Cancelled);
+    // It was given up for the rollback, unless its version had come up before that.
+    assert_ne!(ended(&stand.applications, &id).0, OperationStatus::InProgress);
 }
 
 #[test]

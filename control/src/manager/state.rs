@@ -54,6 +54,8 @@ pub(super) struct Application {
     pub(super) instead: Option<Work>,
     /// What is under way.
     pub(super) operation: Option<Operation>,
+    /// What has ended, where that could not be kept: it is kept with the next change.
+    pub(super) unkept: Option<Operation>,
     /// Snapshots that are being taken.
     pub(super) taking: BTreeSet<String>,
     pub(super) failures: Failures,
@@ -136,7 +138,8 @@ impl Shared {
     ) -> Result<(), ControlError> {
         let present = version.as_ref().unwrap_or(&application.version);
         let spec = resolved(&kept, present)?;
-        let mut facts: Vec<Fact<'_>> = operations.iter().map(|operation| Fact::Operation(operation)).collect();
+        let operations = application.unkept.iter().chain(operations.iter().copied());
+        let mut facts: Vec<Fact<'_>> = operations.map(Fact::Operation).collect();
         if let Some(version) = &version {
             let last = if version.rolled_back.is_some() { Status::RolledBack } else { application.status };
             facts.push(Fact::VersionStatus(application.version.version, last));
@@ -145,6 +148,7 @@ impl Shared {
         self.catalog.write(&kept, &facts)?;
         drop(facts);
         (application.kept, application.spec) = (kept, spec);
+        application.unkept = None;
         if let Some(version) = version {
             application.version = version;
         }
@@ -172,11 +176,13 @@ impl Shared {
             // Whoever sees the state that lasts may give the next order.
             application.order = None;
         }
-        let ended = application.operation.take().map(|operation| ended(operation, end, self.now_ms()));
-        self.keep_change(application, kept, version, &ended.iter().collect::<Vec<_>>())
+        if let Some(operation) = application.operation.take() {
+            application.unkept = Some(ended(operation, end, self.now_ms()));
+        }
+        self.keep_change(application, kept, version, &[])
     }
 
-    /// The same where nobody waits who could be told that it could not be kept: the next start finds it under way.
+    /// The same where nobody waits who could be told that it could not be kept.
     pub(super) fn conclude(&self, application: &mut Application, kept: Kept, end: Result<(), String>) {
         if let Err(error) = self.finish(application, kept, None, end) {
             tracing::error!(application = application.spec.name, %error, "the end of an operation could not be kept");
@@ -239,6 +245,7 @@ impl Application {
             order: None,
             instead: None,
             operation: None,
+            unkept: None,
             taking: BTreeSet::new(),
             failures: Failures::default(),
             restarts: 0,

@@ -52,6 +52,10 @@ impl Shared {
                 let kept = application.kept.clone();
                 self.conclude(application, kept, Ok(()));
             }
+            if at_checkpoints && application.unkept.is_some() {
+                let kept = application.kept.clone();
+                self.conclude(application, kept, Ok(()));
+            }
             let checkpoints = at_checkpoints.then(|| application.failed_checkpoints()).flatten();
             tell.extend(told.into_iter().chain(checkpoints).map(|told| (name.clone(), told)));
         }

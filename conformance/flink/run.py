@@ -1,0 +1,217 @@
+"""The taxi application on a real Flink cluster, ordered from the platform as any other: created with boto3, read from the platform's
+stream door and written to its search door by the connectors of the cluster, stopped with a snapshot, restored at another
+parallelism, a worker killed, the platform killed. The results must be those of the files beside the trips, each time.
+
+    .venv/bin/python conformance/flink/run.py target/release/hailstream [--only NAME]
+
+Needs Java 17 and Maven; the cluster and its connectors are fetched once, as conformance/README.md tells.
+"""
+
+import argparse
+import contextlib
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "conformance")]
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("binary")
+parser.add_argument("--only", help="the name of one case")
+ARGUMENTS = parser.parse_args()
+os.environ["HAILSTREAM_BINARY"] = str(pathlib.Path(ARGUMENTS.binary).resolve())
+
+from hailstream import SHARED, Platform, wait_for  # noqa: E402: it reads the variable
+from recorder import cache, cluster as clusters  # noqa: E402
+from trips import expected_of, results_of  # noqa: E402
+
+SCRIPT = (ROOT / "examples" / "taxi" / "taxi.sql").read_text()
+DATA = SHARED / "taxi-day"
+ROLE = "arn:aws:iam::000000000000:role/taxi"
+WAIT_S = 90
+
+
+class Stand:
+    """A cluster and a platform that knows it, with the stream and the trips."""
+
+    def __init__(self, cluster, folder, functions):
+        self.cluster, self.folder = cluster, folder
+        self.options = ["--flink", cluster.rest_url, "--flink-gateway", cluster.gateway_url, "--flink-functions", functions, "--unlimited"]
+        self.platform = Platform(folder, *self.options)
+        self.fixed = [option for role, port in (("aws", "--aws-port"), ("search", "--search-port"))
+                      for option in (port, self.platform.addresses[role].rsplit(":", 1)[1])]
+
+    @property
+    def analytics(self):
+        return self.platform.client("kinesisanalyticsv2")
+
+    def prepare(self):
+        """The stream and its indices."""
+        stack = self.folder / "stack.yaml"
+        declared = (ROOT / "examples" / "taxi" / "stack.yaml").read_text()
+        stack.write_text(declared[:declared.index("applications:")].replace("shards: 8", "shards: 4"))
+        self.command("apply", str(stack), "--console", self.platform.addresses["console"])
+
+    def replay(self, speedup="max"):
+        """All trips, into the stream."""
+        self.command("replay", str(DATA / "trips.ndjson.zst"), "--speedup", speedup, "--endpoint", self.platform.addresses["aws"])
+
+    def command(self, *arguments):
+        keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.run([ARGUMENTS.binary, *arguments], check=True, env=os.environ | keys, **quiet)
+
+    def create(self, parallelism, script=SCRIPT):
+        properties = [{"PropertyGroupId": "Hailstream", "PropertyMap": {"runner": "flink"}}]
+        self.analytics.create_application(
+            ApplicationName="taxi", RuntimeEnvironment="FLINK-1_20", ServiceExecutionRole=ROLE,
+            ApplicationConfiguration={
+                "ApplicationCodeConfiguration": {"CodeContentType": "PLAINTEXT", "CodeContent": {"TextContent": script}},
+                "EnvironmentProperties": {"PropertyGroups": properties},
+                "FlinkApplicationConfiguration": {
+                    "CheckpointConfiguration": {"ConfigurationType": "CUSTOM", "CheckpointingEnabled": True, "CheckpointInterval": 1000,
+                                                "MinPauseBetweenCheckpoints": 0},
+                    "ParallelismConfiguration": {"ConfigurationType": "CUSTOM", "Parallelism": parallelism, "ParallelismPerKPU": 1,
+                                                 "AutoScalingEnabled": False}}})
+
+    def start(self, **configuration):
+        self.analytics.start_application(ApplicationName="taxi", RunConfiguration=configuration)
+        self.await_status("RUNNING")
+
+    def rescale(self, parallelism):
+        """Another parallelism while it runs."""
+        self.await_status("RUNNING")
+        self.rescale_at_rest(parallelism)
+        self.await_status("RUNNING")
+        now = self.detail()["ApplicationConfigurationDescription"]["FlinkApplicationConfigurationDescription"]["ParallelismConfigurationDescription"]
+        assert now["CurrentParallelism"] == parallelism, now
+
+    def detail(self):
+        return self.analytics.describe_application(ApplicationName="taxi")["ApplicationDetail"]
+
+    def await_status(self, status):
+        try:
+            wait_for(lambda: self.detail()["ApplicationStatus"] == status, f"the status {status}", WAIT_S)
+        except AssertionError:
+            sys.exit(f"it is {self.detail()['ApplicationStatus']} and not {status}:\n{self.platform.log_text()[-3000:]}")
+
+    def jobs(self):
+        """The jobs that the cluster runs."""
+        jobs = clusters.ask(f"{self.cluster.rest_url}/jobs/overview")["jobs"]
+        return [job["jid"] for job in jobs if job["state"] in ("RUNNING", "CREATED", "RESTARTING", "INITIALIZING")]
+
+    def check(self):
+        """Waits until the results are those that are expected."""
+        expected = expected_of(DATA / "expected_pickup_count.csv", DATA / "expected_trip_duration.csv")
+        until = time.monotonic() + WAIT_S
+        while (found := results_of(self.platform)) != expected:
+            if time.monotonic() > until:
+                sys.exit(f"{len(found[0])} and {len(found[1])} rows of {len(expected[0])} and {len(expected[1])} are there, "
+                         f"or not the right ones:\n{self.platform.log_text()[-3000:]}")
+            time.sleep(0.5)
+
+    def some_results(self):
+        wait_for(lambda: len(results_of(self.platform)[0]) > 1_000, "the first results", WAIT_S)
+
+    def snapshot(self, name):
+        found = self.analytics.describe_application_snapshot(ApplicationName="taxi", SnapshotName=name)
+        return found["SnapshotDetails"]["SnapshotStatus"]
+
+    def rescale_at_rest(self, parallelism):
+        change = {"FlinkApplicationConfigurationUpdate": {"ParallelismConfigurationUpdate": {
+            "ConfigurationTypeUpdate": "CUSTOM", "ParallelismUpdate": parallelism}}}
+        self.analytics.update_application(
+            ApplicationName="taxi", CurrentApplicationVersionId=self.detail()["ApplicationVersionId"], ApplicationConfigurationUpdate=change)
+
+    def kill(self):
+        """The platform dies, and another one begins at the same doors."""
+        self.platform.end(signal.SIGKILL)
+        self.platform = Platform(self.folder, *self.options, *self.fixed)
+
+
+def plain(stand):
+    """From the first record to the last."""
+    stand.prepare()
+    stand.replay()
+    stand.create(2)
+    stand.start()
+    stand.check()
+
+
+def fan_out(stand):
+    """The same by enhanced fan-out."""
+    stand.prepare()
+    stand.replay()
+    options = "'scan.stream.recordpublisher' = 'EFO', 'scan.stream.efo.consumername' = 'taxi', "
+    stand.create(2, SCRIPT.replace("'stream' = 'trips',", f"'stream' = 'trips', {options}"))
+    stand.start()
+    stand.check()
+
+
+def troubled(stand):
+    """Stopped with a snapshot, restored at another parallelism, rescaled in place, a worker killed, the platform killed."""
+    stand.prepare()
+    stand.create(2)
+    stand.start()
+    replay = threading.Thread(target=stand.replay, args=("3000",))
+    replay.start()
+    stand.some_results()
+    stand.analytics.create_application_snapshot(ApplicationName="taxi", SnapshotName="named")
+    wait_for(lambda: stand.snapshot("named") == "READY", "the snapshot")
+    stand.analytics.stop_application(ApplicationName="taxi")
+    stand.await_status("READY")
+    assert not stand.jobs(), stand.jobs()
+    stand.rescale_at_rest(3)
+    stand.start(ApplicationRestoreConfiguration={"ApplicationRestoreType": "RESTORE_FROM_CUSTOM_SNAPSHOT", "SnapshotName": "named"})
+    before = stand.jobs()
+    stand.rescale(4)
+    assert stand.jobs() == before, "the same job, at another parallelism"
+    stand.cluster.kill("taskmanager")
+    stand.cluster.start_worker()
+    replay.join()
+    stand.kill()
+    stand.await_status("RUNNING")
+    assert len(stand.jobs()) == 1, "the job that the platform has left, and no other"
+    stand.check()
+
+
+CASES = [plain, fan_out, troubled]
+
+
+def main():
+    functions = build_functions()
+    chosen = [case for case in CASES if ARGUMENTS.only in (None, case.__name__)]
+    with clusters.started(slots=8) as cluster:
+        for case in chosen:
+            with tempfile.TemporaryDirectory(prefix="hailstream-on-flink-") as folder:
+                began = time.monotonic()
+                stand = Stand(cluster, pathlib.Path(folder), functions)
+                try:
+                    case(stand)
+                    with contextlib.suppress(Exception):
+                        stand.analytics.stop_application(ApplicationName="taxi", Force=True)
+                        stand.await_status("READY")
+                finally:
+                    stand.platform.end()
+                    for job in stand.jobs():
+                        clusters.ask(f"{cluster.rest_url}/jobs/{job}?mode=cancel", {}, "PATCH")
+                print(f"{case.__name__}: equal, {time.monotonic() - began:.0f} s", flush=True)
+
+
+def build_functions():
+    """The jar with the platform's functions."""
+    cache.need("mvn", "to build the functions")
+    module = ROOT / "flink-functions"
+    cache.run(["mvn", "-q", "-B", "package"], cwd=module)
+    return str(module / "target" / "hailstream-flink-functions.jar")
+
+
+if __name__ == "__main__":
+    main()
