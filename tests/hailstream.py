@@ -21,15 +21,14 @@ WAIT_S = 120
 class Platform:
     """One running platform."""
 
-    def __init__(self, data_dir, *args, command="serve", environment=None):
+    def __init__(self, data_dir, *args, command="serve", environment=None, ports=None):
         self.data_dir = pathlib.Path(data_dir)
         self.data_dir.mkdir(parents=True, exist_ok=True)
         addresses = self.data_dir / "addresses.json"
         addresses.unlink(missing_ok=True)
         self.log = open(self.data_dir / "log.txt", "ab")
         self.process = subprocess.Popen(
-            [BINARY, command, "--data-dir", str(self.data_dir / "data"), "--aws-port", "0", "--search-port", "0",
-             "--console-port", "0", "--addresses-file", str(addresses), *map(str, args)],
+            [BINARY, command, "--data-dir", str(self.data_dir / "data"), *door_ports(ports or {}), "--addresses-file", str(addresses), *map(str, args)],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=os.environ | (environment or {}))
         wait_for(lambda: addresses.exists() or self.process.poll() is not None, "the doors to open")
         assert self.process.poll() is None, self.log_text()
@@ -66,6 +65,11 @@ class Platform:
         code = self.process.wait(timeout=WAIT_S)
         self.log.close()
         return code
+
+
+def door_ports(ports):
+    """The options for the doors' ports; any free one where none is given."""
+    return [part for door in ("aws", "search", "console") for part in (f"--{door}-port", str(ports.get(door, 0)))]
 
 
 def wait_for(condition, what, seconds=WAIT_S):

@@ -242,7 +242,7 @@ def test_changes_are_conditional(platform):
     ({"ApplicationMode": "INTERACTIVE"}, "UnsupportedOperationException", "notebooks"),
     ({"ApplicationConfiguration": {}}, "InvalidArgumentException", "ApplicationCodeConfiguration has to be given"),
     ({"ApplicationConfiguration": {"ApplicationCodeConfiguration": {"CodeContentType": "ZIPFILE", "CodeContent": {"S3ContentLocation":
-      {"BucketARN": "arn:aws:s3:::b", "FileKey": "k"}}}}}, "UnsupportedOperationException", "A Flink runner has to be configured"),
+      {"BucketARN": "arn:aws:s3:::b", "FileKey": "k"}}}}}, "UnsupportedOperationException", "this version runs SQL alone"),
     ({"ApplicationConfiguration": configuration(flink={"ParallelismConfiguration": {"ConfigurationType": "CUSTOM", "Parallelism": 0}})},
      "InvalidArgumentException", "Value '0' at 'applicationConfiguration.flinkApplicationConfiguration.parallelismConfiguration.parallelism'"),
     ({"ApplicationConfiguration": configuration(flink={"ParallelismConfiguration": {"ConfigurationType": "CUSTOM", "Parallelism": 33}})},

@@ -73,7 +73,7 @@ public final class Runner {
         }
         TableEnvironment tables =
                 TableEnvironment.create(EnvironmentSettings.newInstance().withConfiguration(configuration).build());
-        tables.createTemporarySystemFunction("GEOHASH", Geohash.class);
+        tables.createTemporarySystemFunction("GEOHASH", hailstream.functions.Geohash.class);
         return tables;
     }
 

@@ -16,6 +16,10 @@ ELASTICSEARCH_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
 </project>
 """
 FLINK_VERSION = "1.20.5"
+# What a session cluster has beside Flink's own jars: the gateway, the connectors that run on it, and what these leave out.
+FLINK_CLUSTER = ["org.apache.flink:flink-sql-gateway:1.20.3", "org.apache.flink:flink-sql-gateway-api:1.20.3",
+                 "org.apache.flink:flink-sql-connector-elasticsearch7:3.0.1-1.17", "org.apache.flink:flink-connector-kinesis:4.3.0-1.19",
+                 "commons-logging:commons-logging:1.2", "joda-time:joda-time:2.12.5", "com.google.guava:guava:32.1.3-jre"]
 PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
 
 
@@ -74,6 +78,29 @@ def flink_jars():
     return jars
 
 
+def flink_cluster_jars():
+    """The folder of the jars that a session cluster has beside Flink's own, fetched by Maven the first time."""
+    home = folder() / "flink-cluster"
+    jars = home / "lib"
+    if not (home / "complete").exists():
+        need("mvn", "to fetch Flink's gateway and connectors")
+        print("fetching Flink's SQL gateway and connectors (94 MB, once)", flush=True)
+        home.mkdir(exist_ok=True)
+        (home / "pom.xml").write_text(pom("conformance-flink-cluster", FLINK_CLUSTER))
+        run(["mvn", "-q", "-B", PLUGIN, f"-DoutputDirectory={jars}"], cwd=home)
+        (home / "complete").touch()
+    return jars
+
+
+def pom(name, artifacts):
+    """A project that has these artifacts as its dependencies, and nothing that they depend on themselves."""
+    dependency = ("<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version><exclusions><exclusion>"
+                  "<groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions></dependency>")
+    listed = "".join(dependency.format(*artifact.split(":")) for artifact in artifacts)
+    return ('<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion><groupId>hailstream</groupId>'
+            f"<artifactId>{name}</artifactId><version>1</version><dependencies>{listed}</dependencies></project>")
+
+
 def unpack_jars(archive, jars):
     """Copies the jars under deps/lib out of the source archive."""
     jars.mkdir(exist_ok=True)
@@ -88,7 +115,8 @@ def runner_classes(source, jars):
     """Compiles the Flink runner; the classes stand in the cache and are made anew when the source is newer."""
     classes = folder() / "flink" / "classes"
     stamp = classes / "stamp"
-    sources = sorted(source.glob("*.java"))
+    functions = source.parent.parent / "flink-functions" / "src" / "main" / "java"
+    sources = sorted(source.glob("*.java")) + sorted(functions.rglob("*.java"))
     if not stamp.exists() or any(s.stat().st_mtime > stamp.stat().st_mtime for s in sources):
         need("javac", "to compile the Flink runner")
         classes.mkdir(exist_ok=True)

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct ApplicationSpec {
     /// 1–128 characters of `a-z A-Z 0-9 _ . -`; ids of result documents are a function of it.
     pub name: String,
+    /// What runs it, by its name: `embedded` or `flink`.
+    #[serde(default = "embedded")]
+    pub runner: String,
     /// The SQL script.
     pub script: String,
     /// How many subtasks each operator has, 1–256.
@@ -18,6 +21,10 @@ pub struct ApplicationSpec {
     /// How often it keeps its state; `None`: as its runner does by itself.
     #[serde(default)]
     pub checkpoints: Option<Checkpoints>,
+}
+
+fn embedded() -> String {
+    crate::EMBEDDED.to_owned()
 }
 
 /// How often an application keeps its state.
@@ -110,7 +117,14 @@ mod tests {
 
     fn spec(name: &str, parallelism: u32, per_kpu: u32) -> ApplicationSpec {
         let (name, script) = (name.into(), String::new());
-        ApplicationSpec { name, script, parallelism, parallelism_per_kpu: per_kpu, checkpoints: None }
+        ApplicationSpec {
+            name,
+            runner: embedded(),
+            script,
+            parallelism,
+            parallelism_per_kpu: per_kpu,
+            checkpoints: None,
+        }
     }
 
     #[test]

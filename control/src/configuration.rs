@@ -5,8 +5,14 @@ use crate::properties::{self, PropertyError, PropertyGroups};
 use model::limits::{CHECKPOINT_INTERVAL_MS_MAX, CHECKPOINT_INTERVAL_MS_MIN};
 use serde::{Deserialize, Serialize};
 
-/// The one runner that there is now: the engine of this process.
+/// The runner that is the engine of this process. It runs what names no other.
 pub const EMBEDDED: &str = "embedded";
+/// The runner that is a Flink cluster.
+pub const FLINK: &str = "flink";
+/// The group of properties that speaks to the platform, and not to the script.
+pub const PLATFORM_GROUP: &str = "Hailstream";
+/// The property of that group that names the runner.
+pub const RUNNER_PROPERTY: &str = "runner";
 
 /// What one version of an application is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,8 +23,6 @@ pub struct Configuration {
     pub runtime: String,
     /// The role that it runs under; it is kept and told, and gives no rights here.
     pub role: String,
-    /// What runs it: `embedded`.
-    pub runner: String,
     /// The SQL script, with places for properties: `${name}`.
     pub code: String,
     /// Properties in groups, by the name of the group.
@@ -148,16 +152,6 @@ pub enum ConfigurationError {
         /// The least, in milliseconds.
         min: u64,
     },
-    /// Nothing here runs such an application.
-    #[error(
-        "application {name}: there is no runner {runner:?}; the one that there is runs SQL text in this process: {EMBEDDED}"
-    )]
-    Runner {
-        /// The application.
-        name: String,
-        /// What was asked for.
-        runner: String,
-    },
 }
 
 impl Configuration {
@@ -167,7 +161,6 @@ impl Configuration {
             description: String::new(),
             runtime: runtime.into(),
             role: role.into(),
-            runner: EMBEDDED.to_owned(),
             code: code.into(),
             properties: PropertyGroups::new(),
             checkpoints: CheckpointSetting::SERVICE,
@@ -192,14 +185,19 @@ impl Configuration {
             min_pause_ms: c.min_pause_ms,
             ..CheckpointSetting::OWN
         });
-        Self { parallelism, checkpoints, ..Self::new("FLINK-1_20", "", spec.script.clone()) }
+        let mut properties = PropertyGroups::new();
+        if spec.runner != EMBEDDED {
+            let named = [(RUNNER_PROPERTY.to_owned(), spec.runner.clone())].into();
+            properties.insert(PLATFORM_GROUP.to_owned(), named);
+        }
+        Self { parallelism, checkpoints, properties, ..Self::new("FLINK-1_20", "", spec.script.clone()) }
     }
 
     /// What the runner is given: the script with its properties in their places, at this size or at that of the
     /// configuration.
     ///
     /// # Errors
-    /// When a bound is broken, the script names an unknown property, or nothing here runs the application.
+    /// When a bound is broken, or the script names an unknown property.
     pub fn spec(&self, name: &str, size: Option<Size>, kpus_max: u32) -> Result<ApplicationSpec, ConfigurationError> {
         let script = properties::substitute(&self.code, &self.properties)
             .map_err(|error| ConfigurationError::Property { name: name.to_owned(), error })?;
@@ -207,6 +205,7 @@ impl Configuration {
         let size = size.unwrap_or(configured);
         let spec = ApplicationSpec {
             name: name.to_owned(),
+            runner: self.runner().to_owned(),
             script,
             parallelism: size.parallelism,
             parallelism_per_kpu: size.per_kpu,
@@ -218,10 +217,13 @@ impl Configuration {
         };
         spec.check(kpus_max)?;
         self.check_checkpoints(name)?;
-        if self.runner != EMBEDDED {
-            return Err(ConfigurationError::Runner { name: name.to_owned(), runner: self.runner.clone() });
-        }
         Ok(spec)
+    }
+
+    /// What runs it, by its name: [`EMBEDDED`] where its properties name no other.
+    pub fn runner(&self) -> &str {
+        let group = self.properties.get(PLATFORM_GROUP);
+        group.and_then(|group| group.get(RUNNER_PROPERTY)).map_or(EMBEDDED, String::as_str)
     }
 
     fn check_checkpoints(&self, name: &str) -> Result<(), ConfigurationError> {
@@ -237,8 +239,7 @@ impl Configuration {
 
     /// Whether a run of this configuration goes on as one of `other` without a new start: at most the parallelism differs.
     pub(crate) fn runs_as(&self, other: &Self) -> bool {
-        let same_run =
-            |a: &Self| (a.code.clone(), a.properties.clone(), a.checkpoints, a.parallelism.per_kpu, a.runner.clone());
+        let same_run = |a: &Self| (a.code.clone(), a.properties.clone(), a.checkpoints, a.parallelism.per_kpu);
         same_run(self) == same_run(other)
     }
 
@@ -266,7 +267,10 @@ mod tests {
         let checkpoints = spec.checkpoints.unwrap();
         assert_eq!((checkpoints.enabled, checkpoints.interval_ms, checkpoints.min_pause_ms), (true, 60_000, 5_000));
         let spec = made.spec("a", Some(Size { parallelism: 6, per_kpu: 2 }), 32).unwrap();
-        assert_eq!((spec.parallelism, spec.kpus()), (6, 3));
+        assert_eq!((spec.parallelism, spec.kpus(), spec.runner.as_str()), (6, 3, EMBEDDED));
+        let named = [(RUNNER_PROPERTY.to_owned(), FLINK.to_owned())].into();
+        made.properties.insert(PLATFORM_GROUP.to_owned(), named);
+        assert_eq!(made.spec("a", None, 32).unwrap().runner, FLINK);
     }
 
     #[test]
@@ -279,7 +283,6 @@ mod tests {
         assert!(refused(&|c| c.checkpoints.interval_ms = 99).contains("interval of 99 ms is not within 100 to"));
         assert!(refused(&|c| c.checkpoints.min_pause_ms = u64::MAX).contains("a pause between checkpoints"));
         assert!(refused(&|c| c.parallelism.parallelism = 33).contains("33 KPUs are more than the quota of 32"));
-        assert!(refused(&|c| c.runner = "flink".into()).contains("no runner \"flink\""));
     }
 
     #[test]

@@ -26,8 +26,8 @@ pub mod watcher;
 pub use application::{ApplicationSpec, Checkpoints, SpecError};
 pub use catalog::{LogLine, Version};
 pub use configuration::{
-    CheckpointSetting, Configuration, ConfigurationError, EMBEDDED, LoggingOption, Monitoring, Parallelism, Setting,
-    Size,
+    CheckpointSetting, Configuration, ConfigurationError, EMBEDDED, FLINK, LoggingOption, Monitoring, PLATFORM_GROUP,
+    Parallelism, RUNNER_PROPERTY, Setting, Size,
 };
 pub use correction::{CorrectedWindows, Correction, CorrectionWork, LostWindow, ReadFrom, RefusedOperator};
 pub use database::{Database, DatabaseError};

@@ -1,4 +1,4 @@
-//! The seam to whatever runs an application: the embedded engine now, a Flink cluster later.
+//! The seam to whatever runs an application: the embedded engine, or a Flink cluster.
 
 use crate::{ApplicationSpec, Correction};
 use model::{Classified, Kind};

@@ -10,11 +10,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Metrics that are asked for of each part of a job, by the ends of their names, and how those of subtasks come together.
-const ASKED: [(&str, Join); 8] = [
+const ASKED: [(&str, Join); 9] = [
     ("currentInputWatermark", Join::Least),
     (".currentOutputWatermark", Join::Least),
     (".numLateRecordsDropped", Join::Sum),
     (".numRecordsSend", Join::Sum),
+    (".numRecordsIn", Join::Sum),
     (".numRecordsSendErrors", Join::Sum),
     (".millisBehindLatest", Join::Most),
     (".numRecordsOut", Join::Sum),
@@ -68,6 +69,14 @@ impl Part {
 
     fn is_source(&self) -> bool {
         self.inputs.is_empty()
+    }
+
+    /// Rows that its sinks have sent; a sink that does not count them has taken them.
+    fn sent(&self) -> u64 {
+        let sent: f64 = self.ending(".numRecordsSend").sum();
+        let of_sink = |name: &&String| name.starts_with("Sink__") && name.ends_with(".numRecordsIn");
+        let taken: f64 = self.metrics.iter().filter(|(name, _)| of_sink(name)).map(|(_, value)| value).sum();
+        sent.max(taken) as u64
     }
 
     /// Records that its source has read: what the first of its operators has given on.
@@ -179,12 +188,11 @@ pub(crate) fn figures(parts: &[Part], checkpoints: &Value, per_kpu: u32) -> RunM
     let is_read: Vec<&String> = parts.iter().flat_map(|part| &part.inputs).collect();
     let operators: Vec<OperatorFigures> =
         parts.iter().map(|part| operator(part, !is_read.contains(&&part.name))).collect();
-    let sent = |part: &Part| part.ending(".numRecordsSend").sum::<f64>() as u64;
     let parallelism = parts.iter().map(|part| part.subtasks.len() as u32).max().unwrap_or(0);
     RunMetrics {
         totals: RunningStats {
             records_in: parts.iter().map(Part::read).sum(),
-            records_out: parts.iter().map(sent).sum(),
+            records_out: parts.iter().map(Part::sent).sum(),
             late: parts.iter().map(|part| part.ending(".numLateRecordsDropped").sum::<f64>() as u64).sum(),
             bad: 0,
         },

@@ -262,12 +262,19 @@ impl Running for FlinkJob {
                 (env.monotonic_ns() - from_ns) as f64 / 1e6
             }
         };
-        self.spec.lock().parallelism = parallelism;
-        let mut seen = self.seen.lock();
-        seen.rescale_pause_ms = Some(pause);
-        seen.metrics.rescale_pause_ms = Some(pause);
+        let (name, kpus) = {
+            let mut spec = self.spec.lock();
+            spec.parallelism = parallelism;
+            (spec.name.clone(), spec.kpus())
+        };
+        {
+            let mut seen = self.seen.lock();
+            seen.rescale_pause_ms = Some(pause);
+            let metrics = &mut seen.metrics;
+            (metrics.parallelism, metrics.kpus, metrics.rescale_pause_ms) = (parallelism, kpus, Some(pause));
+        }
         tracing::info!(
-            application = self.spec.lock().name,
+            application = name,
             parallelism,
             pause_ms = pause,
             "the application was rescaled on its cluster"

@@ -9,6 +9,8 @@ use model::Kind;
 
 /// Key groups of a job, which bound its parallelism for ever: as many as the embedded engine has.
 const KEY_GROUPS: u32 = 1_024;
+/// After so many seconds without a row a subtask of a source counts as idle: as many as the embedded engine waits for a shard.
+const IDLE_S: u32 = 5;
 /// How often a cluster tries a job again by itself. Beyond, whoever looks after the application does, and tells the first cause.
 const RESTARTS: u32 = 3;
 /// SQL functions of the platform that Flink lacks, and the classes that they are there.
@@ -159,6 +161,8 @@ fn properties(spec: &ApplicationSpec, start: Option<&Start>) -> Vec<(String, Str
         ("parallelism.default", spec.parallelism.to_string()),
         ("pipeline.max-parallelism", KEY_GROUPS.to_string()),
         ("table.local-time-zone", "UTC".to_owned()),
+        // A subtask without a shard, or whose shard rests, holds nobody up.
+        ("table.exec.source.idle-timeout", format!("{IDLE_S} s")),
         ("restart-strategy.type", "fixed-delay".to_owned()),
         ("restart-strategy.fixed-delay.attempts", RESTARTS.to_string()),
         ("restart-strategy.fixed-delay.delay", "1 s".to_owned()),

@@ -84,8 +84,14 @@ fn run_taxi(store: Store, dir: &Path, env: &Env, handle: Handle, parallelism: u3
     let connectors = PlatformConnectors::new(store.clone(), index.clone(), handle.clone(), Path::new("."), env.clone());
     let runner = EmbeddedRunner::new(Arc::new(connectors), store, handle, env.clone(), dir.join("state"));
     let name = "taxi".to_owned();
-    let spec =
-        ApplicationSpec { name, script: SCRIPT.to_owned(), parallelism, parallelism_per_kpu: 1, checkpoints: None };
+    let spec = ApplicationSpec {
+        name,
+        runner: control::EMBEDDED.into(),
+        script: SCRIPT.to_owned(),
+        parallelism,
+        parallelism_per_kpu: 1,
+        checkpoints: None,
+    };
     let (cpu_s, started_ns) = (cpu_seconds(), env.monotonic_ns());
     let running = runner.start(&spec, &Beginning::default()).unwrap();
     let (_keep, pause) = std::sync::mpsc::channel::<()>();
@@ -127,7 +133,14 @@ async fn visible(dir: &Path, windows: i64) {
         let (name, script) = ("windows".to_owned(), WINDOWS.to_owned());
         let running = runner
             .start(
-                &ApplicationSpec { name, script, parallelism: 1, parallelism_per_kpu: 1, checkpoints: None },
+                &ApplicationSpec {
+                    name,
+                    runner: control::EMBEDDED.into(),
+                    script,
+                    parallelism: 1,
+                    parallelism_per_kpu: 1,
+                    checkpoints: None,
+                },
                 &Beginning::default(),
             )
             .unwrap();

@@ -142,6 +142,8 @@ pub(crate) struct PlatformArgs {
     #[arg(long, env = "HAILSTREAM_OTLP_INTERVAL_S", value_name = "SECONDS",
         value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::telemetry::INTERVAL_S_MAX)))]
     pub(crate) otlp_interval_s: Option<u32>,
+    #[command(flatten)]
+    pub(crate) flink: crate::flink_settings::FlinkArgs,
     /// File to which the addresses of the doors are written as JSON once they answer
     #[arg(long, value_name = "FILE")]
     pub(crate) addresses_file: Option<PathBuf>,

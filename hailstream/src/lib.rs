@@ -7,6 +7,7 @@ pub mod auth;
 mod cli;
 mod commands;
 mod doors;
+mod flink_settings;
 mod outgoing;
 mod platform;
 mod replaying;

@@ -1,7 +1,7 @@
 //! One platform on one data directory: everything opened in order, served, and closed in the opposite order.
 
 use crate::audit::{self, AuditError, AuditLog};
-use crate::auth::{self, Attempts, CredentialsError, KeyRing, guarded, ruled};
+use crate::auth::{self, Attempts, ClientKey, CredentialsError, KeyRing, guarded, ruled};
 use crate::doors::{Addresses, DoorError, DoorName, Doors, reached_from};
 use crate::replaying::{History, Replaying, ReplayingError};
 use crate::settings::{DurabilityArg, Settings, SettingsError};
@@ -9,12 +9,15 @@ use crate::stack::StackFiles;
 use crate::telemetry::Sender;
 use crate::trouble::Trouble;
 use crate::wiring::stacks::{self, Extent, Ground, StackFailure};
-use crate::wiring::{ConsolePlatform, Control, EmbeddedRunner, Parts, PlatformConnectors, PolicySeat, Scaling};
+use crate::wiring::{
+    ConsolePlatform, Control, EmbeddedRunner, Parts, PlatformConnectors, PolicySeat, Runners, Scaling,
+};
 use crate::wiring::{StatePlace, WatchError, beside_streams, help};
 use axum::Router;
 use control::{Applications, ControlError, Database, DatabaseError, Options};
 use engine::port::PortError;
 use engine::run::StateMemory;
+use flink::{FlinkOptions, FlinkRunner};
 use index::{Index, IndexConfig};
 use model::Env;
 use replay::Speed;
@@ -61,6 +64,8 @@ pub(crate) enum PlatformError {
     #[error(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
+    Runner(#[from] control::RunnerError),
+    #[error(transparent)]
     Audit(#[from] AuditError),
     #[error(transparent)]
     Replay(#[from] ReplayingError),
@@ -103,8 +108,10 @@ impl Platform {
         ));
         let runner = EmbeddedRunner::new(connectors, store.clone(), Handle::current(), env.clone(), state);
         let pace = settings.kpu_records_per_s.filter(|records| *records > 0);
-        let runner = Arc::new(runner.with_state_memory(state_memory(settings)?).with_records_per_kpu_s(pace));
+        let runner = runner.with_state_memory(state_memory(settings)?).with_records_per_kpu_s(pace);
         let (dir, database) = open_database(settings)?;
+        let flink = flink_runner(settings, &addresses, &database, &env)?;
+        let runner = Arc::new(Runners::new(runner, flink));
         let options = Options { kpus_max: settings.kpus_max, ..Options::default() };
         let applications = {
             let (database, env) = (database.clone(), env.clone());
@@ -174,6 +181,31 @@ impl Platform {
         }
         stopped.unwrap_or(Ok(()))
     }
+}
+
+/// The runner on the Flink cluster of the settings, where they name one.
+fn flink_runner(
+    settings: &Settings,
+    addresses: &Addresses,
+    database: &Arc<Database>,
+    env: &Env,
+) -> Result<Option<FlinkRunner>, PlatformError> {
+    let given = &settings.flink;
+    let Some(cluster) = given.addresses().map_err(SettingsError::from)? else { return Ok(None) };
+    let profile = given.profile.as_deref();
+    let key = profile.map(|profile| ClientKey::find(Some(profile), |name| std::env::var(name).ok())).transpose();
+    let key = key.map_err(SettingsError::from)?.flatten();
+    let options = FlinkOptions {
+        addresses: cluster,
+        doors: flink::Doors {
+            streams: Some(given.stream_door.clone().unwrap_or_else(|| addresses.aws.clone())),
+            search: Some(given.search_door.clone().unwrap_or_else(|| addresses.search.clone())),
+            key: key.map(|key| (key.id, key.secret)),
+        },
+        functions: given.functions.clone(),
+        savepoints: given.savepoints.clone(),
+    };
+    Ok(Some(FlinkRunner::open(options, database.clone(), env.clone(), Handle::current())?))
 }
 
 /// Kinesis Analytics V2 over the platform's applications.

@@ -3,6 +3,7 @@
 use crate::auth::{ClientKey, ClientKeyError};
 use crate::cli::PlatformArgs;
 use crate::doors::{DoorName, Networks, Reach, TlsMode, network};
+use crate::flink_settings::{FlinkArgs, HalfCluster};
 use crate::telemetry::{INTERVAL_S_DEFAULT, OtlpError, OtlpSettings};
 use crate::wiring::is_web_address;
 use connect::{Bucket, BucketKey, BucketSettings};
@@ -81,6 +82,8 @@ pub(crate) struct Settings {
     pub(crate) reach: Reach,
     /// Where metrics are sent.
     pub(crate) otlp: Option<OtlpSettings>,
+    /// The Flink cluster that applications may run on.
+    pub(crate) flink: FlinkArgs,
 }
 
 /// Where applications keep their state.
@@ -130,6 +133,8 @@ struct File {
     alarm_actions: AlarmActions,
     otlp_endpoint: Option<String>,
     otlp_interval_s: Option<u32>,
+    #[serde(default)]
+    flink: FlinkArgs,
     #[serde(default)]
     allow: Allowed,
     #[serde(default)]
@@ -183,6 +188,8 @@ pub(crate) enum SettingsError {
     #[error(transparent)]
     Otlp(#[from] OtlpError),
     #[error(transparent)]
+    Flink(#[from] HalfCluster),
+    #[error(transparent)]
     Key(#[from] ClientKeyError),
     #[error("{0:?} is no address of an object store: write it as https://host or http://host:port")]
     Endpoint(String),
@@ -222,7 +229,9 @@ impl Settings {
             alarm_actions: file.alarm_actions,
             reach: reach(args, &file.allow, &file.trusted_proxies)?,
             otlp,
+            flink: args.flink.clone().or(file.flink),
         };
+        settings.flink.addresses()?;
         settings.check_alarm_actions()?;
         if !(1..=KPU_MEMORY_MIB_MAX).contains(&settings.kpu_memory_mib) {
             return Err(SettingsError::KpuMemory(settings.kpu_memory_mib));

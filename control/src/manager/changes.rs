@@ -9,7 +9,8 @@ use crate::configuration::{Configuration, Parallelism, Setting, Size};
 use crate::operation::{Operation, OperationKind, OperationStatus};
 use crate::runner::{Begin, Beginning};
 use crate::timeline::Severity;
-use crate::{ApplicationSpec, Status};
+use crate::{ApplicationSpec, RunnerError, Status};
+use model::Kind;
 use std::sync::Arc;
 
 /// What a change is to be made to.
@@ -137,6 +138,13 @@ impl Applications {
         let shared = &self.shared;
         let view = self.view(name)?;
         expect_version(name, expected, view.version.version)?;
+        let (runner, wanted) = (view.version.configuration.runner(), update.configuration.runner());
+        if runner != wanted {
+            let message = format!(
+                "application {name} runs on {runner}, and its state is there: it cannot go on on {wanted}; make another application"
+            );
+            return Err(ControlError::Runner(RunnerError::new(Kind::Conflict, message)));
+        }
         let spec = update.configuration.spec(name, None, shared.options.kpus_max)?;
         let same_script = update.configuration.reads_as(&view.version.configuration);
         if !same_script {

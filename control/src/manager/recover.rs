@@ -117,7 +117,14 @@ mod tests {
 
     fn entry(name: &str, wanted: bool, snapshot: Option<&str>) -> former::Entry {
         let (name, script) = (name.to_owned(), "SELECT 1".to_owned());
-        let spec = ApplicationSpec { name, script, parallelism: 3, parallelism_per_kpu: 2, checkpoints: None };
+        let spec = ApplicationSpec {
+            name,
+            runner: crate::EMBEDDED.into(),
+            script,
+            parallelism: 3,
+            parallelism_per_kpu: 2,
+            checkpoints: None,
+        };
         former::Entry { spec, wanted, snapshot: snapshot.map(str::to_owned) }
     }
 

@@ -151,7 +151,14 @@ pub(crate) fn info(name: &str) -> SnapshotInfo {
 
 pub(crate) fn spec(script: &str) -> ApplicationSpec {
     let (name, script) = ("taxi".into(), script.into());
-    ApplicationSpec { name, script, parallelism: 2, parallelism_per_kpu: 1, checkpoints: None }
+    ApplicationSpec {
+        name,
+        runner: control::EMBEDDED.into(),
+        script,
+        parallelism: 2,
+        parallelism_per_kpu: 1,
+        checkpoints: None,
+    }
 }
 
 /// An application of the managed service, with a script that has a place for a property.

@@ -334,6 +334,7 @@ mod tests {
         fn spec() -> ApplicationSpec {
             ApplicationSpec {
                 name: "app".into(),
+                runner: control::EMBEDDED.into(),
                 script: SCRIPT.into(),
                 parallelism: 2,
                 parallelism_per_kpu: 1,

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 pub(super) fn new(new: NewApplication) -> New {
     let spec = ApplicationSpec {
         name: new.name.clone(),
+        runner: control::EMBEDDED.into(),
         script: new.script,
         parallelism: new.parallelism,
         parallelism_per_kpu: new.parallelism_per_kpu,

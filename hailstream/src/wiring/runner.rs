@@ -403,6 +403,7 @@ mod tests {
             .with_state_memory(memory);
         let spec = ApplicationSpec {
             name: "app".into(),
+            runner: control::EMBEDDED.into(),
             script: SCRIPT.into(),
             parallelism: 3,
             parallelism_per_kpu: 2,

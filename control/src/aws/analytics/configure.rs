@@ -240,8 +240,8 @@ fn code_text<'a>(
     let holds = |member: &str| content.is_some_and(|content| content.value(&format!("{member}{suffix}")).is_some());
     if content_type == Some("ZIPFILE") || holds("ZipFileContent") || holds("S3ContentLocation") {
         return Err(unsupported(format!(
-            "The code of application {name} is a program for a Flink cluster. A Flink runner has to be configured for that, and \
-             this version has none yet; it runs SQL: give the script as TextContent with CodeContentType PLAINTEXT."
+            "The code of application {name} is a program for a Flink cluster, and this version runs SQL alone, also on a cluster: \
+             give the script as TextContent with CodeContentType PLAINTEXT."
         )));
     }
     Ok(content.and_then(|content| content.text(&format!("TextContent{suffix}"))))

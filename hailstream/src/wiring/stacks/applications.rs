@@ -66,6 +66,7 @@ fn rests(view: &ApplicationView) -> bool {
 fn configuration(declared: &ApplicationDecl, script: &str, before: Option<&Configuration>) -> Configuration {
     let spec = ApplicationSpec {
         name: declared.name.clone(),
+        runner: control::EMBEDDED.into(),
         script: script.to_owned(),
         parallelism: declared.parallelism,
         parallelism_per_kpu: declared.parallelism_per_kpu,

@@ -1,0 +1,239 @@
+//! A cluster of the tests: it answers as a real one did (`tests/answers`), and keeps which jobs it has.
+#![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Query, State};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// What the cluster has, and what it was asked.
+#[derive(Default)]
+pub(crate) struct World {
+    /// Jobs with their states.
+    pub(crate) jobs: BTreeMap<String, &'static str>,
+    pub(crate) parallelism: BTreeMap<String, u64>,
+    /// Statements in their order.
+    pub(crate) statements: Vec<String>,
+    /// Settings of each session.
+    pub(crate) sessions: Vec<Value>,
+    /// Savepoints that are there.
+    pub(crate) savepoints: Vec<String>,
+    /// Words at which a statement fails, and why.
+    pub(crate) fails: Option<(&'static str, &'static str)>,
+    /// The answer to the statement that makes a job does not come back.
+    pub(crate) loses_the_answer: bool,
+    pub(crate) has_adaptive_scheduler: bool,
+    pub(crate) refuses_savepoints: bool,
+    pub(crate) slots: u64,
+    pub(crate) functions: Vec<&'static str>,
+    pub(crate) results: Vec<Result<Value, String>>,
+    pub(crate) operations: Vec<Value>,
+}
+
+pub(crate) type Shared = Arc<Mutex<World>>;
+
+/// Serves a cluster; its address, at which both of its doors answer.
+pub(crate) async fn serve(world: Shared) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().fallback(answer).with_state(world);
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    address
+}
+
+fn missing(what: &str) -> Response {
+    (StatusCode::NOT_FOUND, json!({ "errors": [what] }).to_string()).into_response()
+}
+
+fn recorded(name: &str) -> Value {
+    let text = match name {
+        "job" => include_str!("../answers/job.json"),
+        "checkpoints" => include_str!("../answers/checkpoints.json"),
+        _ => include_str!("../answers/parts.json"),
+    };
+    serde_json::from_str(text).unwrap()
+}
+
+async fn answer(
+    State(world): State<Shared>,
+    method: Method,
+    uri: axum::http::Uri,
+    Query(query): Query<HashMap<String, String>>,
+    body: Bytes,
+) -> Response {
+    let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let path: Vec<&str> = uri.path().split('/').skip(1).collect();
+    let mut world = world.lock();
+    match (method.as_str(), path.as_slice()) {
+        ("GET", ["overview"]) => ok(json!({ "slots-total": world.slots, "slots-available": 1 })),
+        ("POST", ["v3", "sessions"]) => {
+            world.sessions.push(body["properties"].clone());
+            ok(json!({ "sessionHandle": (world.sessions.len() - 1).to_string() }))
+        }
+        ("DELETE", ["v3", "sessions", _]) => ok(json!({ "status": "CLOSED" })),
+        ("POST", ["v3", "sessions", session, "statements"]) => {
+            let properties = world.sessions[session.parse::<usize>().unwrap()].clone();
+            world.run(&properties, body["statement"].as_str().unwrap());
+            ok(json!({ "operationHandle": (world.results.len() - 1).to_string() }))
+        }
+        ("GET", ["v3", "sessions", _, "operations", _, "status"]) => ok(json!({ "status": "FINISHED" })),
+        ("GET", ["v3", "sessions", _, "operations", operation, "result", "0"]) => {
+            match &world.results[operation.parse::<usize>().unwrap()] {
+                Ok(result) => ok(result.clone()),
+                Err(why) => (StatusCode::INTERNAL_SERVER_ERROR, trace(why)).into_response(),
+            }
+        }
+        (_, ["jobs", job, rest @ ..]) => world.of_job(&method, job, rest, &query, &body),
+        ("POST", ["savepoint-disposal"]) => {
+            let path = body["savepoint-path"].as_str().unwrap().to_owned();
+            world.savepoints.retain(|known| *known != path);
+            world.begin(json!({}))
+        }
+        ("GET", ["savepoint-disposal", operation]) => world.operation(operation),
+        _ => missing(uri.path()),
+    }
+}
+
+fn ok(value: Value) -> Response {
+    value.to_string().into_response()
+}
+
+fn trace(why: &str) -> String {
+    let trace = format!(
+        "<Exception on server side:\norg.x.A: Failed to fetchResults.\n\tat org.x.B\nCaused by: org.y.C: {why}\n\tat org.y.D\n"
+    );
+    json!({ "errors": ["Internal server error.", trace] }).to_string()
+}
+
+impl World {
+    fn run(&mut self, properties: &Value, statement: &str) {
+        self.statements.push(statement.to_owned());
+        let result = match self.fails {
+            Some((at, why)) if statement.contains(at) => Err(why.to_owned()),
+            _ if statement.contains("EXPLAIN SELECT * FROM hailstream_asks") => Err(
+                "Could not find any factory for identifier 'hailstream-asks'.\n\nAvailable factory identifiers are:\n\nkinesis\nelasticsearch-7"
+                    .to_owned(),
+            ),
+            _ if statement.starts_with("EXPLAIN") => Ok(row("the plan")),
+            _ if statement == "SHOW FUNCTIONS" => {
+                let rows: Vec<Value> = self.functions.iter().map(|name| json!({ "fields": [name] })).collect();
+                Ok(json!({ "results": { "data": rows } }))
+            }
+            _ if statement.starts_with("EXECUTE") || statement.starts_with("INSERT") => self.submit(properties),
+            _ => Ok(row("OK")),
+        };
+        self.results.push(result);
+    }
+
+    fn submit(&mut self, properties: &Value) -> Result<Value, String> {
+        let job = properties["$internal.pipeline.job-id"].as_str().unwrap().to_owned();
+        let restore = properties["execution.state-recovery.path"].as_str();
+        if let Some(path) = restore.filter(|path| path.contains("gone")) {
+            return Err(format!("Cannot find checkpoint or savepoint file/directory '{path}'"));
+        }
+        self.jobs.insert(job.clone(), "RUNNING");
+        self.parallelism.insert(job.clone(), properties["parallelism.default"].as_str().unwrap().parse().unwrap());
+        if self.loses_the_answer {
+            return Err("Connection reset by peer".to_owned());
+        }
+        Ok(json!({ "jobID": job, "results": { "data": [{ "fields": [job] }] } }))
+    }
+
+    fn of_job(
+        &mut self,
+        method: &Method,
+        job: &str,
+        rest: &[&str],
+        query: &HashMap<String, String>,
+        body: &Value,
+    ) -> Response {
+        let Some(state) = self.jobs.get(job).copied() else { return missing("Job not found") };
+        match (method.as_str(), rest) {
+            ("GET", ["status"]) => ok(json!({ "status": state })),
+            ("GET", []) => ok(self.detail(job, state)),
+            ("GET", ["checkpoints"]) => ok(checkpoints(job, &self.savepoints)),
+            ("GET", ["exceptions"]) => {
+                let trace = "org.x.A: it broke\n\tat b\nCaused by: java.lang.Exception: the disk is full\n\tat c";
+                ok(json!({ "exceptionHistory": { "entries": [{ "stacktrace": trace }] } }))
+            }
+            ("GET", ["vertices", part]) => ok(recorded("parts")[part]["vertex"].clone()),
+            ("GET", ["vertices", part, "subtasks", "metrics"]) => ok(metrics(part, query)),
+            ("POST", ["savepoints" | "stop"]) if self.refuses_savepoints => {
+                self.begin(json!({ "failure-cause": { "stack-trace": "org.x.A: no\nCaused by: java.io.IOException: the bucket is away\n\tat b" } }))
+            }
+            ("POST", ["savepoints" | "stop"]) => {
+                let path = format!("file:/savepoints/{}", self.operations.len());
+                self.savepoints.push(path.clone());
+                if rest == ["stop"] {
+                    self.jobs.insert(job.to_owned(), "FINISHED");
+                }
+                self.begin(json!({ "location": path }))
+            }
+            ("GET", ["savepoints", operation]) => self.operation(operation),
+            ("PATCH", []) => {
+                self.jobs.insert(job.to_owned(), "CANCELED");
+                ok(json!({}))
+            }
+            ("GET", ["resource-requirements"]) if self.has_adaptive_scheduler => {
+                ok(json!({ "v1": { "parallelism": { "lowerBound": 1, "upperBound": 2 } } }))
+            }
+            ("PUT", ["resource-requirements"]) if self.has_adaptive_scheduler => {
+                let wanted = body["v1"]["parallelism"]["upperBound"].as_u64().unwrap();
+                if wanted <= self.slots {
+                    self.parallelism.insert(job.to_owned(), wanted);
+                }
+                ok(json!({}))
+            }
+            _ => missing("no such question"),
+        }
+    }
+
+    fn detail(&self, job: &str, state: &str) -> Value {
+        let mut detail = recorded("job");
+        detail["state"] = state.into();
+        for vertex in detail["vertices"].as_array_mut().unwrap() {
+            vertex["parallelism"] = self.parallelism[job].into();
+        }
+        detail
+    }
+
+    fn begin(&mut self, operation: Value) -> Response {
+        self.operations.push(operation);
+        ok(json!({ "request-id": (self.operations.len() - 1).to_string() }))
+    }
+
+    fn operation(&self, id: &str) -> Response {
+        ok(json!({ "status": { "id": "COMPLETED" }, "operation": self.operations[id.parse::<usize>().unwrap()] }))
+    }
+}
+
+fn row(text: &str) -> Value {
+    json!({ "results": { "data": [{ "fields": [text] }] } })
+}
+
+/// The checkpoints of a job, its own path among them.
+fn checkpoints(job: &str, savepoints: &[String]) -> Value {
+    let mut all = recorded("checkpoints");
+    all["latest"]["completed"]["external_path"] = format!("file:/checkpoints/{job}/chk-7").into();
+    let history = savepoints.iter().map(|path| json!({ "external_path": path, "checkpointed_size": 4_321 }));
+    all["history"] = history.collect();
+    all
+}
+
+fn metrics(part: &str, query: &HashMap<String, String>) -> Value {
+    let recorded = recorded("parts");
+    let part = &recorded[part];
+    match query.get("get") {
+        None => part["metrics"].clone(),
+        Some(names) => {
+            let wanted: Vec<&str> = names.split(',').collect();
+            let of = |value: &&Value| wanted.contains(&value["id"].as_str().unwrap());
+            part["values"].as_array().unwrap().iter().filter(of).cloned().collect()
+        }
+    }
+}
