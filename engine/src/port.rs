@@ -14,6 +14,7 @@ use model::{Classified, Kind, Position};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// One independently ordered part of a source (a shard, a file), numbered by its source and never renumbered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -239,6 +240,12 @@ pub trait Sink: Send {
 
     /// Ends the sink when everything taken is durable and all that was prepared is committed.
     fn close(&mut self) -> Result<(), PortError>;
+
+    /// How long rows that were written may wait for a flush while nothing more comes; `None`: as long as the job says.
+    /// Checkpoints and the end flush in any case. Asked once.
+    fn flush_interval(&self) -> Option<Duration> {
+        None
+    }
 
     /// Where it counts rows that are not taken; `None` where that cannot happen without a failure. Asked once.
     fn refusals(&self) -> Option<Arc<Refusals>> {

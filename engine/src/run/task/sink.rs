@@ -68,11 +68,14 @@ pub(crate) struct SinkTask {
 }
 
 impl SinkTask {
-    pub(crate) fn new(options: SinkTaskOptions, inputs: Inputs, writer: Writer) -> Self {
-        if let Writer::Sink(sink) = &writer
-            && let Some(refusals) = sink.refusals()
-        {
-            inputs.load().sink.counts(refusals);
+    pub(crate) fn new(mut options: SinkTaskOptions, inputs: Inputs, writer: Writer) -> Self {
+        if let Writer::Sink(sink) = &writer {
+            if let Some(refusals) = sink.refusals() {
+                inputs.load().sink.counts(refusals);
+            }
+            if let Some(interval) = sink.flush_interval() {
+                options.flush_interval_ns = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
+            }
         }
         Self { options, inputs, writer, unflushed_since_ns: None, prepared: VecDeque::new(), ended: false }
     }
