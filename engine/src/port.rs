@@ -13,7 +13,7 @@ use bytes::Bytes;
 use model::{Classified, Kind, Position};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// One independently ordered part of a source (a shard, a file), numbered by its source and never renumbered.
@@ -117,6 +117,8 @@ pub struct SinkSpec {
     /// part of the state that this run begins with, and is to be committed when the sink is opened; whatever else
     /// writers of this application have prepared for this table is to be thrown away.
     pub prepared: Option<Vec<Vec<u8>>>,
+    /// Set when the job ends at once, without flushing: a sink that waits for somebody need not wait any more.
+    pub cancelled: Arc<AtomicBool>,
 }
 
 /// What happens to a row.

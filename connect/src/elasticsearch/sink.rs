@@ -9,9 +9,13 @@ use engine::port::{PortError, Refusals, Sink, SinkBatch, SinkSpec};
 use engine::run::encode::JsonEncoder;
 use model::{Env, Kind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+
+/// How often a writer that waits for the cluster looks whether its job is still wanted.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Writes rows into a cluster. It holds two bulks at most: one that fills, and one that is on its way. A bulk leaves when the
 /// one before it was taken, so that changes of a document arrive in their order.
@@ -28,6 +32,8 @@ pub(super) struct ElasticsearchSink {
     under_way: Option<JoinHandle<Result<(), PortError>>>,
     /// Rows were lost to this: nothing may be said to be durable any more.
     failed: Option<PortError>,
+    /// The job ends at once.
+    cancelled: Arc<AtomicBool>,
     runtime: Handle,
 }
 
@@ -52,6 +58,7 @@ impl ElasticsearchSink {
             since_ns: None,
             under_way: None,
             failed: None,
+            cancelled: spec.cancelled.clone(),
             runtime,
         })
     }
@@ -91,10 +98,23 @@ impl ElasticsearchSink {
 
     /// Waits for what is on its way.
     fn wait(&mut self) -> Result<(), PortError> {
-        let Some(under_way) = self.under_way.take() else { return Ok(()) };
-        let ended = self.runtime.block_on(under_way);
-        let broken = |error| PortError::new(Kind::Internal, format!("table {}: a bulk: {error}", self.sending.table));
-        self.kept(ended.unwrap_or_else(|error| Err(broken(error))))
+        let Some(mut under_way) = self.under_way.take() else { return Ok(()) };
+        let failed = |kind, what: &str| PortError::new(kind, format!("table {}: {what}", self.sending.table));
+        let ended = self.runtime.block_on(async {
+            loop {
+                tokio::select! {
+                    ended = &mut under_way => {
+                        return ended.unwrap_or_else(|error| Err(failed(Kind::Internal, &format!("a bulk: {error}"))));
+                    }
+                    () = tokio::time::sleep(LOOK_EVERY) => {}
+                }
+                if self.cancelled.load(Ordering::Acquire) {
+                    under_way.abort();
+                    return Err(failed(Kind::Conflict, "the job has ended while a bulk was on its way"));
+                }
+            }
+        });
+        self.kept(ended)
     }
 
     /// Remembers a failure, after which nothing more is taken.

@@ -8,6 +8,7 @@ use engine::port::{Changelog, Connectors, PortError, Role, RowKind, Sink, SinkBa
 use engine::types::{DataType, Field, Schema};
 use model::{Env, Kind};
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -38,9 +39,21 @@ fn connector() -> Elasticsearch {
 }
 
 fn open(hosts: &str, options: &[(&str, &str)]) -> Box<dyn Sink> {
-    let table = Arc::new(table(hosts, options));
-    let (application, schema) = ("app".to_owned(), schema());
-    connector().sink(&SinkSpec { application, table, schema, subtask: 0, parallelism: 1, prepared: None }).unwrap()
+    open_until(hosts, options, &Arc::default())
+}
+
+/// A sink of a job that ends at once when `cancelled` is set.
+fn open_until(hosts: &str, options: &[(&str, &str)], cancelled: &Arc<AtomicBool>) -> Box<dyn Sink> {
+    let spec = SinkSpec {
+        application: "app".to_owned(),
+        table: Arc::new(table(hosts, options)),
+        schema: schema(),
+        subtask: 0,
+        parallelism: 1,
+        prepared: None,
+        cancelled: cancelled.clone(),
+    };
+    connector().sink(&spec).unwrap()
 }
 
 fn rows(changes: &[(&str, i64, RowKind)], named: bool) -> SinkBatch {
@@ -251,6 +264,24 @@ fn a_writer_that_is_let_go_of_ends_what_is_on_its_way() {
         std::thread::yield_now();
     }
     drop(sink);
+}
+
+#[test]
+fn a_job_that_ends_at_once_waits_for_no_answer() {
+    let fake = Fake::start(&[Does::TakesAndIsSilent]);
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let mut sink = open_until(&fake.address(), &[], &cancelled);
+    sink.write(&added(&["a"])).unwrap();
+    std::thread::scope(|scope| {
+        let flushed = scope.spawn(|| sink.flush());
+        while fake.bulks().is_empty() {
+            std::thread::yield_now();
+        }
+        assert!(!flushed.is_finished());
+        cancelled.store(true, Ordering::Release);
+        assert_eq!(flushed.join().unwrap().unwrap_err().kind, Kind::Conflict);
+    });
+    assert!(sink.flush().is_err(), "nobody knows whether the row is there");
 }
 
 #[test]

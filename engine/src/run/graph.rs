@@ -709,6 +709,7 @@ impl Builder<'_> {
                     parallelism: self.layout.workers as u32,
                     prepared: (worker == 0 && self.coordinator.keeps_state())
                         .then(|| self.cut.sinks.get(&table.name).cloned().unwrap_or_default()),
+                    cancelled: self.shared.cancelled.clone(),
                 };
                 changelog = self.options.connectors.changelog(table);
                 let sink = self.options.connectors.sink(&spec).map_err(JobError::port(&table.name))?;
