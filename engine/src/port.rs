@@ -117,8 +117,38 @@ pub struct SinkSpec {
     /// part of the state that this run begins with, and is to be committed when the sink is opened; whatever else
     /// writers of this application have prepared for this table is to be thrown away.
     pub prepared: Option<Vec<Vec<u8>>>,
-    /// Set when the job ends at once, without flushing: a sink that waits for somebody need not wait any more.
-    pub cancelled: Arc<AtomicBool>,
+    /// Whether the job is to end, for a sink that waits for somebody.
+    pub ending: Ending,
+}
+
+/// Whether a job is to end.
+#[derive(Debug, Clone, Default)]
+pub struct Ending {
+    stops: Arc<AtomicBool>,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Ending {
+    /// It is to stop: what was written is still to become durable, and whoever asked waits for that. What cannot be written
+    /// is better told soon; the last checkpoint holds.
+    pub fn stop(&self) {
+        self.stops.store(true, Ordering::Release);
+    }
+
+    /// It ends at once: nothing that was written is waited for.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Release);
+    }
+
+    /// Whether it is to stop.
+    pub fn stops(&self) -> bool {
+        self.stops.load(Ordering::Acquire)
+    }
+
+    /// Whether it ends at once.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
 }
 
 /// What happens to a row.

@@ -3,18 +3,24 @@
 use super::bulk::Bulk;
 use super::cluster::{Cluster, Failure};
 use super::options::{OnRefused, Patience};
-use engine::port::{PortError, Refusals};
+use engine::port::{Ending, PortError, Refusals};
 use model::{Env, Kind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+/// How long what fails is still tried when the job is to stop.
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What sends the bulks of one writer.
 pub(super) struct Sending {
     pub(super) table: String,
-    pub(super) cluster: Cluster,
-    pub(super) patience: Patience,
-    pub(super) on_refused: OnRefused,
+    cluster: Cluster,
+    patience: Patience,
+    on_refused: OnRefused,
     pub(super) refusals: Arc<Refusals>,
+    pub(super) ending: Ending,
+    /// When it was first seen that the job is to stop.
+    stops_since_ns: OnceLock<u64>,
     pub(super) env: Env,
 }
 
@@ -25,6 +31,19 @@ struct Left {
 }
 
 impl Sending {
+    /// What sends the bulks of `table` to `cluster`.
+    pub(super) fn new(
+        table: String,
+        cluster: Cluster,
+        patience: Patience,
+        on_refused: OnRefused,
+        ending: Ending,
+        env: Env,
+    ) -> Self {
+        let (refusals, stops_since_ns) = (Arc::default(), OnceLock::new());
+        Self { table, cluster, patience, on_refused, refusals, ending, stops_since_ns, env }
+    }
+
     /// Sends a bulk; again what was not taken, as long as patience lasts.
     ///
     /// # Errors
@@ -114,7 +133,15 @@ impl Sending {
             (retries, _) => retries,
         };
         let waited = Duration::from_nanos(self.env.monotonic_ns().saturating_sub(begun_ns));
-        number < retries && patience.time.is_none_or(|time| waited + pause <= time)
+        let hopes = self.stopping().is_none_or(|since| since < STOP_PATIENCE);
+        hopes && number < retries && patience.time.is_none_or(|time| waited + pause <= time)
+    }
+
+    /// For how long the job has been to stop; `None` while it is not.
+    fn stopping(&self) -> Option<Duration> {
+        let now_ns = self.env.monotonic_ns();
+        let since_ns = self.ending.stops().then(|| *self.stops_since_ns.get_or_init(|| now_ns));
+        since_ns.map(|since_ns| Duration::from_nanos(now_ns.saturating_sub(since_ns)))
     }
 
     /// A pause that grows is not the same for all writers, so that they do not come back at once.
@@ -128,7 +155,9 @@ impl Sending {
 
     fn given_up(&self, why: &Failure, retries: u32) -> PortError {
         let (kind, what) = why.told();
-        self.error(kind, &format!("a bulk was not taken in {} tries, the last time: {what}", u64::from(retries) + 1))
+        let hurry = if self.ending.stops() { " (the job is to stop; its last checkpoint holds)" } else { "" };
+        let tries = u64::from(retries) + 1;
+        self.error(kind, &format!("a bulk was not taken in {tries} tries{hurry}, the last time: {what}"))
     }
 
     fn error(&self, kind: Kind, what: &str) -> PortError {

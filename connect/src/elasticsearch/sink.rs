@@ -9,7 +9,6 @@ use engine::port::{PortError, Refusals, Sink, SinkBatch, SinkSpec};
 use engine::run::encode::JsonEncoder;
 use model::{Env, Kind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -32,8 +31,6 @@ pub(super) struct ElasticsearchSink {
     under_way: Option<JoinHandle<Result<(), PortError>>>,
     /// Rows were lost to this: nothing may be said to be durable any more.
     failed: Option<PortError>,
-    /// The job ends at once.
-    cancelled: Arc<AtomicBool>,
     runtime: Handle,
 }
 
@@ -46,9 +43,15 @@ impl ElasticsearchSink {
         let table = spec.table.name.clone();
         let cluster = Cluster::new(&options, spec.subtask as usize);
         let cluster = cluster.map_err(|error| PortError::new(error.kind, format!("table {table}: {error}")))?;
-        let (patience, on_refused, refusals) = (options.patience, options.on_refused, Arc::default());
         Ok(Self {
-            sending: Arc::new(Sending { table, cluster, patience, on_refused, refusals, env }),
+            sending: Arc::new(Sending::new(
+                table,
+                cluster,
+                options.patience,
+                options.on_refused,
+                spec.ending.clone(),
+                env,
+            )),
             encoder: JsonEncoder::new(&spec.schema, options.json),
             index: options.index,
             actions_max: options.actions_max,
@@ -58,7 +61,6 @@ impl ElasticsearchSink {
             since_ns: None,
             under_way: None,
             failed: None,
-            cancelled: spec.cancelled.clone(),
             runtime,
         })
     }
@@ -108,7 +110,7 @@ impl ElasticsearchSink {
                     }
                     () = tokio::time::sleep(LOOK_EVERY) => {}
                 }
-                if self.cancelled.load(Ordering::Acquire) {
+                if self.sending.ending.is_cancelled() {
                     under_way.abort();
                     return Err(failed(Kind::Conflict, "the job has ended while a bulk was on its way"));
                 }

@@ -4,11 +4,10 @@ use super::Elasticsearch;
 use super::fake::{Does, Fake};
 use arrow_array::{Int64Array, RecordBatch, StringArray};
 use engine::plan::TableDef;
-use engine::port::{Changelog, Connectors, PortError, Role, RowKind, Sink, SinkBatch, SinkSpec};
+use engine::port::{Changelog, Connectors, Ending, PortError, Role, RowKind, Sink, SinkBatch, SinkSpec};
 use engine::types::{DataType, Field, Schema};
 use model::{Env, Kind};
 use std::net::TcpListener;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -34,16 +33,20 @@ fn table(hosts: &str, options: &[(&str, &str)]) -> TableDef {
 }
 
 fn connector() -> Elasticsearch {
+    connector_at(Env::system())
+}
+
+fn connector_at(env: Env) -> Elasticsearch {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    Elasticsearch::new(RUNTIME.get_or_init(|| Runtime::new().unwrap()).handle().clone(), Env::system())
+    Elasticsearch::new(RUNTIME.get_or_init(|| Runtime::new().unwrap()).handle().clone(), env)
 }
 
 fn open(hosts: &str, options: &[(&str, &str)]) -> Box<dyn Sink> {
-    open_until(hosts, options, &Arc::default())
+    open_until(hosts, options, &Ending::default(), Env::system())
 }
 
-/// A sink of a job that ends at once when `cancelled` is set.
-fn open_until(hosts: &str, options: &[(&str, &str)], cancelled: &Arc<AtomicBool>) -> Box<dyn Sink> {
+/// A sink of a job that ends when `ending` says so.
+fn open_until(hosts: &str, options: &[(&str, &str)], ending: &Ending, env: Env) -> Box<dyn Sink> {
     let spec = SinkSpec {
         application: "app".to_owned(),
         table: Arc::new(table(hosts, options)),
@@ -51,9 +54,9 @@ fn open_until(hosts: &str, options: &[(&str, &str)], cancelled: &Arc<AtomicBool>
         subtask: 0,
         parallelism: 1,
         prepared: None,
-        cancelled: cancelled.clone(),
+        ending: ending.clone(),
     };
-    connector().sink(&spec).unwrap()
+    connector_at(env).sink(&spec).unwrap()
 }
 
 fn rows(changes: &[(&str, i64, RowKind)], named: bool) -> SinkBatch {
@@ -269,8 +272,8 @@ fn a_writer_that_is_let_go_of_ends_what_is_on_its_way() {
 #[test]
 fn a_job_that_ends_at_once_waits_for_no_answer() {
     let fake = Fake::start(&[Does::TakesAndIsSilent]);
-    let cancelled = Arc::new(AtomicBool::new(false));
-    let mut sink = open_until(&fake.address(), &[], &cancelled);
+    let ending = Ending::default();
+    let mut sink = open_until(&fake.address(), &[], &ending, Env::system());
     sink.write(&added(&["a"])).unwrap();
     std::thread::scope(|scope| {
         let flushed = scope.spawn(|| sink.flush());
@@ -278,10 +281,39 @@ fn a_job_that_ends_at_once_waits_for_no_answer() {
             std::thread::yield_now();
         }
         assert!(!flushed.is_finished());
-        cancelled.store(true, Ordering::Release);
+        ending.cancel();
         assert_eq!(flushed.join().unwrap().unwrap_err().kind, Kind::Conflict);
     });
     assert!(sink.flush().is_err(), "nobody knows whether the row is there");
+}
+
+#[test]
+fn a_job_that_is_to_stop_does_not_hope_for_long() {
+    let fake = Fake::start(&vec![Does::Breaks; 100_000]);
+    let ending = Ending::default();
+    let options = [("sink.bulk-flush.backoff.strategy", "CONSTANT"), ("sink.bulk-flush.backoff.max-retries", "10000")];
+    let (env, clock) = Env::manual(0, 1);
+    let mut sink = open_until(&fake.address(), &options, &ending, env);
+    sink.write(&added(&["a"])).unwrap();
+    let tries = |more: usize| {
+        let seen = fake.bulks().len();
+        while fake.bulks().len() < seen + more {
+            std::thread::yield_now();
+        }
+    };
+    std::thread::scope(|scope| {
+        let flushed = scope.spawn(|| sink.flush());
+        clock.advance_ms(1_000_000);
+        tries(3);
+        ending.stop();
+        tries(3);
+        clock.advance_ms(9_000);
+        tries(3);
+        assert!(!flushed.is_finished());
+        clock.advance_ms(1_000);
+        let error = flushed.join().unwrap().unwrap_err();
+        assert!(error.kind == Kind::Unavailable && error.message.contains("is to stop"), "{error}");
+    });
 }
 
 #[test]

@@ -249,7 +249,7 @@ mod tests {
             subtask: 0,
             parallelism: 1,
             prepared: None,
-            cancelled: Arc::default(),
+            ending: <_>::default(),
         }
     }
 
