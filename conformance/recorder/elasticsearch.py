@@ -23,30 +23,60 @@ PORTS = range(9250, 9299)
 MAIN = "org.codelibs.elasticsearch.runner.ElasticsearchClusterRunner"
 
 
+class Node:
+    """One node on loopback, whose data outlives it as long as its folder does."""
+
+    def __init__(self, home):
+        self.jars = cache.elasticsearch_jars()
+        cache.need("java", "to run Elasticsearch")
+        self.home, self.port, self.process = pathlib.Path(home), free_port(), None
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.output = self.home / "output.txt"
+
+    def start(self):
+        """Starts it, also anew, and returns when it answers."""
+        with open(self.output, "ab") as output:
+            self.process = subprocess.Popen(
+                ["java", "-Xms512m", "-Xmx1g", "-cp", f"{self.jars}/*", MAIN, "-basePath", f"{self.home}/data", "-numOfNode", "1",
+                 "-baseHttpPort", str(self.port - 1), "-clusterName", "conformance"],
+                cwd=self.home, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)
+        await_answer(self.process, self.address, self.output)
+
+    def kill(self):
+        """Ends it with SIGKILL, in the middle of whatever it does."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def end(self):
+        """Ends it as one should."""
+        if self.process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGTERM)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
 @contextlib.contextmanager
 def started():
     """Starts one node in a temporary folder and yields its address; stops it and removes the folder at the end."""
-    jars = cache.elasticsearch_jars()
-    cache.need("java", "to run Elasticsearch")
+    with node() as running:
+        yield running.address
+
+
+@contextlib.contextmanager
+def node():
+    """Starts one node in a temporary folder and yields it; stops it and removes the folder at the end."""
     home = tempfile.mkdtemp(prefix="hailstream-elasticsearch-")
-    port = free_port()
-    with open(pathlib.Path(home) / "output.txt", "wb") as output:
-        process = subprocess.Popen(
-            ["java", "-Xms512m", "-Xmx1g", "-cp", f"{jars}/*", MAIN, "-basePath", f"{home}/data", "-numOfNode", "1",
-             "-baseHttpPort", str(port - 1), "-clusterName", "conformance"],
-            cwd=home, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)
+    running = Node(home)
     try:
-        address = f"http://127.0.0.1:{port}"
-        await_answer(process, address, pathlib.Path(home) / "output.txt")
-        yield address
+        running.start()
+        yield running
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        running.end()
         shutil.rmtree(home, ignore_errors=True)
 
 

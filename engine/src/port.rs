@@ -13,7 +13,8 @@ use bytes::Bytes;
 use model::{Classified, Kind, Position};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 /// One independently ordered part of a source (a shard, a file), numbered by its source and never renumbered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,6 +117,38 @@ pub struct SinkSpec {
     /// part of the state that this run begins with, and is to be committed when the sink is opened; whatever else
     /// writers of this application have prepared for this table is to be thrown away.
     pub prepared: Option<Vec<Vec<u8>>>,
+    /// Whether the job is to end, for a sink that waits for somebody.
+    pub ending: Ending,
+}
+
+/// Whether a job is to end.
+#[derive(Debug, Clone, Default)]
+pub struct Ending {
+    stops: Arc<AtomicBool>,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Ending {
+    /// It is to stop: what was written is still to become durable, and whoever asked waits for that. What cannot be written
+    /// is better told soon; the last checkpoint holds.
+    pub fn stop(&self) {
+        self.stops.store(true, Ordering::Release);
+    }
+
+    /// It ends at once: nothing that was written is waited for.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Release);
+    }
+
+    /// Whether it is to stop.
+    pub fn stops(&self) -> bool {
+        self.stops.load(Ordering::Acquire)
+    }
+
+    /// Whether it ends at once.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
 }
 
 /// What happens to a row.
@@ -239,6 +272,12 @@ pub trait Sink: Send {
 
     /// Ends the sink when everything taken is durable and all that was prepared is committed.
     fn close(&mut self) -> Result<(), PortError>;
+
+    /// How long rows that were written may wait for a flush while nothing more comes; `None`: as long as the job says.
+    /// Checkpoints and the end flush in any case. Asked once.
+    fn flush_interval(&self) -> Option<Duration> {
+        None
+    }
 
     /// Where it counts rows that are not taken; `None` where that cannot happen without a failure. Asked once.
     fn refusals(&self) -> Option<Arc<Refusals>> {

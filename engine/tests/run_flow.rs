@@ -150,6 +150,27 @@ fn rows_that_a_sink_did_not_take_at_once_are_counted_while_it_runs() {
 }
 
 #[test]
+fn a_sink_says_how_long_its_rows_may_wait() {
+    let memory = Memory::unbounded(1);
+    let patient = Index { flush_interval: Some(std::time::Duration::MAX), ..Index::default() };
+    let (usual, hands) = (Index::default(), Hands::default().source("events", &memory));
+    let hands = hands.index("copies", &usual).index("others", &patient);
+    let (tables, insert) = copies().split_once("INSERT").map(|(t, i)| (t.to_owned(), i.to_owned())).unwrap();
+    let others = tables.rsplit_once("CREATE").unwrap().1.replace("copies", "others");
+    let script = format!(
+        "{tables}CREATE{others}EXECUTE STATEMENT SET BEGIN INSERT{insert} INSERT{} END;",
+        insert.replace("copies", "others")
+    );
+    let job = hands.start(&script, 1);
+    memory.push(0, (0..10).map(|i| event(i * 10, "key", i)));
+    until("both were written", || patient.writes.load(Ordering::SeqCst) == 10 && usual.rows().len() == 10);
+    assert_eq!(patient.rows().len(), 0, "nobody has flushed");
+    job.stop();
+    job.wait().unwrap();
+    assert_eq!(patient.rows().len(), 10);
+}
+
+#[test]
 fn failures_surface_with_their_first_cause() {
     for parallelism in [1, 3] {
         let memory = Memory::bounded(vec![(0..2_000).map(|i| event(i * 100, "k", i)).collect()]);

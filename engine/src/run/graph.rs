@@ -709,6 +709,7 @@ impl Builder<'_> {
                     parallelism: self.layout.workers as u32,
                     prepared: (worker == 0 && self.coordinator.keeps_state())
                         .then(|| self.cut.sinks.get(&table.name).cloned().unwrap_or_default()),
+                    ending: self.shared.ending.clone(),
                 };
                 changelog = self.options.connectors.changelog(table);
                 let sink = self.options.connectors.sink(&spec).map_err(JobError::port(&table.name))?;
@@ -742,7 +743,7 @@ impl Builder<'_> {
             coordinator: self.coordinator.clone(),
             meter: self.meter.clone(),
             flush_interval_ns: self.options.sink_flush_interval_ms.saturating_mul(1_000_000),
-            cancelled: self.shared.cancelled.clone(),
+            ending: self.shared.ending.clone(),
             env: self.shared.env.clone(),
         };
         Ok(Box::new(SinkTask::new(options, self.inputs(id, worker, self.floor(id)), rows)))

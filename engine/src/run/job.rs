@@ -190,7 +190,7 @@ fn in_bounds(parallelism: u32, key_groups: u32) -> Result<usize, JobError> {
 }
 
 /// A duration as Flink writes them: a number and a unit, milliseconds without one.
-pub(crate) fn duration_ms(text: &str) -> Option<u64> {
+pub fn duration_ms(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let number: u64 = text[..digits].parse().ok()?;
@@ -277,6 +277,12 @@ struct Run {
 type Rows = (Schema, Receiver<RecordBatch>);
 
 impl Run {
+    /// Sources end where they stand, and what was read is worked off.
+    fn stop(&self) {
+        self.shared.ending.stop();
+        self.coordinator.stop();
+    }
+
     fn start(
         plan: &JobPlan,
         options: &JobOptions,
@@ -352,7 +358,7 @@ impl JobHandle {
     /// written. Returns at once; see [`JobHandle::wait`].
     pub fn stop(&self) {
         self.stop_wanted.store(true, Ordering::Release);
-        self.run().coordinator.stop();
+        self.run().stop();
     }
 
     /// Ends the job at once, as a crash would: what is in flight is dropped and sinks are not flushed.
@@ -426,7 +432,7 @@ impl JobHandle {
         self.rescaling.store(false, Ordering::Release);
         let next = next?;
         if self.stop_wanted.load(Ordering::Acquire) {
-            next.coordinator.stop();
+            next.stop();
         }
         if self.cancel_wanted.load(Ordering::Acquire) {
             next.shared.cancel();

@@ -5,19 +5,19 @@ use super::load::Waiting;
 use super::task::{Step, Task};
 use super::time::Progress;
 use super::wake::{Parker, Wake};
+use crate::port::Ending;
 use model::Env;
 use parking_lot::{Condvar, Mutex};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// What all threads of a job share.
 pub(crate) struct Shared {
     pub(crate) env: Env,
-    /// The job is to end at once; what is in flight is dropped.
-    pub(crate) cancelled: Arc<AtomicBool>,
+    /// Whether the job is to end; at once, what is in flight is dropped.
+    pub(crate) ending: Ending,
     parkers: Vec<Arc<Parker>>,
     status: Mutex<Status>,
     changed: Condvar,
@@ -31,14 +31,14 @@ struct Status {
 impl Shared {
     pub(crate) fn new(env: Env, parkers: Vec<Arc<Parker>>) -> Arc<Self> {
         let status = Mutex::new(Status { running: parkers.len(), failure: None });
-        Arc::new(Self { env, cancelled: Arc::default(), parkers, status, changed: Condvar::new() })
+        Arc::new(Self { env, ending: Ending::default(), parkers, status, changed: Condvar::new() })
     }
 
     /// Records the first failure and ends the job.
     pub(crate) fn fail(&self, error: JobError) {
         {
             let mut status = self.status.lock();
-            if status.failure.is_none() && !self.cancelled.load(Ordering::Acquire) {
+            if status.failure.is_none() && !self.ending.is_cancelled() {
                 tracing::error!(%error, "the job has failed");
                 status.failure = Some(error);
             }
@@ -48,7 +48,7 @@ impl Shared {
 
     /// Ends the job at once.
     pub(crate) fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Release);
+        self.ending.cancel();
         self.parkers.iter().for_each(|p| p.unpark());
     }
 
@@ -98,10 +98,10 @@ struct Seated {
 pub(crate) fn run(seats: Vec<Seat>, parker: &Parker, shared: &Shared) {
     let seated = |seat| Seated { seat, deadline_ns: None, done: false };
     let mut seats: Vec<Seated> = seats.into_iter().map(seated).collect();
-    while !shared.cancelled.load(Ordering::Acquire) && seats.iter().any(|s| !s.done) {
+    while !shared.ending.is_cancelled() && seats.iter().any(|s| !s.done) {
         let mut stepped = false;
         for seat in seats.iter_mut().filter(|s| !s.done) {
-            if shared.cancelled.load(Ordering::Acquire) {
+            if shared.ending.is_cancelled() {
                 break;
             }
             let due = seat.deadline_ns.is_some_and(|at| at <= shared.env.monotonic_ns());

@@ -182,6 +182,8 @@ pub(crate) struct Index {
     pub(crate) panics: Arc<AtomicBool>,
     /// Rows that it did not take at first.
     pub(crate) refusals: Arc<Refusals>,
+    /// How long its rows may wait for a flush.
+    pub(crate) flush_interval: Option<Duration>,
 }
 
 impl Index {
@@ -244,6 +246,10 @@ impl Sink for IndexWriter {
         assert!(self.pending.is_empty());
         self.index.closed.fetch_add(1, Ordering::SeqCst);
         Ok(())
+    }
+
+    fn flush_interval(&self) -> Option<Duration> {
+        self.index.flush_interval
     }
 
     fn refusals(&self) -> Option<Arc<Refusals>> {

@@ -3,7 +3,7 @@
 use super::{Failure, say, say_error};
 use crate::cli::SqlArgs;
 use crate::status::{StatusLine, count, duration};
-use crate::wiring::{REST_LOOKUP, RestLookups};
+use crate::wiring::{OutsideIndices, REST_LOOKUP, RestLookups};
 use arrow_array::RecordBatch;
 use engine::plan::JobPlan;
 use engine::port::Connectors;
@@ -35,11 +35,15 @@ pub(super) fn run(args: &SqlArgs) -> Result<(), Failure> {
         (None, statement) => statement.clone().unwrap_or_default(),
     };
     let env = Env::system();
-    // Lookups over the network run beside the job's own threads.
+    // Lookups and sinks over the network run beside the job's own threads.
     let runtime = super::runtime()?;
     let lookups = Arc::new(RestLookups::new(runtime.handle().clone()));
-    let builtin = BuiltinConnectors::new(Path::new("."), env.clone());
-    let connectors: Arc<dyn Connectors> = Arc::new(builtin.with(REST_LOOKUP, lookups));
+    let outside = Arc::new(OutsideIndices::new(runtime.handle().clone(), env.clone()));
+    let mut known = BuiltinConnectors::new(Path::new("."), env.clone()).with(REST_LOOKUP, lookups);
+    for name in OutsideIndices::CONNECTORS {
+        known = known.with(name, outside.clone());
+    }
+    let connectors: Arc<dyn Connectors> = Arc::new(known);
     let script = Script::parse(&text)?;
     let planned = Session::new().plan(&script, connectors.as_ref())?;
     let runner = Runner { args, env, connectors };

@@ -1,9 +1,11 @@
 //! The connectors of the platform: its own streams and indices under the names that Flink gives their like, and beside
 //! them the engine's own connectors.
 
+use super::index_place::{OutsideIndices, PLACE, is_index, is_own};
 use super::index_sink::IndexSink;
 use super::rest_lookup::{REST_LOOKUP, RestLookups};
 use super::stream_source::StreamSource;
+use connect::Elasticsearch;
 use engine::plan::TableDef;
 use engine::port::{Changelog, Connectors, Lookup, LookupSpec, PortError, Role, Sink, SinkSpec, Source};
 use engine::run::connectors::{BuiltinConnectors, builtin_changelog};
@@ -18,7 +20,6 @@ use tokio::runtime::Handle;
 
 /// The connector whose tables are streams of the platform.
 pub(super) const KINESIS: &str = "kinesis";
-const ELASTICSEARCH: &str = "elasticsearch-7";
 
 /// Options of Flink's stream connector that a stream of this process understands.
 const STREAM_OPTIONS: [&str; 4] = ["connector", "stream", "scan.stream.initpos", "scan.stream.initpos-timestamp"];
@@ -37,34 +38,22 @@ const REMOTE_STREAM_OPTIONS: [&str; 12] = [
     "scan.shard.getrecords.intervalmillis",
     "scan.shard.getrecords.maxrecordcount",
 ];
-/// Options of Flink's index connector that an index of this process understands.
-const INDEX_OPTIONS: [&str; 4] = ["connector", "hosts", "index", "document-id.key-delimiter"];
-/// Options that say how to reach and feed a remote service.
-const REMOTE_INDEX_OPTIONS: [&str; 9] = [
-    "username",
-    "password",
-    "failure-handler",
-    "sink.flush-on-checkpoint",
-    "sink.bulk-flush.max-actions",
-    "sink.bulk-flush.max-size",
-    "sink.bulk-flush.interval",
-    "sink.bulk-flush.backoff.strategy",
-    "connection.path-prefix",
-];
-
 /// All connectors of one platform.
 pub struct PlatformConnectors {
     store: Store,
     index: Index,
     runtime: Handle,
     builtin: BuiltinConnectors,
+    outside: OutsideIndices,
 }
 
 impl PlatformConnectors {
     /// The connectors over `store` and `index`; relative paths of the `filesystem` connector begin at `base_dir`.
     pub fn new(store: Store, index: Index, runtime: Handle, base_dir: &Path, env: Env) -> Self {
         let lookups = Arc::new(RestLookups::new(runtime.clone()));
-        Self { store, index, runtime, builtin: BuiltinConnectors::new(base_dir, env).with(REST_LOOKUP, lookups) }
+        let outside = OutsideIndices::new(runtime.clone(), env.clone());
+        let builtin = BuiltinConnectors::new(base_dir, env).with(REST_LOOKUP, lookups);
+        Self { store, index, runtime, builtin, outside }
     }
 
     fn starts(
@@ -87,6 +76,27 @@ impl PlatformConnectors {
     }
 }
 
+impl PlatformConnectors {
+    fn check_index(&self, table: &TableDef, role: Role) -> Result<(), PortError> {
+        match role {
+            Role::Sink if !is_own(table)? => self.outside.check(table, role),
+            Role::Sink => {
+                // Options that say how to reach and feed a remote service are let stand, so that one script serves both.
+                check_options(table, &[&Elasticsearch::OPTIONS, &[PLACE], &JsonOptions::KEYS])?;
+                let index = required(table, "index")?;
+                match index.contains('{') {
+                    true => {
+                        Err(wrong(table, &format!("'index' is {index:?}, but only a cluster's name is made of values")))
+                    }
+                    false => Ok(()),
+                }
+            }
+            Role::Source => Err(wrong(table, "its connector only writes; search the index through its door")),
+            Role::Lookup => Err(wrong(table, "its connector cannot be looked up; 'filesystem' and 'rest-lookup' can")),
+        }
+    }
+}
+
 impl Connectors for PlatformConnectors {
     fn check(&self, table: &TableDef, role: Role) -> Result<(), PortError> {
         match (connector(table), role) {
@@ -97,17 +107,10 @@ impl Connectors for PlatformConnectors {
                 JsonOptions::parse(&table.options).map(|_| ())
             }
             (KINESIS, Role::Sink) => Err(wrong(table, "a stream cannot be written to from SQL yet; use an index")),
-            (ELASTICSEARCH, Role::Sink) => {
-                check_options(table, &[&INDEX_OPTIONS, &REMOTE_INDEX_OPTIONS, &JsonOptions::KEYS])?;
-                required(table, "index")?;
-                check_hosts(table)
-            }
-            (ELASTICSEARCH, Role::Source) => {
-                Err(wrong(table, "the elasticsearch-7 connector only writes; search the index through its door"))
-            }
-            (KINESIS | ELASTICSEARCH, Role::Lookup) => {
+            (KINESIS, Role::Lookup) => {
                 Err(wrong(table, "its connector cannot be looked up; 'filesystem' and 'rest-lookup' can"))
             }
+            _ if is_index(table) => self.check_index(table, role),
             _ => self.builtin.check(table, role),
         }
     }
@@ -136,8 +139,11 @@ impl Connectors for PlatformConnectors {
     }
 
     fn sink(&self, spec: &SinkSpec) -> Result<Box<dyn Sink>, PortError> {
-        if connector(&spec.table) != ELASTICSEARCH {
+        if !is_index(&spec.table) {
             return self.builtin.sink(spec);
+        }
+        if !is_own(&spec.table)? {
+            return self.outside.sink(spec);
         }
         let index = required(&spec.table, "index")?.to_owned();
         Ok(Box::new(IndexSink::new(self.index.clone(), index, spec, self.runtime.clone())?))
@@ -146,10 +152,7 @@ impl Connectors for PlatformConnectors {
 
 /// What a table of the platform can take when it is written to.
 pub(super) fn changelog(table: &TableDef) -> Changelog {
-    match connector(table) {
-        ELASTICSEARCH => Changelog::Upsert,
-        _ => builtin_changelog(table),
-    }
+    if is_index(table) { Changelog::Upsert } else { builtin_changelog(table) }
 }
 
 /// The stream that a table of the platform reads.
@@ -163,9 +166,10 @@ pub(super) fn stream_of(table: &TableDef) -> Result<&str, PortError> {
     }
 }
 
-/// The index that a table of the platform is written to; `None` where its connector is another.
+/// The index of the platform that a table is written to; `None` where its connector is another, or its cluster.
 pub(crate) fn index_of(table: &TableDef) -> Option<&str> {
-    (connector(table) == ELASTICSEARCH).then(|| table.options.get("index").map_or("", String::as_str))
+    let is_ours = is_index(table) && is_own(table).unwrap_or(false);
+    is_ours.then(|| table.options.get("index").map_or("", String::as_str))
 }
 
 fn connector(table: &TableDef) -> &str {
@@ -212,22 +216,6 @@ fn initial_position(table: &TableDef) -> Result<StartAt, PortError> {
     }
 }
 
-/// The index of this process is on this machine: another host would be written to by nobody.
-fn check_hosts(table: &TableDef) -> Result<(), PortError> {
-    let hosts = required(table, "hosts")?;
-    let local = |host: &str| {
-        let host = host.trim().trim_start_matches("http://");
-        ["127.0.0.1", "localhost", "[::1]"]
-            .iter()
-            .any(|name| host.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])))
-    };
-    if hosts.split(';').all(local) {
-        Ok(())
-    } else {
-        Err(wrong(table, &format!("'hosts' is {hosts:?}, but results go to the platform's own index, on 127.0.0.1")))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,16 +240,47 @@ mod tests {
         assert!(of(&[("scan.stream.initpos", "EARLIEST")]).unwrap_err().message.contains("TRIM_HORIZON"));
     }
 
+    /// The connectors of a platform in a folder, which must outlive them.
+    fn platform(dir: &Path, runtime: &Handle) -> PlatformConnectors {
+        let env = Env::system();
+        let config = store::StoreConfig::new(dir.join("store"), env.clone());
+        let store = runtime.block_on(async { Store::open(config) }).unwrap();
+        let index = Index::open(index::IndexConfig::new(dir.join("index"), env.clone())).unwrap();
+        PlatformConnectors::new(store, index, runtime.clone(), dir, env)
+    }
+
     #[test]
-    fn only_this_machine_is_a_host() {
-        let of = |hosts| check_hosts(&table(&[("hosts", hosts)]));
-        for good in ["http://127.0.0.1:9200", "localhost", "http://localhost:9200;http://127.0.0.1:9201"] {
-            assert!(of(good).is_ok(), "{good}");
+    fn hosts_say_whose_index_a_table_is() {
+        let (dir, runtime) = (tempfile::tempdir().unwrap(), tokio::runtime::Runtime::new().unwrap());
+        let platform = platform(dir.path(), runtime.handle());
+        let of = |options: &[(&str, &str)]| {
+            let mut all = vec![("connector", "elasticsearch-7"), ("hosts", "http://localhost:9200"), ("index", "docs")];
+            all.extend(options);
+            let table = table(&all);
+            platform.check(&table, Role::Sink).map(|()| index_of(&table).map(str::to_owned))
+        };
+        let (far, opensearch) = (("hosts", "http://search:9200"), ("connector", "opensearch"));
+        assert_eq!(of(&[]).unwrap().as_deref(), Some("docs"));
+        assert_eq!(of(&[opensearch, ("sink.bulk-flush.backoff.max-retries", "3")]).unwrap().as_deref(), Some("docs"));
+        assert_eq!(of(&[far, (PLACE, "own")]).unwrap().as_deref(), Some("docs"));
+        for outside in [&[far][..], &[opensearch, far], &[(PLACE, "outside")]] {
+            assert_eq!(of(outside).unwrap(), None, "{outside:?}");
         }
-        for bad in
-            ["http://10.0.0.1:9200", "http://127.0.0.100:9200", "https://localhost", "http://localhost.example:1"]
-        {
-            assert!(of(bad).unwrap_err().message.contains(bad), "{bad}");
+        for (options, what) in [
+            (&[("index", "docs-{x}")][..], "only a cluster's name is made of values"),
+            (&[far, ("index", "docs-{x}")], "{x} names no column"),
+            (&[("hots", "x")], "unknown option 'hots'"),
+            (&[far, ("hots", "x")], "unknown option 'hots'"),
+            (&[("hosts", "http://localhost:9200;http://search:9200")], "'hailstream.index' = 'outside'"),
+        ] {
+            assert!(of(options).unwrap_err().message.contains(what), "{options:?}");
+        }
+        for connector in ["elasticsearch-7", "opensearch"] {
+            let table = table(&[("connector", connector), far, ("index", "docs")]);
+            assert_eq!(platform.changelog(&table), Changelog::Upsert);
+            for role in [Role::Source, Role::Lookup] {
+                assert_eq!(platform.check(&table, role).unwrap_err().kind, Kind::Invalid);
+            }
         }
     }
 

@@ -249,6 +249,7 @@ mod tests {
             subtask: 0,
             parallelism: 1,
             prepared: None,
+            ending: <_>::default(),
         }
     }
 

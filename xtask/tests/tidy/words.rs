@@ -8,7 +8,7 @@ const OWNED: [(&[&str], &[&str]); 4] = [
     (&["X-Amz-Target", "X-Amzn-ErrorType"], &["store/src/kinesis", "control/src/aws", "hailstream/src/auth"]),
     (
         &["_bulk", "_search", "_mapping", "_cat/indices", "index_not_found_exception", "X-Elastic-Product"],
-        &["index/src/elastic"],
+        &["index/src/elastic", "connect/src/elasticsearch"],
     ),
     (&["KinesisAnalytics_2018", "GraniteServiceVersion"], &["control/src/aws"]),
 ];
@@ -58,7 +58,9 @@ fn words_are_free_in_their_modules_and_in_tests() {
     for path in ["store/src/kinesis/put.rs", "store/src/kinesis.rs", "store/tests/put.rs", "docs/stream.md"] {
         assert_eq!(told(path, text), [""; 0], "{path}");
     }
-    assert_eq!(told("index/src/elastic/bulk.rs", "\"/_bulk\""), [""; 0]);
+    for path in ["index/src/elastic/bulk.rs", "connect/src/elasticsearch/cluster.rs"] {
+        assert_eq!(told(path, "\"/_bulk\""), [""; 0], "{path}");
+    }
     assert_eq!(told("control/src/aws/mod.rs", "\"x-amz-target\" KinesisAnalytics_20180523"), [""; 0]);
 }
 
@@ -70,7 +72,7 @@ fn words_elsewhere_are_told_with_their_line() {
     );
     assert_eq!(
         told("console/src/api.rs", "route(\"/{index}/_search\")"),
-        ["console/src/api.rs:1: `_search` belongs to index/src/elastic"]
+        ["console/src/api.rs:1: `_search` belongs to index/src/elastic and connect/src/elasticsearch"]
     );
     assert_eq!(told("store/src/kinesis/x.rs", "KinesisAnalytics_20180523").len(), 1);
 }

@@ -12,6 +12,7 @@ use arrow_schema::{ArrowError, SchemaRef};
 use model::Kind;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Most changes that are handed on at once.
 const BATCH_ROWS: usize = 4_096;
@@ -119,6 +120,10 @@ impl Sink for HeldSink {
 
     fn close(&mut self) -> Result<(), PortError> {
         self.inner.close()
+    }
+
+    fn flush_interval(&self) -> Option<Duration> {
+        self.inner.flush_interval()
     }
 
     fn refusals(&self) -> Option<Arc<Refusals>> {

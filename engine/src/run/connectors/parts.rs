@@ -155,7 +155,7 @@ mod tests {
         let table = table(&[("connector", "filesystem"), ("path", "x"), ("format", "json")]);
         let schema = table.schema.clone();
         let (application, table) = ("app".to_owned(), Arc::new(table));
-        SinkSpec { application, table, schema, subtask: 0, parallelism: 1, prepared }
+        SinkSpec { application, table, schema, subtask: 0, parallelism: 1, prepared, ending: <_>::default() }
     }
 
     fn write(sink: &mut PartSink, value: i64) {

@@ -1,7 +1,7 @@
 //! The end of a job: hands rows to a connector's writer on a thread of its own, flushes at every cut.
 
 use super::{EVENTS_PER_STEP, Step, Task};
-use crate::port::{PortError, RowKind, Sink, SinkBatch};
+use crate::port::{Ending, PortError, RowKind, Sink, SinkBatch};
 use crate::run::channel::{Batch, Epoch};
 use crate::run::coordinator::{Coordinator, Report};
 use crate::run::error::JobError;
@@ -19,7 +19,6 @@ use model::{Env, Kind};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How often a writer that waits for the reader of a collected result looks whether the job is still wanted.
@@ -51,7 +50,7 @@ pub(crate) struct SinkTaskOptions {
     pub(crate) meter: Arc<Meter>,
     /// How long written rows may wait for a flush while nothing more comes, in nanoseconds.
     pub(crate) flush_interval_ns: u64,
-    pub(crate) cancelled: Arc<AtomicBool>,
+    pub(crate) ending: Ending,
     pub(crate) env: Env,
 }
 
@@ -68,11 +67,14 @@ pub(crate) struct SinkTask {
 }
 
 impl SinkTask {
-    pub(crate) fn new(options: SinkTaskOptions, inputs: Inputs, writer: Writer) -> Self {
-        if let Writer::Sink(sink) = &writer
-            && let Some(refusals) = sink.refusals()
-        {
-            inputs.load().sink.counts(refusals);
+    pub(crate) fn new(mut options: SinkTaskOptions, inputs: Inputs, writer: Writer) -> Self {
+        if let Writer::Sink(sink) = &writer {
+            if let Some(refusals) = sink.refusals() {
+                inputs.load().sink.counts(refusals);
+            }
+            if let Some(interval) = sink.flush_interval() {
+                options.flush_interval_ns = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
+            }
         }
         Self { options, inputs, writer, unflushed_since_ns: None, prepared: VecDeque::new(), ended: false }
     }
@@ -114,7 +116,7 @@ impl SinkTask {
                 let batch = SinkBatch { rows, ids, kinds };
                 self.ask(Asked::Write, |sink| sink.write(&batch))?;
             }
-            Writer::Collect(sender) => collect(sender, rows, &self.options.cancelled).map_err(JobError::port(place))?,
+            Writer::Collect(sender) => collect(sender, rows, &self.options.ending).map_err(JobError::port(place))?,
         }
         self.options.meter.records_out.add(written);
         self.inputs.load().records_out.add(written);
@@ -215,9 +217,9 @@ fn collapsed(input: &RecordBatch, ids: &StringArray, kinds: &[RowKind]) -> Resul
 }
 
 /// Waits for whoever collects; that they have gone away ends the job.
-fn collect(sender: &Sender<RecordBatch>, mut rows: RecordBatch, cancelled: &AtomicBool) -> Result<(), PortError> {
+fn collect(sender: &Sender<RecordBatch>, mut rows: RecordBatch, ending: &Ending) -> Result<(), PortError> {
     let gone = || PortError::new(Kind::Conflict, "nobody takes the collected rows any more");
-    while !cancelled.load(Ordering::Acquire) {
+    while !ending.is_cancelled() {
         match sender.send_timeout(rows, COLLECT_WAIT) {
             Ok(()) => return Ok(()),
             Err(SendTimeoutError::Timeout(back)) => rows = back,
