@@ -116,6 +116,8 @@ impl Platform for Recording {
         };
         Ok(ApplicationView {
             line: self.application(Some(name))?,
+            runner: "flink".into(),
+            page: Some("javascript:alert(1)".into()),
             parallelism_per_kpu: 1,
             records_in_per_s: f64::NAN,
             records_out_per_s: 2.0,
@@ -522,6 +524,7 @@ async fn all_applications_are_listed_and_one_is_told_with_its_operators() {
     assert_eq!(names, ["a", "b"]);
     let view = served.get("/api/applications/view?application=a").await.json();
     assert_eq!((&view["line"]["name"], &view["records_in_per_s"]), (&json!("a"), &json!(0.0)));
+    assert_eq!((&view["runner"], &view["page"]), (&json!("flink"), &Value::Null), "a page elsewhere is a web page");
     let operators = view["operators"].as_array().unwrap();
     assert_eq!(operators.len(), 200);
     assert_eq!((&operators[0]["inputs"], &operators[0]["busy"]), (&json!([0]), &json!(0.0)));

@@ -78,6 +78,11 @@ pub trait Running: Send + Sync {
     /// Its figures of checkpoints alone, which are asked for often.
     fn checkpoints(&self) -> CheckpointFigures;
 
+    /// Where whoever runs it shows it on a page of its own.
+    fn page(&self) -> Option<String> {
+        None
+    }
+
     /// Gives it another parallelism while it runs.
     ///
     /// # Errors

@@ -70,8 +70,23 @@ impl Client {
         // TLS is that of the doors. Somebody may have chosen it already, which is as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let addresses = Addresses { rest: base(&addresses.rest)?, gateway: base(&addresses.gateway)? };
-        let http = reqwest::Client::builder().connect_timeout(CONNECTION).timeout(ANSWER).build();
-        let http = http.map_err(|error| RunnerError::new(Kind::Internal, format!("no HTTP client: {error}")))?;
+        // A cluster is named by its addresses: neither a proxy of the environment nor an answer names another one.
+        let mut http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECTION)
+            .timeout(ANSWER);
+        if [&addresses.rest, &addresses.gateway].iter().all(|address| address.starts_with("http://")) {
+            // A small container trusts nobody, and need not where no TLS is spoken.
+            http = http.tls_certs_only([]);
+        }
+        let http = http.build().map_err(|error| {
+            let message = format!(
+                "no connection to a Flink cluster can be made: {}; SSL_CERT_FILE names the certificates to trust",
+                innermost(&error)
+            );
+            RunnerError::new(Kind::Invalid, message)
+        })?;
         Ok(Self { http, runtime, addresses })
     }
 

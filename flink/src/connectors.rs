@@ -20,6 +20,8 @@ const STREAMS: &str = "kinesis";
 /// What the connector of [`STREAMS`] is called on clusters whose `kinesis` is its successor, which has other options.
 const STREAMS_FORMER: &str = "kinesis-legacy";
 const SEARCH: &str = "elasticsearch-7";
+/// The platform's own option that says whose index a table is, `own` or `outside`, where its hosts do not; no cluster knows it.
+const PLACE: &str = "hailstream.index";
 
 /// What a value comes from.
 #[derive(Clone, Copy)]
@@ -83,18 +85,19 @@ pub(crate) fn translated(statement: &Statement, known: &[String], doors: &Doors)
 }
 
 fn add(pairs: &mut Vec<(String, String)>, connector: &str, doors: &Doors) {
+    let place = pairs.iter().position(|(key, _)| key == PLACE).map(|at| pairs.remove(at).1);
     for (of, option, value) in ADDED.into_iter().filter(|(of, ..)| *of == connector) {
         let at_a_door = of != STREAMS || doors.streams.is_some();
         let (value, replaces) = match value {
             Value::Text(text) => (at_a_door.then(|| text.to_owned()), false),
             Value::StreamDoor => (doors.streams.clone(), true),
-            Value::SearchDoor => (doors.search.clone(), true),
+            Value::SearchDoor => (doors.search.clone().filter(|_| place.as_deref() != Some("outside")), true),
             Value::KeyId => (at_a_door.then(|| key(doors).0), false),
             Value::Secret => (at_a_door.then(|| key(doors).1), false),
         };
         let Some(value) = value else { continue };
         match pairs.iter_mut().find(|(key, _)| key == option) {
-            Some((_, given)) if replaces && is_here(given) => *given = value,
+            Some((_, given)) if replaces && (is_here(given) || place.as_deref() == Some("own")) => *given = value,
             Some(_) => {}
             None => pairs.push((option.to_owned(), value)),
         }
@@ -176,6 +179,15 @@ mod tests {
         let elsewhere = "'connector' = 'elasticsearch-7', 'hosts' = 'https://search.example:9200', 'index' = 'i', \
                          'format' = 'json', 'json.timestamp-format.standard' = 'SQL'";
         check(elsewhere, &known(), &doors(), elsewhere);
+        let index = |hosts: &str| {
+            let format = "'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601'";
+            format!("'connector' = 'elasticsearch-7', 'hosts' = '{hosts}', {format}")
+        };
+        let placed = |hosts: &str, place: &str| {
+            format!("'connector' = 'elasticsearch-7', 'hosts' = '{hosts}', 'hailstream.index' = '{place}'")
+        };
+        check(&placed("http://localhost:9200", "outside"), &known(), &doors(), &index("http://localhost:9200"));
+        check(&placed("http://far:9200", "own"), &known(), &doors(), &index("http://10.0.0.1:9200"));
         let own = "'connector' = 'mine', 'k' = 'v'";
         check(own, &[], &doors(), own);
     }

@@ -244,6 +244,10 @@ impl Running for FlinkJob {
         self.seen.lock().metrics.checkpoints
     }
 
+    fn page(&self) -> Option<String> {
+        Some(format!("{}/#/job/{}/overview", self.cluster.client.addresses().rest, self.job()))
+    }
+
     fn rescale(&self, parallelism: u32) -> Result<(), RunnerError> {
         let job = self.job();
         let pause = match self.rescale_in_place(&job, parallelism)? {

@@ -114,6 +114,24 @@ test('sources tell how they read and sinks how they write', () =>
     assert.deepEqual(told.slice(1), ['–', '–', '640 ms for 1,000 rows, 40/s refused', '12 ms for 1,000 rows']);
   }));
 
+test('an application on a cluster says so and leads there, by a web address alone', async () => {
+  await over('much', async ({ page, errors }) => {
+    await says(page, 'application-runner', /^Runs on an Apache Flink cluster\. /);
+    const link = byId(page, 'application-runner-page');
+    assert.match(await link.getAttribute('href'), /^http:\/\/127\.0\.0\.1:8081\/#\/job\//);
+    assert.equal(await link.getAttribute('rel'), 'noreferrer');
+    assert.deepEqual(errors, []);
+  });
+  await over('hostile', async ({ page }) => {
+    await byId(page, 'application-runner').waitFor();
+    assert.equal(await byId(page, 'application-runner-page').count(), 0);
+  });
+  await over('known', async ({ page }) => {
+    await says(page, 'application-view-state', 'running');
+    assert.equal(await byId(page, 'application-runner').count(), 0);
+  });
+});
+
 test('an address names an application, and says so where there is none', async () => {
   await over(
     'known',

@@ -266,6 +266,10 @@ export interface LogLine {
 
 export interface ApplicationView {
   line: ApplicationLine;
+  /** What runs it: `embedded` or `flink`. */
+  runner: string;
+  /** Where its runner shows it on a page of its own. */
+  page: string | null;
   parallelism_per_kpu: number;
   records_in_per_s: number;
   records_out_per_s: number;

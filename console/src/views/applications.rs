@@ -1,7 +1,7 @@
 //! Applications: in few words, and one of them with its operators.
 
 use super::pipeline::{cut, finite};
-use super::{ApplicationState, OPERATORS_SHOWN_MAX};
+use super::{ApplicationState, OPERATORS_SHOWN_MAX, PAGE_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -27,6 +27,10 @@ pub struct ApplicationLine {
 pub struct ApplicationView {
     /// What the list says of it.
     pub line: ApplicationLine,
+    /// What runs it: `embedded` or `flink`.
+    pub runner: String,
+    /// Where its runner shows its run on a page of its own, by http or https.
+    pub page: Option<String>,
     /// Subtasks that share a KPU.
     pub parallelism_per_kpu: u32,
     /// Records read per second.
@@ -101,6 +105,11 @@ impl ApplicationView {
     /// The same with bounded lists and texts and finite numbers.
     pub(crate) fn bounded(mut self) -> Self {
         self.line = self.line.bounded();
+        cut(&mut self.runner);
+        let is_web = |page: &String| {
+            page.len() <= PAGE_BYTES_MAX && (page.starts_with("http://") || page.starts_with("https://"))
+        };
+        self.page = self.page.filter(is_web);
         self.operators.truncate(OPERATORS_SHOWN_MAX);
         for rate in [&mut self.records_in_per_s, &mut self.records_out_per_s] {
             *rate = finite(*rate);

@@ -58,6 +58,8 @@ pub const DECISIONS_SHOWN_MAX: usize = 200;
 pub const HAPPENINGS_SHOWN_MAX: usize = 500;
 /// Longest document about something that happened to an alarm, in bytes.
 pub const ALARM_DATA_BYTES_MAX: usize = 64 * 1024;
+/// Longest address of a page elsewhere, in bytes.
+pub const PAGE_BYTES_MAX: usize = 2_000;
 /// Most applications that are listed.
 pub const APPLICATIONS_SHOWN_MAX: usize = 200;
 /// Most windows whose late rows are told one by one.

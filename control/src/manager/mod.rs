@@ -215,7 +215,8 @@ impl Applications {
 
 /// A view with the figures of the run.
 fn with_figures((view, running): (ApplicationView, Option<Arc<dyn Running>>)) -> ApplicationView {
-    ApplicationView { metrics: running.map(|running| running.metrics()), ..view }
+    let Some(running) = running else { return view };
+    ApplicationView { metrics: Some(running.metrics()), page: running.page(), ..view }
 }
 
 impl Drop for Applications {

@@ -262,6 +262,7 @@ impl Application {
             spec: self.spec.clone(),
             status: self.status,
             metrics: None,
+            page: None,
             restarts: self.restarts,
             last_error: self.failures.told(),
             created_ms: self.kept.created_ms,

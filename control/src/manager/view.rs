@@ -15,6 +15,8 @@ pub struct ApplicationView {
     pub status: Status,
     /// Its figures; `None` while it does not run.
     pub metrics: Option<RunMetrics>,
+    /// Where its runner shows its run on a page of its own.
+    pub page: Option<String>,
     /// Restarts after failures since the platform started.
     pub restarts: u64,
     /// Why it last failed.

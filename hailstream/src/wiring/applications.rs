@@ -41,6 +41,8 @@ fn detail(view: &ApplicationView, rates: &ApplicationRates) -> views::Applicatio
     };
     views::ApplicationView {
         line: line(view),
+        runner: view.spec.runner.clone(),
+        page: view.page.clone(),
         parallelism_per_kpu: view.spec.parallelism_per_kpu,
         records_in_per_s: rates.records_in,
         records_out_per_s: rates.records_out,

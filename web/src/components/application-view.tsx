@@ -73,6 +73,21 @@ function Controls({ line }: { line: ApplicationLine }) {
   );
 }
 
+/** An application that runs elsewhere says where. */
+function RunsOn({ runner, page }: { runner: string; page: string | null }) {
+  if (runner === 'embedded') return null;
+  return (
+    <p class="hint" data-testid="application-runner">
+      Runs on {runner === 'flink' ? 'an Apache Flink cluster' : runner}.{' '}
+      {page && (
+        <a href={page} target="_blank" rel="noreferrer" data-testid="application-runner-page">
+          Its page there
+        </a>
+      )}
+    </p>
+  );
+}
+
 function Head({ now }: { now: View }) {
   const { line } = now;
   const behind = now.millis_behind_latest;
@@ -87,6 +102,7 @@ function Head({ now }: { now: View }) {
           {line.state}
         </span>
       </div>
+      <RunsOn runner={now.runner} page={now.page} />
       <Facts
         facts={[
           { id: 'view-records-in', label: 'Records in', value: rate(now.records_in_per_s), unit: '/s' },
