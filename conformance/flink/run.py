@@ -9,6 +9,7 @@ Needs Java 17 and Maven; the cluster and its connectors are fetched once, as con
 
 import argparse
 import contextlib
+import json
 import os
 import pathlib
 import signal
@@ -192,7 +193,20 @@ def troubled(stand):
     stand.check()
 
 
-CASES = [plain, fan_out, troubled]
+def examined(stand):
+    """A cluster with all that is needed, which reaches the doors; and one that does not."""
+    def look(*doors):
+        done = subprocess.run([ARGUMENTS.binary, "doctor", *stand.options[:6], "--json", *doors], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        return done.returncode, {line["what"]: line["health"] for line in map(json.loads, done.stdout.splitlines())}
+
+    addresses = stand.platform.addresses
+    code, found = look("--flink-stream-door", addresses["aws"], "--flink-search-door", addresses["search"])
+    assert code == 0 and len(found) == 8 and set(found.values()) == {"good"}, found
+    code, found = look("--flink-stream-door", "http://127.0.0.1:1", "--flink-search-door", "http://127.0.0.1:1")
+    assert code == 1 and (found["stream door"], found["search door"]) == ("bad", "bad"), found
+
+
+CASES = [examined, plain, fan_out, troubled]
 
 
 def main():

@@ -133,11 +133,16 @@ impl Client {
             Of::Jobs => &self.addresses.rest,
             Of::Gateway => &self.addresses.gateway,
         };
+        self.fetch(method, &format!("{base}{path}"), body).await
+    }
+
+    /// The same at a whole address.
+    pub(crate) async fn fetch(&self, method: Method, address: &str, body: Option<Value>) -> Result<Value, Refusal> {
         let unreachable = |error: reqwest::Error| {
             let what = innermost(&error);
-            Refusal::new(Kind::Unavailable, format!("the Flink cluster does not answer at {base}: {what}"))
+            Refusal::new(Kind::Unavailable, format!("nobody answers at {address}: {what}"))
         };
-        let mut request = self.http.request(method, format!("{base}{path}"));
+        let mut request = self.http.request(method, address);
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
@@ -146,7 +151,7 @@ impl Client {
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
             if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
-                let message = format!("{base}{path}: the answer is larger than {ANSWER_BYTES_MAX} bytes");
+                let message = format!("{address}: the answer is larger than {ANSWER_BYTES_MAX} bytes");
                 return Err(Refusal::new(Kind::Unavailable, message));
             }
             bytes.extend_from_slice(&chunk);
@@ -158,8 +163,7 @@ impl Client {
             return Ok(Value::Null);
         }
         serde_json::from_slice(&bytes).map_err(|error| {
-            let message =
-                format!("{base}{path} does not answer as a Flink cluster does ({error}); look at the address");
+            let message = format!("{address} does not answer as a Flink cluster does ({error}); look at the address");
             Refusal::new(Kind::Invalid, message)
         })
     }

@@ -121,13 +121,15 @@ fn is_here(addresses: &str) -> bool {
 }
 
 fn lacking(statement: &Statement, connector: &str, known: &[String]) -> RunnerError {
-    let artifact = ARTIFACTS.iter().find(|(of, _)| *of == connector).map_or_else(
-        || "put the jar that has it into the cluster's lib folder".to_owned(),
-        |(_, artifact)| format!("put {artifact} into the cluster's lib folder"),
-    );
-    let (line, known) = (statement.line, known.join(", "));
-    let message = format!("line {line}: the Flink cluster has no connector '{connector}'; {artifact}. It has {known}");
+    let (line, known, add) = (statement.line, known.join(", "), artifact(connector));
+    let message = format!("line {line}: the Flink cluster has no connector '{connector}'; {add}. It has {known}");
     RunnerError::new(Kind::Invalid, message)
+}
+
+/// What to do for a cluster that lacks a connector.
+pub(crate) fn artifact(connector: &str) -> String {
+    let known = ARTIFACTS.iter().find(|(of, _)| *of == connector).map(|(_, artifact)| *artifact);
+    format!("put {} into the cluster's lib folder", known.unwrap_or("the jar that has it"))
 }
 
 /// The connectors that a cluster names when it is asked for one that there is not.

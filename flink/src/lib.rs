@@ -9,6 +9,7 @@
 mod book;
 mod client;
 mod connectors;
+mod doctor;
 mod figures;
 mod gateway;
 mod job;
@@ -19,4 +20,5 @@ mod submit;
 
 pub use client::Addresses;
 pub use connectors::Doors;
+pub use doctor::{Finding, Health, examine};
 pub use runner::{FlinkOptions, FlinkRunner};

@@ -14,7 +14,7 @@ const IDLE_S: u32 = 5;
 /// How often a cluster tries a job again by itself. Beyond, whoever looks after the application does, and tells the first cause.
 const RESTARTS: u32 = 3;
 /// SQL functions of the platform that Flink lacks, and the classes that they are there.
-const FUNCTIONS: [(&str, &str); 1] = [("GEOHASH", "hailstream.functions.Geohash")];
+pub(crate) const FUNCTIONS: [(&str, &str); 1] = [("GEOHASH", "hailstream.functions.Geohash")];
 
 /// What a job begins with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -106,8 +106,7 @@ impl Submitter<'_> {
         }
         let there = session.run("SHOW FUNCTIONS")?.rows;
         let is_there = |name: &str| there.iter().any(|known| known.eq_ignore_ascii_case(name));
-        let lacking: Vec<_> = used.into_iter().filter(|(name, _)| !is_there(name)).collect();
-        let Some((first, _)) = lacking.first() else { return Ok(Vec::new()) };
+        let Some((first, _)) = used.into_iter().find(|(name, _)| !is_there(name)) else { return Ok(Vec::new()) };
         let Some(jar) = self.functions else {
             let message = format!(
                 "application {}: the Flink cluster has no function {first}; build flink-functions (mvn package) and name its jar \
@@ -116,12 +115,16 @@ impl Submitter<'_> {
             );
             return Err(RunnerError::new(Kind::Invalid, message));
         };
-        // For the whole session: the code that is made of a statement has to find the classes too.
-        let jar = format!("ADD JAR '{}'", jar.replace('\'', "''"));
-        let declare = |(name, class)| format!("CREATE TEMPORARY SYSTEM FUNCTION {name} AS '{class}'");
-        let all = std::iter::once(jar).chain(lacking.into_iter().map(declare));
-        Ok(all.map(|text| Ready { text, line: 0, is_job: false }).collect())
+        Ok(declarations(jar).map(|text| Ready { text, line: 0, is_job: false }).collect())
     }
+}
+
+/// The statements by which a session has the platform's functions.
+pub(crate) fn declarations(jar: &str) -> impl Iterator<Item = String> + use<> {
+    // For the whole session: the code that is made of a statement has to find the classes too.
+    let jar = format!("ADD JAR '{}'", jar.replace('\'', "''"));
+    let declare = |(name, class)| format!("CREATE TEMPORARY SYSTEM FUNCTION IF NOT EXISTS {name} AS '{class}'");
+    std::iter::once(jar).chain(FUNCTIONS.into_iter().map(declare))
 }
 
 /// The connectors of a cluster: it names them when it is asked for one that there is not.

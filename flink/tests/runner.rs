@@ -7,7 +7,7 @@ use cluster::{Shared, World};
 use control::{
     ApplicationSpec, Begin, Beginning, Checkpoints, DATABASE_FILE, Database, FLINK, RunState, Runner, Running,
 };
-use flink::{Addresses, Doors, FlinkOptions, FlinkRunner};
+use flink::{Addresses, Doors, FlinkOptions, FlinkRunner, Health, examine};
 use model::{Env, Kind};
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -115,7 +115,7 @@ fn a_script_is_given_to_the_cluster_in_its_own_words() {
         panic!("{told:#?}")
     };
     assert!(asks.contains("hailstream-asks") && asked.starts_with("DROP"), "{told:#?}");
-    assert_eq!(function, "CREATE TEMPORARY SYSTEM FUNCTION GEOHASH AS 'hailstream.functions.Geohash'");
+    assert_eq!(function, "CREATE TEMPORARY SYSTEM FUNCTION IF NOT EXISTS GEOHASH AS 'hailstream.functions.Geohash'");
     assert!(table.contains("'aws.endpoint' = 'http://door:4566'"), "{table}");
     assert!(job.starts_with("EXECUTE STATEMENT SET BEGIN") && job.ends_with("END"), "{job}");
     for (name, value) in [
@@ -260,6 +260,36 @@ fn a_parallelism_changes_in_place_or_else_by_a_savepoint() {
 }
 
 #[test]
+fn a_cluster_is_examined_and_what_it_lacks_is_told() {
+    let stand = Stand::new();
+    let looked = |change: &dyn Fn(&mut FlinkOptions)| {
+        let doors = Doors { search: Some(stand.address.clone()), ..Doors::default() };
+        let addresses = Addresses { rest: stand.address.clone(), gateway: stand.address.clone() };
+        let mut options = FlinkOptions { addresses, doors, functions: None, savepoints: Some("file:/s".into()) };
+        change(&mut options);
+        let found = examine(&options, &Env::system(), stand.runtime.handle().clone()).unwrap();
+        found.into_iter().map(|finding| (finding.what, finding.health, finding.words)).collect::<Vec<_>>()
+    };
+    let health = |found: &[(&str, Health, String)], what: &str| {
+        found.iter().find(|(of, ..)| *of == what).map(|(_, health, words)| (*health, words.clone())).unwrap()
+    };
+    let good = looked(&|options| options.functions = Some("/f.jar".into()));
+    let told: Vec<_> = good.iter().map(|(what, health, _)| (*what, *health)).collect();
+    let all = ["JobManager", "SQL gateway", "slots", "state", "connectors", "functions", "search door"];
+    assert_eq!(told, all.map(|what| (what, Health::Good)), "{good:#?}");
+    let lacking = looked(&|options| options.savepoints = None);
+    assert!(health(&lacking, "state").1.contains("--flink-savepoints"), "{lacking:#?}");
+    assert_eq!(health(&lacking, "functions").0, Health::Doubtful);
+    stand.world.lock().slots = 0;
+    stand.world.lock().probes_end = Some("FAILED");
+    let bad = looked(&|_| {});
+    assert_eq!(health(&bad, "slots").0, Health::Bad);
+    assert!(health(&bad, "search door").1.contains("(the disk is full); name the address"), "{bad:#?}");
+    let away = looked(&|options| options.addresses.rest = "http://127.0.0.1:1".into());
+    assert_eq!((away.len(), health(&away, "JobManager").0), (2, Health::Bad), "there is no more to see");
+}
+
+#[test]
 fn a_cluster_that_is_away_is_waited_for() {
     let mut stand = Stand::new();
     stand.start(Begin::Latest);
@@ -267,7 +297,7 @@ fn a_cluster_that_is_away_is_waited_for() {
     let address = std::mem::replace(&mut stand.address, "http://127.0.0.1:1".to_owned());
     stand.reopen();
     let (kind, message) = stand.refused(&spec());
-    assert!(kind == Kind::Unavailable && message.contains("does not answer at http://127.0.0.1:1"), "{message}");
+    assert!(kind == Kind::Unavailable && message.contains("nobody answers at http://127.0.0.1:1/"), "{message}");
     stand.address = address;
     stand.reopen();
     stand.start(Begin::Latest);

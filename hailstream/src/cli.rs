@@ -1,6 +1,6 @@
 //! The command line: one definition per command and option, from which help and checks come.
 
-use crate::commands::{AlarmArgs, AppArgs, CalibrateArgs, ConsoleArgs, ScalingArgs, StreamArgs};
+use crate::commands::{AlarmArgs, AppArgs, CalibrateArgs, ConsoleArgs, DoctorArgs, ScalingArgs, StreamArgs};
 use crate::speed::SpeedArg;
 use clap::{Args, Parser, Subcommand};
 use std::net::IpAddr;
@@ -49,6 +49,12 @@ pub(crate) enum Command {
         after_help = "Example: hailstream calibrate app.sql --sample trips.ndjson.zst --rate 13000\n         hailstream calibrate verify app.sql --sample trips.ndjson.zst --rate 13000"
     )]
     Calibrate(CalibrateArgs),
+    /// Look whether a Flink cluster can run applications of the platform, and what it lacks
+    #[command(
+        after_help = "Example: hailstream doctor --flink http://10.0.0.5:8081 --flink-gateway http://10.0.0.5:8083 \\\n           \
+        --flink-stream-door http://10.0.0.1:4566 --flink-search-door http://10.0.0.1:9200"
+    )]
+    Doctor(DoctorArgs),
     /// Compare scaling policies on seeded days; see what a running platform has decided, and by which policies
     #[command(
         after_help = "Example: hailstream scaling simulate --trace flash --policy joint\n         hailstream scaling decisions"

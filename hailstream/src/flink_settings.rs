@@ -1,7 +1,8 @@
 //! How a Flink cluster is reached, and how it reaches the platform.
 
+use crate::auth::{ClientKey, ClientKeyError};
 use clap::Args;
-use flink::Addresses;
+use flink::{Addresses, Doors, FlinkOptions};
 use serde::Deserialize;
 
 /// A cluster that applications may run on.
@@ -31,10 +32,14 @@ pub(crate) struct FlinkArgs {
     pub(crate) profile: Option<String>,
 }
 
-/// What is missing of a cluster's settings.
+/// What is wrong with a cluster's settings.
 #[derive(Debug, thiserror::Error)]
-#[error("a Flink cluster has a REST API and a SQL gateway: give both --flink and --flink-gateway, or neither")]
-pub(crate) struct HalfCluster;
+pub(crate) enum ClusterError {
+    #[error("a Flink cluster has a REST API and a SQL gateway: give both --flink and --flink-gateway, or neither")]
+    Half,
+    #[error(transparent)]
+    Key(#[from] ClientKeyError),
+}
 
 impl FlinkArgs {
     /// These settings, and where they say nothing those of `other`.
@@ -50,12 +55,29 @@ impl FlinkArgs {
         }
     }
 
+    /// How the cluster is asked, and how it reaches the platform: at `doors` (those of streams and of searches) where nothing
+    /// else is said. `None` where there is no cluster.
+    pub(crate) fn options(&self, doors: Option<(&str, &str)>) -> Result<Option<FlinkOptions>, ClusterError> {
+        let Some(addresses) = self.addresses()? else { return Ok(None) };
+        let key = match self.profile.as_deref() {
+            Some(profile) => ClientKey::find(Some(profile), |name| std::env::var(name).ok())?,
+            None => None,
+        };
+        let doors = Doors {
+            streams: self.stream_door.clone().or(doors.map(|(streams, _)| streams.to_owned())),
+            search: self.search_door.clone().or(doors.map(|(_, search)| search.to_owned())),
+            key: key.map(|key| (key.id, key.secret)),
+        };
+        let (functions, savepoints) = (self.functions.clone(), self.savepoints.clone());
+        Ok(Some(FlinkOptions { addresses, doors, functions, savepoints }))
+    }
+
     /// The cluster's addresses; `None` where there is no cluster.
-    pub(crate) fn addresses(&self) -> Result<Option<Addresses>, HalfCluster> {
+    pub(crate) fn addresses(&self) -> Result<Option<Addresses>, ClusterError> {
         match (self.rest.clone(), self.gateway.clone()) {
             (Some(rest), Some(gateway)) => Ok(Some(Addresses { rest, gateway })),
             (None, None) => Ok(None),
-            _ => Err(HalfCluster),
+            _ => Err(ClusterError::Half),
         }
     }
 }

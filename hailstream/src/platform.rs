@@ -1,7 +1,7 @@
 //! One platform on one data directory: everything opened in order, served, and closed in the opposite order.
 
 use crate::audit::{self, AuditError, AuditLog};
-use crate::auth::{self, Attempts, ClientKey, CredentialsError, KeyRing, guarded, ruled};
+use crate::auth::{self, Attempts, CredentialsError, KeyRing, guarded, ruled};
 use crate::doors::{Addresses, DoorError, DoorName, Doors, reached_from};
 use crate::replaying::{History, Replaying, ReplayingError};
 use crate::settings::{DurabilityArg, Settings, SettingsError};
@@ -17,7 +17,7 @@ use axum::Router;
 use control::{Applications, ControlError, Database, DatabaseError, Options};
 use engine::port::PortError;
 use engine::run::StateMemory;
-use flink::{FlinkOptions, FlinkRunner};
+use flink::FlinkRunner;
 use index::{Index, IndexConfig};
 use model::Env;
 use replay::Speed;
@@ -190,21 +190,8 @@ fn flink_runner(
     database: &Arc<Database>,
     env: &Env,
 ) -> Result<Option<FlinkRunner>, PlatformError> {
-    let given = &settings.flink;
-    let Some(cluster) = given.addresses().map_err(SettingsError::from)? else { return Ok(None) };
-    let profile = given.profile.as_deref();
-    let key = profile.map(|profile| ClientKey::find(Some(profile), |name| std::env::var(name).ok())).transpose();
-    let key = key.map_err(SettingsError::from)?.flatten();
-    let options = FlinkOptions {
-        addresses: cluster,
-        doors: flink::Doors {
-            streams: Some(given.stream_door.clone().unwrap_or_else(|| addresses.aws.clone())),
-            search: Some(given.search_door.clone().unwrap_or_else(|| addresses.search.clone())),
-            key: key.map(|key| (key.id, key.secret)),
-        },
-        functions: given.functions.clone(),
-        savepoints: given.savepoints.clone(),
-    };
+    let options = settings.flink.options(Some((&addresses.aws, &addresses.search))).map_err(SettingsError::from)?;
+    let Some(options) = options else { return Ok(None) };
     Ok(Some(FlinkRunner::open(options, database.clone(), env.clone(), Handle::current())?))
 }
 

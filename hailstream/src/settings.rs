@@ -3,7 +3,7 @@
 use crate::auth::{ClientKey, ClientKeyError};
 use crate::cli::PlatformArgs;
 use crate::doors::{DoorName, Networks, Reach, TlsMode, network};
-use crate::flink_settings::{FlinkArgs, HalfCluster};
+use crate::flink_settings::{ClusterError, FlinkArgs};
 use crate::telemetry::{INTERVAL_S_DEFAULT, OtlpError, OtlpSettings};
 use crate::wiring::is_web_address;
 use connect::{Bucket, BucketKey, BucketSettings};
@@ -188,7 +188,7 @@ pub(crate) enum SettingsError {
     #[error(transparent)]
     Otlp(#[from] OtlpError),
     #[error(transparent)]
-    Flink(#[from] HalfCluster),
+    Flink(#[from] ClusterError),
     #[error(transparent)]
     Key(#[from] ClientKeyError),
     #[error("{0:?} is no address of an object store: write it as https://host or http://host:port")]

@@ -30,6 +30,8 @@ pub(crate) struct World {
     pub(crate) has_adaptive_scheduler: bool,
     pub(crate) refuses_savepoints: bool,
     pub(crate) slots: u64,
+    /// How the jobs of a look end.
+    pub(crate) probes_end: Option<&'static str>,
     pub(crate) functions: Vec<&'static str>,
     pub(crate) results: Vec<Result<Value, String>>,
     pub(crate) operations: Vec<Value>,
@@ -70,6 +72,13 @@ async fn answer(
     let path: Vec<&str> = uri.path().split('/').skip(1).collect();
     let mut world = world.lock();
     match (method.as_str(), path.as_slice()) {
+        ("GET", ["config"]) => ok(json!({ "flink-version": "1.20.5" })),
+        ("GET", ["info"]) => ok(json!({ "productName": "Apache Flink", "version": "1.20.5" })),
+        ("GET", ["jobmanager", "config"]) => {
+            let settings = [("jobmanager.scheduler", "adaptive"), ("state.checkpoints.dir", "file:/c")];
+            ok(settings.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect())
+        }
+        ("DELETE", ["hailstream-doctor"]) => ok(json!({ "acknowledged": true })),
         ("GET", ["overview"]) => ok(json!({ "slots-total": world.slots, "slots-available": 1 })),
         ("POST", ["v3", "sessions"]) => {
             world.sessions.push(body["properties"].clone());
@@ -136,7 +145,8 @@ impl World {
         if let Some(path) = restore.filter(|path| path.contains("gone")) {
             return Err(format!("Cannot find checkpoint or savepoint file/directory '{path}'"));
         }
-        self.jobs.insert(job.clone(), "RUNNING");
+        let is_probe = properties["pipeline.name"] == "hailstream-doctor";
+        self.jobs.insert(job.clone(), if is_probe { self.probes_end.unwrap_or("FINISHED") } else { "RUNNING" });
         self.parallelism.insert(job.clone(), properties["parallelism.default"].as_str().unwrap().parse().unwrap());
         if self.loses_the_answer {
             return Err("Connection reset by peer".to_owned());

@@ -9,6 +9,7 @@ mod client;
 mod console;
 mod credentials;
 mod demo;
+mod doctor;
 mod replay;
 mod scaling;
 mod serve;
@@ -27,6 +28,7 @@ use tracing_subscriber::EnvFilter;
 pub(crate) use alarm::AlarmArgs;
 pub(crate) use app::args::{AppArgs, ConsoleArgs, ConsolePlace};
 pub(crate) use calibrate::args::CalibrateArgs;
+pub(crate) use doctor::DoctorArgs;
 pub(crate) use scaling::args::ScalingArgs;
 pub(crate) use stream::args::StreamArgs;
 
@@ -68,6 +70,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Audit(args) => audit::run(args),
         Command::Credentials(args) => credentials::run(args, &model::Env::system()),
         Command::Calibrate(args) => calibrate::run(args),
+        Command::Doctor(args) => runtime()?.block_on(doctor::run(&args)),
         Command::Scaling(args) => scaling::run(args),
         Command::Sql(args) => sql::run(&args),
         Command::Demo(args) => platform_runtime()?.block_on(demo::run(args)),
