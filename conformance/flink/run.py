@@ -8,10 +8,12 @@ Needs Java 17 and Maven; the cluster and its connectors are fetched once, as con
 """
 
 import argparse
+import concurrent.futures
 import contextlib
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -30,7 +32,7 @@ ARGUMENTS = parser.parse_args()
 os.environ["HAILSTREAM_BINARY"] = str(pathlib.Path(ARGUMENTS.binary).resolve())
 
 from hailstream import SHARED, Platform, wait_for  # noqa: E402: it reads the variable
-from recorder import cache, cluster as clusters  # noqa: E402
+from recorder import cache, cluster as clusters, flink  # noqa: E402
 from trips import expected_of, results_of  # noqa: E402
 
 SCRIPT = (ROOT / "examples" / "taxi" / "taxi.sql").read_text()
@@ -78,10 +80,10 @@ class Stand:
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         subprocess.run([ARGUMENTS.binary, *arguments], check=True, env=os.environ | keys, **quiet)
 
-    def create(self, parallelism, script=SCRIPT):
+    def create(self, parallelism, script=SCRIPT, name="taxi", client=None):
         properties = [{"PropertyGroupId": "Hailstream", "PropertyMap": {"runner": "flink"}}]
-        self.analytics.create_application(
-            ApplicationName="taxi", RuntimeEnvironment="FLINK-1_20", ServiceExecutionRole=ROLE,
+        (client or self.analytics).create_application(
+            ApplicationName=name, RuntimeEnvironment="FLINK-1_20", ServiceExecutionRole=ROLE,
             ApplicationConfiguration={
                 "ApplicationCodeConfiguration": {"CodeContentType": "PLAINTEXT", "CodeContent": {"TextContent": script}},
                 "EnvironmentProperties": {"PropertyGroups": properties},
@@ -139,6 +141,40 @@ class Stand:
             "ConfigurationTypeUpdate": "CUSTOM", "ParallelismUpdate": parallelism}}}
         self.analytics.update_application(
             ApplicationName="taxi", CurrentApplicationVersionId=self.detail()["ApplicationVersionId"], ApplicationConfigurationUpdate=change)
+
+    def sql_case(self, path):
+        """Runs one recorded case as an application; what is not as it was recorded, in words."""
+        name = f"{path.parent.name}.{path.name}"
+        copy = flink.copied(path, self.folder)
+        script = re.sub(r"('path'\s*=\s*')", rf"\1{copy}/", (copy / "case.sql").read_text())
+        outcome = self.outcome(name, script)
+        (copy / "outcome.txt").write_text(outcome)
+        recorded = path / "expected" / "error.txt"
+        if recorded.exists():
+            return "" if outcome != "ok" else f"{name}: it ran, and {recorded.read_text()}"
+        if outcome != "ok":
+            return f"{name}: {outcome}"
+        differs = [table for table, rows in flink.sink_rows(copy).items()
+                   if sorted((path / "expected" / f"{table}.ndjson").read_bytes().splitlines()) != rows]
+        return f"{name}: {', '.join(differs)} differ" if differs else ""
+
+    def outcome(self, name, script):
+        """`ok`, or why it was refused or has failed."""
+        client = self.platform.client("kinesisanalyticsv2")
+        try:
+            self.create(1, script, name, client)
+        except client.exceptions.ClientError as error:
+            return error.response["Error"]["Message"]
+        client.start_application(ApplicationName=name, RunConfiguration={})
+        view = lambda: self.platform.console(f"/api/application?application={name}")
+        try:
+            ended = wait_for(lambda: (now := view())["state"] in ("ready", "finished") and now or now["last_error"] and now, f"the end of {name}")
+        except AssertionError as error:
+            return str(error)
+        outcome = ended["last_error"] or "ok"
+        with contextlib.suppress(client.exceptions.ClientError):
+            client.stop_application(ApplicationName=name, Force=True)
+        return outcome
 
     def kill(self):
         """The platform dies, and another one begins at the same doors."""
@@ -206,7 +242,17 @@ def examined(stand):
     assert code == 1 and (found["stream door"], found["search door"]) == ("bad", "bad"), found
 
 
-CASES = [examined, plain, fan_out, troubled]
+def sql_cases(stand):
+    """Every recorded SQL case, each as an application on the cluster: the answers are those that were recorded."""
+    paths = sorted(path.parent for path in (ROOT / "conformance" / "sql").glob("*/*/case.sql"))
+    with concurrent.futures.ThreadPoolExecutor(4) as workers:
+        told = [line for line in workers.map(stand.sql_case, paths) if line]
+    print("\n".join(told), flush=True)
+    assert not told, f"{len(told)} of {len(paths)} are not as they were recorded"
+    print(f"{len(paths)} of {len(paths)} recorded SQL cases hold", flush=True)
+
+
+CASES = [examined, plain, fan_out, troubled, sql_cases]
 
 
 def main():

@@ -19,6 +19,7 @@ pub struct Doors {
 const STREAMS: &str = "kinesis";
 /// What the connector of [`STREAMS`] is called on clusters whose `kinesis` is its successor, which has other options.
 const STREAMS_FORMER: &str = "kinesis-legacy";
+const ENDPOINT: &str = "aws.endpoint";
 const SEARCH: &str = "elasticsearch-7";
 /// The platform's own option that says whose index a table is, `own` or `outside`, where its hosts do not; no cluster knows it.
 const PLACE: &str = "hailstream.index";
@@ -36,7 +37,7 @@ enum Value {
 /// Values that are added where a table has none, by connector and option. Where the value is a door, a table that names
 /// this machine means it too.
 const ADDED: [(&str, &str, Value); 9] = [
-    (STREAMS, "aws.endpoint", Value::StreamDoor),
+    (STREAMS, ENDPOINT, Value::StreamDoor),
     (STREAMS, "aws.region", Value::Text("us-east-1")),
     (STREAMS, "aws.credentials.provider", Value::Text("BASIC")),
     (STREAMS, "aws.credentials.basic.accesskeyid", Value::KeyId),
@@ -86,14 +87,18 @@ pub(crate) fn translated(statement: &Statement, known: &[String], doors: &Doors)
 
 fn add(pairs: &mut Vec<(String, String)>, connector: &str, doors: &Doors) {
     let place = pairs.iter().position(|(key, _)| key == PLACE).map(|at| pairs.remove(at).1);
-    for (of, option, value) in ADDED.into_iter().filter(|(of, ..)| *of == connector) {
-        let at_a_door = of != STREAMS || doors.streams.is_some();
+    // A stream of somebody else is reached as its table says, with the key that its table names.
+    let endpoint = pairs.iter().find(|(key, _)| key == ENDPOINT).map(|(_, endpoint)| endpoint);
+    if connector == STREAMS && (doors.streams.is_none() || endpoint.is_some_and(|endpoint| !is_here(endpoint))) {
+        return;
+    }
+    for (_, option, value) in ADDED.into_iter().filter(|(of, ..)| *of == connector) {
         let (value, replaces) = match value {
-            Value::Text(text) => (at_a_door.then(|| text.to_owned()), false),
+            Value::Text(text) => (Some(text.to_owned()), false),
             Value::StreamDoor => (doors.streams.clone(), true),
             Value::SearchDoor => (doors.search.clone().filter(|_| place.as_deref() != Some("outside")), true),
-            Value::KeyId => (at_a_door.then(|| key(doors).0), false),
-            Value::Secret => (at_a_door.then(|| key(doors).1), false),
+            Value::KeyId => (Some(key(doors).0), false),
+            Value::Secret => (Some(key(doors).1), false),
         };
         let Some(value) = value else { continue };
         match pairs.iter_mut().find(|(key, _)| key == option) {
@@ -178,6 +183,9 @@ mod tests {
     fn what_a_table_says_itself_stays() {
         let real = "'connector' = 'kinesis', 'stream' = 'trips', 'aws.region' = 'eu-west-1'";
         check(real, &known(), &Doors::default(), real);
+        let real =
+            "'connector' = 'kinesis', 'stream' = 'trips', 'aws.endpoint' = 'https://kinesis.eu-west-1.amazonaws.com'";
+        check(real, &known(), &doors(), real);
         let elsewhere = "'connector' = 'elasticsearch-7', 'hosts' = 'https://search.example:9200', 'index' = 'i', \
                          'format' = 'json', 'json.timestamp-format.standard' = 'SQL'";
         check(elsewhere, &known(), &doors(), elsewhere);
