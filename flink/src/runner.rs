@@ -317,7 +317,12 @@ impl Cluster {
             _ => String::new(),
         };
         let parts = match status {
-            JobStatus::Running => Some(figures::ask(&self.client, job, &detail).await?),
+            JobStatus::Running => match figures::ask(&self.client, job, &detail).await {
+                Ok(parts) => Some(parts),
+                // A part has ended meanwhile, or one of a bounded job is only planned: what was last seen of them stands.
+                Err(refusal) if refusal.is_missing() => None,
+                Err(refusal) => return Err(refusal),
+            },
             _ => None,
         };
         Ok(Look { status, failure, checkpoints, parts })

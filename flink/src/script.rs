@@ -46,7 +46,7 @@ pub(crate) fn statements(script: &str) -> Result<Vec<Statement>, RunnerError> {
             Token::Whitespace(_) | Token::EOF => {}
             Token::SemiColon if in_set && !ends_set(&current) => current.push(token),
             Token::SemiColon => {
-                found.extend(statement(script, &places, &current));
+                found.extend(statement(script, &places, &current, places.offset(token.span.start)));
                 (current, in_set) = (Vec::new(), false);
             }
             _ => {
@@ -55,14 +55,15 @@ pub(crate) fn statements(script: &str) -> Result<Vec<Statement>, RunnerError> {
             }
         }
     }
-    found.extend(statement(script, &places, &current));
+    found.extend(statement(script, &places, &current, script.len()));
     Ok(found)
 }
 
-fn statement(script: &str, places: &Places, tokens: &[&TokenWithSpan]) -> Option<Statement> {
-    let (first, last) = (tokens.first()?, tokens.last()?);
+/// A statement from its first token to `end`: a hint behind the last token is a part of it.
+fn statement(script: &str, places: &Places<'_>, tokens: &[&TokenWithSpan], end: usize) -> Option<Statement> {
+    let first = tokens.first()?;
     let from = places.offset(first.span.start);
-    let text = script[from..places.offset(last.span.end)].to_owned();
+    let text = script[from..end].trim_end().to_owned();
     let kind = match (word(tokens, 0).as_str(), word(tokens, 1).as_str()) {
         ("INSERT" | "EXECUTE", _) => StatementKind::Job,
         ("SET", _) => match tokens.get(1).map(|token| &token.token) {
@@ -176,6 +177,8 @@ mod tests {
                 ("INSERT INTO c SELECT 1".to_owned(), 9, true),
             ]
         );
+        let hinted = "INSERT INTO a SELECT 1 FROM t /*+ OPTIONS('k'='v;') */ ;";
+        assert_eq!(cut(hinted), [(hinted.trim_end_matches(" ;").to_owned(), 1, true)]);
         assert_eq!(cut(" ;; -- nothing\n"), []);
         assert!(statements("SET 'a").unwrap_err().message.starts_with("line 1: "));
     }
