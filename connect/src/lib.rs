@@ -1,12 +1,14 @@
-//! Outside systems behind the engine's ports: for now object stores that hold checkpoints.
+//! Outside systems behind the engine's ports: object stores that hold checkpoints, topics of Kafka.
 //!
 //! *Invariant:* this crate knows the engine's ports and nothing of the store, the index, or who runs a job; what an outside
 //! system says reaches its callers as a [`model::Kind`] and words.
 
 mod bucket;
 mod failure;
+mod kafka;
 mod objects;
 mod read_ahead;
 
 pub use bucket::{Bucket, BucketKey, BucketSettings};
+pub use kafka::{KafkaKind, KafkaTables};
 pub use objects::Objects;

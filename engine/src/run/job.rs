@@ -190,7 +190,7 @@ fn in_bounds(parallelism: u32, key_groups: u32) -> Result<usize, JobError> {
 }
 
 /// A duration as Flink writes them: a number and a unit, milliseconds without one.
-pub(crate) fn duration_ms(text: &str) -> Option<u64> {
+pub fn duration_ms(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let number: u64 = text[..digits].parse().ok()?;
