@@ -41,10 +41,11 @@ bench: build ## Run the benchmarks: one JSON line a figure (QUICK=1 for small on
 	cargo bench --quiet --locked --workspace --bench replay --bench append --bench taxi --bench lookup --bench state --bench changes --bench index --bench platform --bench signatures --bench puts --bench shards --bench cloudwatch -- $(if $(QUICK),--quick,)
 	$(if $(QUICK),,cargo xtask cold-build)
 
-conformance: build ## Record the real Flink's and Elasticsearch's answers anew (CHECK=1: only compare), run clients of Kinesis; needs Java 17, Maven
+conformance: build ## Record the real Flink's and Elasticsearch's answers anew (CHECK=1: only compare), run clients of Kinesis and a Kafka; needs Java 17, Maven
 	python3 conformance/record.py search $(if $(CHECK),--check,)
 	python3 conformance/record.py sql $(if $(CHECK),--check,)
 	python3 conformance/kinesis/run.py $(BINARY)
+	python3 conformance/kafka/run.py $(BINARY)
 
 SECONDS ?= 60
 FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=3 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \

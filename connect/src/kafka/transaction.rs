@@ -12,8 +12,8 @@ const ABSENT: u32 = u32::MAX;
 const ANY: i32 = -1;
 /// Records are packed when so many bytes of them have gathered.
 const CHUNK_BYTES: usize = 1024 * 1024;
-/// Packed records of one writer and one checkpoint, at most, in bytes: they are held in memory.
-pub(super) const STAGED_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Packed records of one writer and one checkpoint, at most, in bytes: they are held in memory, and stand in its manifest.
+pub(super) const STAGED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// The quickest that packs at all: JSON shrinks to a tenth.
 const LEVEL: i32 = 1;
 /// Of a transaction, at most, when unpacked: a chunk is one record longer than this at most.

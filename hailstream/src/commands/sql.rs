@@ -3,7 +3,7 @@
 use super::{Failure, say, say_error};
 use crate::cli::SqlArgs;
 use crate::status::{StatusLine, count, duration};
-use crate::wiring::{REST_LOOKUP, RestLookups};
+use crate::wiring::{REST_LOOKUP, RestLookups, with_kafka};
 use arrow_array::RecordBatch;
 use engine::plan::JobPlan;
 use engine::port::Connectors;
@@ -38,7 +38,7 @@ pub(super) fn run(args: &SqlArgs) -> Result<(), Failure> {
     // Lookups over the network run beside the job's own threads.
     let runtime = super::runtime()?;
     let lookups = Arc::new(RestLookups::new(runtime.handle().clone()));
-    let builtin = BuiltinConnectors::new(Path::new("."), env.clone());
+    let builtin = with_kafka(BuiltinConnectors::new(Path::new("."), env.clone()), &env);
     let connectors: Arc<dyn Connectors> = Arc::new(builtin.with(REST_LOOKUP, lookups));
     let script = Script::parse(&text)?;
     let planned = Session::new().plan(&script, connectors.as_ref())?;

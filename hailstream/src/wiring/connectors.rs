@@ -4,6 +4,7 @@
 use super::index_sink::IndexSink;
 use super::rest_lookup::{REST_LOOKUP, RestLookups};
 use super::stream_source::StreamSource;
+use connect::{KafkaKind, KafkaTables};
 use engine::plan::TableDef;
 use engine::port::{Changelog, Connectors, Lookup, LookupSpec, PortError, Role, Sink, SinkSpec, Source};
 use engine::run::connectors::{BuiltinConnectors, builtin_changelog};
@@ -64,7 +65,8 @@ impl PlatformConnectors {
     /// The connectors over `store` and `index`; relative paths of the `filesystem` connector begin at `base_dir`.
     pub fn new(store: Store, index: Index, runtime: Handle, base_dir: &Path, env: Env) -> Self {
         let lookups = Arc::new(RestLookups::new(runtime.clone()));
-        Self { store, index, runtime, builtin: BuiltinConnectors::new(base_dir, env).with(REST_LOOKUP, lookups) }
+        let builtin = with_kafka(BuiltinConnectors::new(base_dir, env.clone()), &env).with(REST_LOOKUP, lookups);
+        Self { store, index, runtime, builtin }
     }
 
     fn starts(
@@ -148,8 +150,19 @@ impl Connectors for PlatformConnectors {
 pub(super) fn changelog(table: &TableDef) -> Changelog {
     match connector(table) {
         ELASTICSEARCH => Changelog::Upsert,
-        _ => builtin_changelog(table),
+        other => {
+            let kafka = KafkaKind::ALL.into_iter().find(|kind| kind.name() == other);
+            kafka.map_or_else(|| builtin_changelog(table), KafkaKind::changelog)
+        }
     }
+}
+
+/// The engine's own connectors, and beside them topics of Kafka.
+pub(crate) fn with_kafka(builtin: BuiltinConnectors, env: &Env) -> BuiltinConnectors {
+    let add = |builtin: BuiltinConnectors, kind: KafkaKind| {
+        builtin.with(kind.name(), Arc::new(KafkaTables::new(kind, env.clone())))
+    };
+    KafkaKind::ALL.into_iter().fold(builtin, add)
 }
 
 /// The stream that a table of the platform reads.
