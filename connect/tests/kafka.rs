@@ -15,8 +15,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Produc
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
 
 /// How long something that must come is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,14 +35,19 @@ impl Cluster {
         Self { mock, producer: config.create().unwrap() }
     }
 
-    fn put(&self, topic: &str, partition: i32, payload: Option<&str>, ms: i64) {
+    fn send(&self, topic: &str, partition: i32, payload: Option<&str>, ms: i64) {
         let record = BaseRecord::<[u8], str> { payload, ..BaseRecord::to(topic) };
         self.producer.send(record.partition(partition).timestamp(ms)).map_err(|(e, _)| e).unwrap();
+    }
+
+    fn put(&self, topic: &str, partition: i32, payload: Option<&str>, ms: i64) {
+        self.send(topic, partition, payload, ms);
         self.producer.flush(PATIENCE).unwrap();
     }
 
     fn put_numbers(&self, topic: &str, partition: i32, numbers: std::ops::Range<i64>) {
-        numbers.for_each(|n| self.put(topic, partition, Some(&n.to_string()), 1_000 + n));
+        numbers.for_each(|n| self.send(topic, partition, Some(&n.to_string()), 1_000 + n));
+        self.producer.flush(PATIENCE).unwrap();
     }
 
     fn consumer(&self, group: &str) -> BaseConsumer {
@@ -140,11 +145,34 @@ impl Cluster {
 const EARLIEST: (&str, &str) = ("scan.startup.mode", "earliest-offset");
 const TO_LATEST: (&str, &str) = ("scan.bounded.mode", "latest-offset");
 
+/// Waits for news of a source, until so much time has passed that none will come.
+struct News {
+    news: Receiver<()>,
+    deadline_ns: u64,
+    _subscription: Box<dyn Send>,
+}
+
+impl News {
+    fn of(source: &dyn Source) -> Self {
+        let (sender, news) = mpsc::channel();
+        let subscription = source.subscribe(Arc::new(move || sender.send(()).unwrap_or_default()));
+        let deadline_ns = Env::system().monotonic_ns() + PATIENCE.as_nanos() as u64;
+        Self { news, deadline_ns, _subscription: subscription }
+    }
+
+    fn wait(&self) {
+        assert!(Env::system().monotonic_ns() < self.deadline_ns, "nothing has come");
+        // What a reader sees besides records, such as an error, wakes nobody.
+        let _none = self.news.recv_timeout(Duration::from_millis(20));
+    }
+}
+
 /// Reads a split from a position until so many payloads have come, or to its end.
 fn read(source: &dyn Source, split: u32, from: u64, count: usize, bytes_max: usize) -> Vec<String> {
+    let news = News::of(source);
     let mut reader = source.open(SplitId(split), Position(from)).unwrap();
-    let (mut found, begun, mut at) = (Vec::new(), Instant::now(), from);
-    while found.len() < count && begun.elapsed() < PATIENCE {
+    let (mut found, mut at) = (Vec::new(), from);
+    while found.len() < count {
         match reader.read(bytes_max).unwrap() {
             SplitRead::Payloads(block) => {
                 assert!(block.first.0 >= at && block.next.0 > at, "positions go on: {block:?}");
@@ -152,7 +180,7 @@ fn read(source: &dyn Source, split: u32, from: u64, count: usize, bytes_max: usi
                 let text = |row: &std::ops::Range<u32>| block.data[row.start as usize..row.end as usize].to_vec();
                 found.extend(block.rows.iter().map(|row| String::from_utf8(text(row)).unwrap()));
             }
-            SplitRead::Tip => std::thread::sleep(Duration::from_millis(5)),
+            SplitRead::Tip => news.wait(),
             SplitRead::End => break,
             SplitRead::Rows { .. } => panic!("a topic holds payloads"),
         }
@@ -249,33 +277,18 @@ fn news_wakes_who_waits_and_the_lag_is_told() {
     let source = cluster.source(&[EARLIEST]);
     let mut reader = source.open(SplitId(0), Position(0)).unwrap();
     assert_eq!(reader.millis_behind_latest(), None);
-    let news = Arc::new(AtomicU64::new(0));
-    let counted = news.clone();
-    let subscription = source.subscribe(Arc::new(move || {
-        counted.fetch_add(1, Ordering::AcqRel);
-    }));
-    let mut until = |wanted: &dyn Fn(&SplitRead) -> bool, behind: &dyn Fn(Option<u64>) -> bool| {
-        let begun = Instant::now();
-        loop {
-            let read = reader.read(1_000).unwrap();
-            if wanted(&read) && behind(reader.millis_behind_latest()) {
-                return;
-            }
-            assert!(begun.elapsed() < PATIENCE, "{read:?}");
-            std::thread::sleep(Duration::from_millis(5));
+    let news = News::of(source.as_ref());
+    let mut until = |behind: &dyn Fn(&SplitRead, Option<u64>) -> bool| {
+        while !behind(&reader.read(1_000).unwrap(), reader.millis_behind_latest()) {
+            news.wait();
         }
     };
-    until(&|read| matches!(read, SplitRead::Tip), &|behind| behind == Some(0));
-    let before = news.load(Ordering::Acquire);
+    until(&|read, behind| matches!(read, SplitRead::Tip) && behind == Some(0));
+    while news.news.try_recv().is_ok() {}
     cluster.put("t", 0, Some("1"), 1_000);
-    let begun = Instant::now();
-    while news.load(Ordering::Acquire) == before {
-        assert!(begun.elapsed() < PATIENCE, "nobody was woken");
-        std::thread::yield_now();
-    }
-    until(&|read| matches!(read, SplitRead::Payloads(_)), &|behind| behind.is_some_and(|ms| ms > 1_000_000));
-    until(&|read| matches!(read, SplitRead::Tip), &|behind| behind == Some(0));
-    drop(subscription);
+    news.news.recv_timeout(PATIENCE).unwrap();
+    until(&|read, behind| matches!(read, SplitRead::Payloads(_)) && behind.is_some_and(|ms| ms > 1_000_000));
+    until(&|read, behind| matches!(read, SplitRead::Tip) && behind == Some(0));
 }
 
 #[test]
@@ -308,13 +321,14 @@ fn what_was_deleted_before_it_was_read_is_told_or_passed_over_where_that_is_want
     let source = cluster.source(&[EARLIEST]);
     let first = starts(source.as_ref())[0];
     assert!(first > 0, "nothing was deleted");
+    let news = News::of(source.as_ref());
     let mut reader = source.open(SplitId(0), Position(0)).unwrap();
-    let begun = Instant::now();
     let error = loop {
         match reader.read(1_000) {
             Err(error) => break error,
-            Ok(read) => assert!(matches!(read, SplitRead::Tip) && begun.elapsed() < PATIENCE, "{read:?}"),
+            Ok(read) => assert!(matches!(read, SplitRead::Tip), "{read:?}"),
         }
+        news.wait();
     };
     assert_eq!(error.kind, Kind::NotFound, "{error}");
     for words in
@@ -416,13 +430,12 @@ fn a_broker_that_comes_back_gets_what_waited() {
     let mut sink = cluster.sink(KafkaKind::Plain, &[]);
     cluster.mock.broker_down(-1).unwrap();
     sink.write(&batch(&[(1, None, 0.0, INSERT)])).unwrap();
-    std::thread::scope(|scope| {
-        let flushed = scope.spawn(|| sink.flush());
-        std::thread::sleep(Duration::from_millis(300));
-        assert!(!flushed.is_finished());
-        cluster.mock.broker_up(-1).unwrap();
-        flushed.join().unwrap().unwrap();
-    });
+    let (sender, flushed) = mpsc::channel();
+    let flushing = std::thread::spawn(move || sender.send(sink.flush()).unwrap());
+    assert!(flushed.recv_timeout(Duration::from_millis(300)).is_err(), "it waits");
+    cluster.mock.broker_up(-1).unwrap();
+    flushed.recv_timeout(PATIENCE).unwrap().unwrap();
+    flushing.join().unwrap();
     assert_eq!(cluster.records("t", 1).len(), 1);
 }
 

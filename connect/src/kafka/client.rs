@@ -81,8 +81,12 @@ pub(super) fn create<T: FromClientConfigAndContext<Told>>(
 pub(super) struct Failure(Arc<Mutex<Option<KafkaError>>>);
 
 impl Failure {
-    pub(super) fn set(&self, error: KafkaError) {
-        self.0.lock().get_or_insert(error);
+    /// Keeps the first one; whether this is it.
+    fn set(&self, error: &KafkaError) -> bool {
+        let mut first = self.0.lock();
+        let is_first = first.is_none();
+        first.get_or_insert_with(|| error.clone());
+        is_first
     }
 
     pub(super) fn clear(&self) {
@@ -114,6 +118,10 @@ impl ClientContext for Told {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        // The end of a partition is news for its reader alone.
+        if matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::PartitionEOF)) {
+            return;
+        }
         tracing::warn!(place = self.place, %error, "{reason}");
     }
 }
@@ -124,9 +132,9 @@ impl ProducerContext for Told {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, message)) = result {
+        let Err((error, message)) = result else { return };
+        if self.failure.set(error) {
             tracing::warn!(place = self.place, partition = message.partition(), %error, "a record was not written");
-            self.failure.set(error.clone());
         }
     }
 }

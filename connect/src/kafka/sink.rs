@@ -11,8 +11,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 use std::time::Duration;
 
-/// How long to wait at once for room, or for records to arrive, before failures are looked for.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long to wait at once for room, or for records to arrive: the client does not tell sooner that they have.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// A client that writes to topics. Records that wait in it are bounded by `queue.buffering.max.kbytes`; each arrives or is
 /// given up within `delivery.timeout.ms`.

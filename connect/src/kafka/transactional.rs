@@ -87,9 +87,9 @@ impl Channel {
         let (place, topic) = (&writing.place, &address.topic);
         writing.failure.clear();
         writing.producer.begin_transaction().map_err(|e| Broken::of(place, &e))?;
-        // A transaction tells of a record that was not written by itself, when it is to be committed.
         let mut send = |key: Option<&[u8]>, value: Option<&[u8]>| writing.send(topic, address.partition, key, value);
         transaction.each(&mut send).map_err(Broken::record)?;
+        writing.flush().map_err(Broken::record)?;
         let mut offsets = TopicPartitionList::new();
         let number = Offset::Offset(transaction.number);
         let added = offsets.add_partition_offset(topic, RECORDED_IN, number);
