@@ -31,14 +31,17 @@ sys.path.insert(0, str(HERE.parent))
 from recorder import cache  # noqa: E402
 
 CLIENT = "confluent-kafka==2.16.1"
-WAIT_S = 240
+WAIT_S = 180
 KEYS = 40
 PROPERTIES = """
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},LOGIN://127.0.0.1:{login},CONTROLLER://127.0.0.1:{controller}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,LOGIN:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
+sasl.enabled.mechanisms=PLAIN
+listener.name.login.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_taxi="secret";
 log.dirs={data}
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
@@ -74,6 +77,18 @@ EXECUTE STATEMENT SET BEGIN
   INSERT INTO files SELECT id, cab FROM trips;
   INSERT INTO totals SELECT cab, COUNT(*) FROM trips GROUP BY cab;
 END;
+"""
+BOUNDED = """
+CREATE TABLE trips (id BIGINT, cab STRING) WITH (
+  'connector' = 'kafka', 'topic' = '{topic}', 'properties.bootstrap.servers' = '127.0.0.1:{login}',
+  'properties.security.protocol' = 'SASL_PLAINTEXT', 'properties.sasl.mechanism' = 'PLAIN',
+  'properties.sasl.jaas.config' =
+    'org.apache.kafka.common.security.plain.PlainLoginModule required username="taxi" password="{password}";',
+  'scan.startup.mode' = 'earliest-offset', 'scan.bounded.mode' = 'latest-offset', 'format' = 'json');
+CREATE TABLE again (id BIGINT, cab STRING) WITH (
+  'connector' = 'kafka', 'topic' = 'again', 'properties.bootstrap.servers' = '{servers}', 'format' = 'json',
+  'sink.delivery-guarantee' = 'exactly-once', 'sink.transactional-id-prefix' = 'bounded');
+INSERT INTO again SELECT id, cab FROM trips;
 """
 STACK = """
 applications:
@@ -131,11 +146,12 @@ class Program:
 
 class World:
     def __init__(self, binary, folder):
-        self.folder, self.port, self.controller = folder, free_port(), free_port()
+        self.folder, self.port, self.login, self.controller = folder, free_port(), free_port(), free_port()
         self.servers = f"127.0.0.1:{self.port}"
         jars = f"{cache.kafka_jars()}/*"
         properties = folder / "server.properties"
-        properties.write_text(PROPERTIES.format(port=self.port, controller=self.controller, data=folder / "kafka"))
+        properties.write_text(PROPERTIES.format(
+            port=self.port, login=self.login, controller=self.controller, data=folder / "kafka"))
         cluster = subprocess.run(["java", "-cp", jars, "kafka.tools.StorageTool", "random-uuid"], check=True, capture_output=True,
                                  text=True).stdout.split()[-1]
         cache.run(["java", "-cp", jars, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)])
@@ -229,6 +245,10 @@ def put(world, count, done):
                     raise
         done.append(len(numbers))
         time.sleep(0.05)
+    producer.begin_transaction()
+    send(producer, world, range(-1, -100, -1))
+    producer.flush()
+    repeat(lambda: producer.abort_transaction(60))
 
 
 def repeat(call):
@@ -284,6 +304,21 @@ def count(world, total):
     return dirty - total, sum(often.values()) - total
 
 
+def to_the_end(world, total):
+    """Reads a topic to its end with a login, whose last records were given up, and says what is wrong with what is not there."""
+    def sql(**given):
+        script = BOUNDED.format(**{"login": world.login, "servers": world.servers, "topic": "trips", "password": "secret", **given})
+        return subprocess.run([world.binary, "sql", "-e", script], capture_output=True, text=True, timeout=WAIT_S)
+    done = sql()
+    assert done.returncode == 0, done.stderr
+    times = collections.Counter(json.loads(value)["id"] for _, _, value in world.read("again"))
+    assert set(times) == set(range(total)) and sum(times.values()) == total, f"{sum(times.values())} of {total} rows to the end"
+    for given, words in [({"password": "guess"}, "check the name and password"), ({"topic": "none"}, "create the topic first")]:
+        refused = sql(**given)
+        assert refused.returncode != 0 and words in refused.stderr, f"{given}: {refused.stderr}"
+        assert "guess" not in refused.stderr and "secret" not in refused.stderr
+
+
 def fence(world):
     """Takes the transactional id of a writer away from it, as a second instance of the application would."""
     from confluent_kafka import Producer
@@ -334,7 +369,8 @@ def main():
         with World(args.binary.resolve(), folder) as world:
             world.grown = 0
             world.start_broker()
-            topics = [NewTopic("trips", 3, 1), NewTopic("once", 2, 1), NewTopic("often", 2, 1), NewTopic("totals", 1, 1)]
+            topics = [NewTopic("trips", 3, 1), NewTopic("once", 2, 1), NewTopic("often", 2, 1), NewTopic("totals", 1, 1),
+                      NewTopic("again", 2, 1)]
             world.ask(lambda admin: admin.create_topics(topics))
             world.start_platform()
             world.apply()
@@ -346,10 +382,11 @@ def main():
             wait_for(lambda: len(world.read("once")) >= args.records, "all rows")
             time.sleep(3)
             uncommitted, again = count(world, args.records)
+            to_the_end(world, args.records)
             print(f"Kafka {cache.KAFKA_VERSION}: {args.records} records through 2 kills of the broker, 6 of the platform, a new partition "
                   f"and a fenced writer: each once for those who read what is committed ({uncommitted} in transactions that "
                   f"were given up), each once in files, each at least once where no more is promised ({again} again), "
-                  f"totals right; {time.monotonic() - began:.0f} s")
+                  f"totals right; read to its end with a login; {time.monotonic() - began:.0f} s")
     except BaseException:
         print(f"the logs are in {folder}", file=sys.stderr)
         raise

@@ -3,7 +3,7 @@
 use engine::port::PortError;
 use model::Kind;
 use parking_lot::Mutex;
-use rdkafka::client::ClientContext;
+use rdkafka::client::{Client, ClientContext};
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// How long a question to the cluster may take before it counts as not reachable.
 pub(super) const ASK: Duration = Duration::from_secs(30);
+/// In such steps, so that an error that the client is told meanwhile is seen.
+const ASK_AGAIN: Duration = Duration::from_secs(3);
 
 /// What a consumer is set up with where the table says nothing: records of transactions that were not committed stay
 /// unread; an offset that is not to be had is told and not guessed; fetched records take at most 32 MiB for a table, and a
@@ -76,7 +78,7 @@ pub(super) fn create<T: FromClientConfigAndContext<Told>>(
     config.create_with_context(told).map_err(|e| failed(place, &e))
 }
 
-/// The first record that could not be written, and why; told to the writer at its next call.
+/// The first record that could not be written, or what else waiting does not mend, and why; told at the next call.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Failure(Arc<Mutex<Option<KafkaError>>>);
 
@@ -100,6 +102,45 @@ impl Failure {
     }
 }
 
+/// What the cluster says of a topic, as far as it answers in time.
+///
+/// # Errors
+/// `NotFound` where there is no such topic; what the client has told meanwhile, such as a name that may not come in; when
+/// the cluster does not answer.
+pub(super) fn partitions<C: ClientContext>(
+    client: &Client<C>,
+    topic: &str,
+    place: &str,
+    failure: &Failure,
+    hear: &dyn Fn(),
+) -> Result<Vec<i32>, PortError> {
+    let mut waited = Duration::ZERO;
+    let metadata = loop {
+        match client.fetch_metadata(Some(topic), ASK_AGAIN) {
+            Ok(metadata) => break metadata,
+            Err(error) => {
+                hear();
+                failure.check(place)?;
+                waited += ASK_AGAIN;
+                if waited >= ASK {
+                    return Err(failed(place, &error));
+                }
+            }
+        }
+    };
+    let about = metadata.topics().iter().find(|t| t.name() == topic);
+    if let Some(error) = about.and_then(|t| t.error()) {
+        return Err(failed(&format!("{place}: topic {topic}"), &KafkaError::MetadataFetch(error.into())));
+    }
+    let mut numbers: Vec<i32> = about.iter().flat_map(|t| t.partitions()).map(|p| p.id()).collect();
+    if numbers.is_empty() {
+        let what = format!("{place}: there is no topic {topic}; create it first");
+        return Err(PortError::new(Kind::NotFound, what));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
 /// Hands what a client tells to the log.
 pub(super) struct Told {
     place: String,
@@ -108,12 +149,12 @@ pub(super) struct Told {
 
 impl ClientContext for Told {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        let place = &self.place;
-        match level {
-            RDKafkaLogLevel::Debug | RDKafkaLogLevel::Info | RDKafkaLogLevel::Notice => {
-                tracing::debug!(%place, facility, "{message}");
-            }
-            _ => tracing::warn!(%place, facility, "{message}"),
+        use RDKafkaLogLevel::{Debug, Info, Notice};
+        // Broken connections are told as errors as well.
+        if matches!(level, Debug | Info | Notice) || facility == "FAIL" {
+            tracing::debug!(place = self.place, facility, "{message}");
+        } else {
+            tracing::warn!(place = self.place, facility, "{message}");
         }
     }
 
@@ -123,6 +164,9 @@ impl ClientContext for Told {
             return;
         }
         tracing::warn!(place = self.place, %error, "{reason}");
+        if failed(&self.place, &error).kind == Kind::Invalid {
+            self.failure.set(&error);
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+//! What the options say, and what is refused.
+
 use super::super::{KafkaKind, KafkaTables};
 use super::*;
 use engine::port::{Changelog, Connectors, Role};

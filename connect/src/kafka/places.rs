@@ -1,6 +1,6 @@
 //! Which offset a place is, asked of the cluster.
 
-use super::client::{ASK, Told, failed};
+use super::client::{self, ASK, Failure, Told, failed};
 use super::options::Place;
 use engine::port::PortError;
 use model::Kind;
@@ -8,6 +8,7 @@ use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::Offset;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Partitions of topics.
 pub(super) type Partitions = Vec<(String, i32)>;
@@ -15,28 +16,20 @@ pub(super) type Partitions = Vec<(String, i32)>;
 /// The partitions of `topics`, in their order.
 ///
 /// # Errors
-/// `NotFound` where there is no such topic; when the cluster does not answer in time.
+/// As [`client::partitions`].
 pub(super) fn partitions(
     consumer: &BaseConsumer<Told>,
     topics: &[String],
     place: &str,
+    failure: &Failure,
 ) -> Result<Partitions, PortError> {
+    // What the client has to say is heard by asking for records; none come before a partition is read.
+    let hear = || drop(consumer.poll(Duration::ZERO));
     let mut found = Vec::new();
     for topic in topics {
-        let metadata = consumer.fetch_metadata(Some(topic), ASK).map_err(|e| failed(place, &e))?;
-        let about = metadata.topics().iter().find(|t| t.name() == topic);
-        let numbers: Vec<i32> = about.iter().flat_map(|t| t.partitions()).map(|p| p.id()).collect();
-        let error = about.and_then(|t| t.error()).map(|e| rdkafka::error::KafkaError::MetadataFetch(e.into()));
-        match error {
-            Some(error) => return Err(failed(&format!("{place}: topic {topic}"), &error)),
-            None if numbers.is_empty() => {
-                let what = format!("{place}: there is no topic {topic}; create it first");
-                return Err(PortError::new(Kind::NotFound, what));
-            }
-            None => found.extend(numbers.into_iter().map(|number| (topic.clone(), number))),
-        }
+        let numbers = client::partitions(consumer.client(), topic, place, failure, &hear)?;
+        found.extend(numbers.into_iter().map(|number| (topic.clone(), number)));
     }
-    found.sort_by_key(|(topic, number)| (topics.iter().position(|t| t == topic), *number));
     Ok(found)
 }
 

@@ -1,13 +1,12 @@
 //! A topic that is written to as rows come: at least once, or without any promise. Upserted topics are written so too: a
 //! record that comes twice replaces itself.
 
-use super::client::{self, ASK, Failure, Told, failed};
+use super::client::{self, Failure, Told, failed};
 use super::options::{Guarantee, SinkOptions};
 use super::records::RecordEncoder;
 use engine::port::{PortError, Sink, SinkBatch, SinkSpec};
-use model::Kind;
 use rdkafka::config::ClientConfig;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 use std::time::Duration;
 
@@ -32,17 +31,11 @@ impl Writing {
     /// How many partitions the topic has.
     ///
     /// # Errors
-    /// `NotFound` where there is no such topic; when the cluster does not answer.
+    /// As [`client::partitions`].
     pub(super) fn partitions(&self, topic: &str) -> Result<i32, PortError> {
-        let metadata = self.producer.client().fetch_metadata(Some(topic), ASK).map_err(|e| failed(&self.place, &e))?;
-        let found = metadata.topics().iter().find(|t| t.name() == topic);
-        if let Some(error) = found.and_then(|t| t.error()) {
-            return Err(failed(&format!("{}: topic {topic}", self.place), &KafkaError::MetadataFetch(error.into())));
-        }
-        let count = found.map_or(0, |t| t.partitions().len());
-        let what =
-            || PortError::new(Kind::NotFound, format!("{}: there is no topic {topic}; create it first", self.place));
-        i32::try_from(count).ok().filter(|count| *count > 0).ok_or_else(what)
+        // What the client has to say is heard on its own thread.
+        let found = client::partitions(self.producer.client(), topic, &self.place, &self.failure, &|| ())?;
+        Ok(i32::try_from(found.len()).unwrap_or(i32::MAX))
     }
 
     /// Hands a record to the client, and waits while it has no room.

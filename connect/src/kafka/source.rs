@@ -21,6 +21,8 @@ const NOWHERE: Position = Position(u64::MAX);
 pub(super) struct Shared {
     /// How messages begin.
     pub(super) place: String,
+    /// What the client was told that waiting does not mend.
+    pub(super) failure: Failure,
     pub(super) consumer: Arc<BaseConsumer<Told>>,
     pub(super) wakers: Arc<Wakers>,
     pub(super) reset: Option<Place>,
@@ -92,8 +94,9 @@ impl KafkaSource {
     pub(super) fn open(table: &str, options: SourceOptions, env: Env) -> Result<Self, PortError> {
         let place = format!("table {table}");
         let config = client::consumer(&options.properties, table);
-        let consumer = Arc::new(client::create(&config, &place, &Failure::default())?);
-        let shared = Shared { place, consumer, wakers: Arc::default(), reset: options.reset.clone(), env };
+        let failure = Failure::default();
+        let consumer = Arc::new(client::create(&config, &place, &failure)?);
+        let shared = Shared { place, failure, consumer, wakers: Arc::default(), reset: options.reset.clone(), env };
         let source = Self { shared: Arc::new(shared), options, known: Mutex::default() };
         let start = source.options.start.clone();
         source.look(&mut source.known.lock(), &start)?;
@@ -105,7 +108,8 @@ impl KafkaSource {
         known.looked_at_ns = self.shared.env.monotonic_ns();
         let mut new: Vec<u32> = Vec::new();
         let mut places: Partitions = Vec::new();
-        for (topic, number) in partitions(&self.shared.consumer, &self.options.topics, &self.shared.place)? {
+        let Shared { consumer, place, failure, .. } = self.shared.as_ref();
+        for (topic, number) in partitions(consumer, &self.options.topics, place, failure)? {
             let id = self.id(&topic, number)?;
             if !known.partitions.contains_key(&id) {
                 new.push(id);

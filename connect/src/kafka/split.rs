@@ -136,17 +136,13 @@ impl PartitionReader {
         Ok(block)
     }
 
-    /// What is to be done about an error of the partition: most pass by themselves.
+    /// What is to be done about an error of the partition: most pass by themselves, and stand in the log by now.
     fn bear(&mut self, error: &KafkaError) -> Result<(), PortError> {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) {
             return self.trimmed();
         }
         let told = failed(&self.place(), error);
-        if is_final(error, told.kind) {
-            return Err(told);
-        }
-        tracing::warn!("{}", told.message);
-        Ok(())
+        if is_final(error, told.kind) { Err(told) } else { Ok(()) }
     }
 
     /// The next record is not there any more, or never was.
@@ -171,15 +167,12 @@ impl PartitionReader {
 
     /// Hears what the client as a whole has to say.
     fn hear(&self) -> Result<(), PortError> {
+        self.shared.failure.check(&self.shared.place)?;
         match self.shared.consumer.poll(Duration::ZERO) {
             None => Ok(()),
             Some(Err(error)) => {
                 let told = failed(&self.shared.place, &error);
-                if is_final(&error, told.kind) {
-                    return Err(told);
-                }
-                tracing::warn!("{}", told.message);
-                Ok(())
+                if is_final(&error, told.kind) { Err(told) } else { Ok(()) }
             }
             Some(Ok(message)) => {
                 let (topic, number, offset) = (message.topic(), message.partition(), message.offset());
