@@ -395,6 +395,18 @@ fn keys_choose_the_partition_as_javas_clients_do() {
 }
 
 #[test]
+fn a_key_has_its_columns_without_their_prefix() {
+    let cluster = Cluster::new(&[("t", 1)]);
+    let key = [("key.format", "json"), ("key.fields", "name"), ("key.fields-prefix", "na")];
+    let except = ("value.fields-include", "EXCEPT_KEY");
+    let mut sink = cluster.sink(KafkaKind::Plain, &[key[0], key[1], key[2], except, ("sink.partitioner", "fixed")]);
+    sink.write(&batch(&[(1, Some("a"), 0.5, INSERT)])).unwrap();
+    sink.close().unwrap();
+    let expected = (0, Some(r#"{"me":"a"}"#.to_owned()), Some(r#"{"id":1,"amount":0.5}"#.to_owned()));
+    assert_eq!(cluster.records("t", 1), [expected]);
+}
+
+#[test]
 fn rows_that_go_away_leave_a_key_without_a_value() {
     let cluster = Cluster::new(&[("t", 1)]);
     let mut sink = cluster.sink(KafkaKind::Upsert, &[("key.format", "json")]);

@@ -40,8 +40,10 @@ impl Channel {
         if config.get("transaction.timeout.ms").is_none() {
             config.set("transaction.timeout.ms", TIMEOUT_MS);
         }
-        // A record lives no longer than its transaction.
-        config.remove("delivery.timeout.ms");
+        // A record lives as long as its transaction, where nothing else is said.
+        if !properties.contains_key("delivery.timeout.ms") {
+            config.remove("delivery.timeout.ms");
+        }
         config.set("transactional.id", id);
         let writing = Writing::open(&config, place)?;
         writing.partitions(topic)?;

@@ -279,6 +279,25 @@ mod tests {
     }
 
     #[test]
+    fn topics_of_kafka_are_tables_of_the_platform() {
+        let (folder, env) = (tempfile::tempdir().unwrap(), Env::system());
+        let connectors = with_kafka(BuiltinConnectors::new(folder.path(), env.clone()), &env);
+        let of = |connector| {
+            let servers = ("properties.bootstrap.servers", "127.0.0.1:1");
+            table(&[("connector", connector), ("topic", "t"), servers, ("value.format", "json")])
+        };
+        connectors.check(&of("kafka"), Role::Source).unwrap();
+        connectors.check(&of("kafka"), Role::Sink).unwrap();
+        let error = connectors.check(&of("upsert-kafka"), Role::Sink).unwrap_err();
+        assert!(error.message.contains("PRIMARY KEY"), "{error}");
+        let error = connectors.check(&of("kafka-upsert"), Role::Sink).unwrap_err();
+        assert!(error.message.contains("kafka, print") && error.message.contains("upsert-kafka"), "{error}");
+        for (connector, expected) in [("kafka", Changelog::Append), ("upsert-kafka", Changelog::Upsert)] {
+            assert_eq!((changelog(&of(connector)), connectors.changelog(&of(connector))), (expected, expected));
+        }
+    }
+
+    #[test]
     fn an_unknown_option_is_named() {
         let error = check_options(&table(&[("strem", "x")]), &[&STREAM_OPTIONS]).unwrap_err().message;
         assert!(error.contains("'strem'") && error.contains("'stream'"), "{error}");

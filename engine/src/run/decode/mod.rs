@@ -244,6 +244,18 @@ mod tests {
     }
 
     #[test]
+    fn the_options_of_a_value_stand_beside_those_of_a_key() {
+        let options = |given: &[(&str, &str)]| given.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let value =
+            options(&[("value.format", "json"), ("value.json.ignore-parse-errors", "true"), ("key.format", "raw")]);
+        assert!(JsonOptions::is_given(&value));
+        assert_eq!(JsonOptions::parse(&value).unwrap().on_parse_error, OnParseError::NullFields);
+        let key = options(&[("key.format", "json"), ("key.json.ignore-parse-errors", "true")]);
+        assert!(!JsonOptions::is_given(&key));
+        assert_eq!(JsonOptions::parse(&key).unwrap_err().kind, Kind::Invalid);
+    }
+
+    #[test]
     fn values_are_converted_as_flink_converts_them() {
         use DataType::{BigInt, Boolean, Bytes, Date, Decimal, Double, Float, Int, SmallInt, Time, Timestamp, TinyInt};
         let string = DataType::STRING;
