@@ -19,10 +19,11 @@ pub(super) const ASK: Duration = Duration::from_secs(30);
 const ASK_AGAIN: Duration = Duration::from_secs(3);
 
 /// What a consumer is set up with where the table says nothing: records of transactions that were not committed stay
-/// unread; an offset that is not to be had is told and not guessed; fetched records take at most 32 MiB for a table, and a
-/// partition whose records wait is asked again soon after they were taken.
+/// unread; records that were fetched and wait take 4 MiB for each partition, and a fetch more; a partition whose records waited
+/// is asked again soon after they were taken.
 const CONSUMER: [(&str, &str); 3] =
-    [("isolation.level", "read_committed"), ("queued.max.messages.kbytes", "32768"), ("fetch.queue.backoff.ms", "20")];
+    [("isolation.level", "read_committed"), ("queued.max.messages.kbytes", "4096"), ("fetch.queue.backoff.ms", "20")];
+/// What it is always set up with: an offset that is not to be had is told and not guessed.
 const CONSUMER_ALWAYS: [(&str, &str); 4] = [
     ("auto.offset.reset", "error"),
     ("enable.auto.commit", "false"),
