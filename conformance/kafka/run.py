@@ -5,7 +5,7 @@
 Needs Java 17 and Maven; the client that puts and counts (confluent-kafka) is fetched into the cache of the recorder.
 
 One application reads a topic of transactions, some of them given up, through kills of the broker and of the platform with
-SIGKILL, a partition more in the middle, and a stranger that takes its transactional id. It writes each row once to a topic,
+SIGKILL, a partition more in the middle, changes of its parallelism, and a stranger that takes its transactional id. It writes each row once to a topic,
 once to files, at least once to another topic, and counts by key into an upserted one. Whoever reads what is committed must
 see each row of each committed transaction once, in the order of its key.
 """
@@ -191,6 +191,12 @@ class World:
         console = json.loads(self.addresses.read_text())["console"]
         cache.run([str(self.binary), "apply", str(self.folder / "stack.yaml"), "--console", console])
 
+    def scale(self, parallelism):
+        console = json.loads(self.addresses.read_text())["console"]
+        command = [self.binary, "app", "scale", "copy", "--parallelism", str(parallelism), "--console", console]
+        # One that has just lost its id is being started again.
+        wait_for(lambda: subprocess.run(command, capture_output=True).returncode == 0, f"parallelism {parallelism}", 30)
+
     def ask(self, question):
         """Waits for what a question to an administering client comes to."""
         from confluent_kafka.admin import AdminClient
@@ -344,6 +350,10 @@ def kills(world, done, total):
     world.ask(lambda admin: admin.create_partitions([NewPartitions("trips", 4)]))
     world.grown = sum(done) + 2_000
     fence(world)
+    reached(0.52)
+    world.scale(3)
+    reached(0.56)
+    world.scale(1)
     reached(0.6)
     world.platform.kill()
     world.broker.kill()
@@ -387,7 +397,7 @@ def main():
             to_the_end(world, args.records)
             recognised = world.platform.log.read_text().count("a transaction was committed before")
             assert recognised, "no writer was asked to commit a second time, so that nothing was shown"
-            print(f"Kafka {cache.KAFKA_VERSION}: {args.records} records through 2 kills of the broker, 6 of the platform, a new partition "
+            print(f"Kafka {cache.KAFKA_VERSION}: {args.records} records through 2 kills of the broker, 6 of the platform, a new partition, two changes of parallelism "
                   f"and a fenced writer: each once for those who read what is committed ({uncommitted} more in transactions "
                   f"that were given up, {recognised} transactions were to be committed again), each once in files, each at least once where no more is promised ({again} again), "
                   f"totals right; read to its end with a login; {time.monotonic() - began:.0f} s")
