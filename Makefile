@@ -41,11 +41,12 @@ bench: build ## Run the benchmarks: one JSON line a figure (QUICK=1 for small on
 	cargo bench --quiet --locked --workspace --bench replay --bench append --bench taxi --bench lookup --bench state --bench changes --bench index --bench platform --bench signatures --bench puts --bench shards --bench cloudwatch -- $(if $(QUICK),--quick,)
 	$(if $(QUICK),,cargo xtask cold-build)
 
-conformance: build .venv/ready ## Record the real systems' answers anew (CHECK=1: only compare), run clients of Kinesis, write into Elasticsearch, run on a Flink cluster; needs Java 17, Maven
+conformance: build .venv/ready ## Record the real systems' answers anew (CHECK=1: only compare); clients of Kinesis, Elasticsearch, Kafka and a Flink cluster beside the binary; needs Java 17, Maven
 	python3 conformance/record.py search $(if $(CHECK),--check,)
 	python3 conformance/record.py sql $(if $(CHECK),--check,)
 	python3 conformance/kinesis/run.py $(BINARY)
 	python3 conformance/sink.py $(BINARY)
+	python3 conformance/kafka/run.py $(BINARY)
 	$(PYTHON) conformance/flink/run.py $(BINARY)
 
 SECONDS ?= 60

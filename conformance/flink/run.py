@@ -148,8 +148,9 @@ class Stand:
         copy = flink.copied(path, self.folder)
         script = re.sub(r"('path'\s*=\s*')", rf"\1{copy}/", (copy / "case.sql").read_text())
         # An application runs one job: what a case inserts one after the other is put into one set.
-        if script.count("INSERT INTO") > 1 and "STATEMENT SET" not in script:
-            begin = script.index("INSERT INTO")
+        inserts = [found.start() for found in re.finditer(r"^INSERT INTO", script, re.MULTILINE)]
+        if len(inserts) > 1 and "STATEMENT SET" not in script:
+            begin = inserts[0]
             script = f"{script[:begin]}EXECUTE STATEMENT SET BEGIN\n{script[begin:].rstrip().rstrip(';')};\nEND;"
         outcome = self.outcome(name, script)
         (copy / "outcome.txt").write_text(outcome)

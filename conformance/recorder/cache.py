@@ -15,6 +15,15 @@ ELASTICSEARCH_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   </dependency></dependencies>
 </project>
 """
+KAFKA_VERSION = "4.1.2"
+KAFKA_POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>hailstream</groupId><artifactId>conformance-kafka</artifactId><version>1</version>
+  <dependencies><dependency>
+    <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{KAFKA_VERSION}</version>
+  </dependency></dependencies>
+</project>
+"""
 FLINK_VERSION = "1.20.5"
 # What a session cluster has beside Flink's own jars: the gateway, the connectors that run on it, and what these leave out.
 FLINK_CLUSTER = ["org.apache.flink:flink-sql-gateway:1.20.3", "org.apache.flink:flink-sql-gateway-api:1.20.3",
@@ -54,6 +63,20 @@ def elasticsearch_jars():
         print("fetching Elasticsearch 7.10.2 (36 MB, once)", flush=True)
         home.mkdir(exist_ok=True)
         (home / "pom.xml").write_text(ELASTICSEARCH_POM)
+        run(["mvn", "-q", "-B", PLUGIN, f"-DoutputDirectory={jars}"], cwd=home)
+        (home / "complete").touch()
+    return jars
+
+
+def kafka_jars():
+    """The folder of Kafka's jars, fetched by Maven the first time."""
+    home = folder() / "kafka"
+    jars = home / "lib"
+    if not (home / "complete").exists():
+        need("mvn", "to fetch Kafka")
+        print(f"fetching Apache Kafka {KAFKA_VERSION} (43 MB, once)", flush=True)
+        home.mkdir(exist_ok=True)
+        (home / "pom.xml").write_text(KAFKA_POM)
         run(["mvn", "-q", "-B", PLUGIN, f"-DoutputDirectory={jars}"], cwd=home)
         (home / "complete").touch()
     return jars

@@ -1,5 +1,5 @@
-//! Outside systems behind the engine's ports: object stores that hold checkpoints, and clusters of
-//! Elasticsearch or OpenSearch that results are written into.
+//! Outside systems behind the engine's ports: object stores that hold checkpoints, clusters of Elasticsearch or OpenSearch that
+//! results are written into, topics of Kafka.
 //!
 //! *Invariant:* this crate knows the engine's ports and nothing of the store, the index, or who runs a job; what an outside
 //! system says reaches its callers as a [`model::Kind`] and words.
@@ -7,9 +7,11 @@
 mod bucket;
 mod elasticsearch;
 mod failure;
+mod kafka;
 mod objects;
 mod read_ahead;
 
 pub use bucket::{Bucket, BucketKey, BucketSettings};
 pub use elasticsearch::Elasticsearch;
+pub use kafka::{KafkaKind, KafkaTables};
 pub use objects::Objects;

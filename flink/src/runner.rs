@@ -13,6 +13,7 @@ use control::{
 };
 use model::{Env, Kind};
 use reqwest::Method;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -311,7 +312,12 @@ impl Cluster {
     pub(crate) async fn look(&self, job: &str) -> Result<Look, Refusal> {
         let (status, detail) = jobs::detail(&self.client, job).await?;
         let path = format!("/jobs/{job}/checkpoints");
-        let checkpoints = self.client.answer(Of::Jobs, Method::GET, &path, None).await?;
+        let checkpoints = match self.client.answer(Of::Jobs, Method::GET, &path, None).await {
+            Ok(checkpoints) => checkpoints,
+            // A bounded job that computes in batches has none.
+            Err(refusal) if refusal.is_missing() => Value::Null,
+            Err(refusal) => return Err(refusal),
+        };
         let failure = match status {
             JobStatus::Failed => jobs::exception(&self.client, job).await?,
             _ => String::new(),

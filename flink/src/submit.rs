@@ -9,8 +9,9 @@ use model::Kind;
 
 /// Key groups of a job, which bound its parallelism for ever: as many as the embedded engine has.
 const KEY_GROUPS: u32 = 1_024;
-/// After so many seconds without a row a subtask of a source counts as idle: as many as the embedded engine waits for a shard.
-const IDLE_S: u32 = 5;
+/// After so many seconds without a row a subtask of a source counts as idle, unless the script says otherwise. Longer than the
+/// embedded engine waits for a shard: a cluster takes its time to start all subtasks, and what counts as idle too early is late.
+const IDLE_S: u32 = 30;
 /// How often a cluster tries a job again by itself. Beyond, whoever looks after the application does, and tells the first cause.
 const RESTARTS: u32 = 3;
 /// SQL functions of the platform that Flink lacks, and the classes that they are there.

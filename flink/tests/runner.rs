@@ -237,6 +237,11 @@ fn what_breaks_tells_its_first_cause_and_the_next_start_goes_on_from_its_checkpo
     assert_eq!(stand.jobs(), Vec::<String>::new());
     let lost = stand.start(Begin::Latest);
     assert_eq!(stand.setting("execution.state-recovery.path"), format!("file:/checkpoints/{job}/chk-7"));
+    // A job without checkpoints is none that is lost.
+    stand.world.lock().has_no_checkpoints = true;
+    let seen = lost.metrics().totals.records_in;
+    wait_until("another look", || lost.checkpoints().completed == 0);
+    assert_eq!((lost.state(), lost.metrics().totals.records_in), (RunState::Running, seen));
     // A cluster that was started anew knows nothing.
     stand.world.lock().jobs.clear();
     wait_until("the loss", || matches!(lost.state(), RunState::Failed(why) if why.contains("knows no job")));

@@ -341,7 +341,7 @@ impl Builder<'_> {
     }
 
     fn on_parse_error(&self, table: &TableDef) -> Result<OnParseError, JobError> {
-        if !table.options.contains_key("format") {
+        if !JsonOptions::is_given(&table.options) {
             return Ok(OnParseError::Count);
         }
         let options = JsonOptions::parse(&table.options).map_err(JobError::port(&table.name))?;

@@ -29,6 +29,7 @@ pub(crate) struct World {
     pub(crate) loses_the_answer: bool,
     pub(crate) has_adaptive_scheduler: bool,
     pub(crate) refuses_savepoints: bool,
+    pub(crate) has_no_checkpoints: bool,
     pub(crate) slots: u64,
     /// How the jobs of a look end.
     pub(crate) probes_end: Option<&'static str>,
@@ -166,6 +167,7 @@ impl World {
         match (method.as_str(), rest) {
             ("GET", ["status"]) => ok(json!({ "status": state })),
             ("GET", []) => ok(self.detail(job, state)),
+            ("GET", ["checkpoints"]) if self.has_no_checkpoints => missing("Checkpointing has not been enabled."),
             ("GET", ["checkpoints"]) => ok(checkpoints(job, &self.savepoints)),
             ("GET", ["exceptions"]) => {
                 let trace = "org.x.A: it broke\n\tat b\nCaused by: java.lang.Exception: the disk is full\n\tat c";

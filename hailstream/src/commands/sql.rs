@@ -3,7 +3,7 @@
 use super::{Failure, say, say_error};
 use crate::cli::SqlArgs;
 use crate::status::{StatusLine, count, duration};
-use crate::wiring::{OutsideIndices, REST_LOOKUP, RestLookups};
+use crate::wiring::{OutsideIndices, REST_LOOKUP, RestLookups, with_kafka};
 use arrow_array::RecordBatch;
 use engine::plan::JobPlan;
 use engine::port::Connectors;
@@ -39,7 +39,8 @@ pub(super) fn run(args: &SqlArgs) -> Result<(), Failure> {
     let runtime = super::runtime()?;
     let lookups = Arc::new(RestLookups::new(runtime.handle().clone()));
     let outside = Arc::new(OutsideIndices::new(runtime.handle().clone(), env.clone()));
-    let mut known = BuiltinConnectors::new(Path::new("."), env.clone()).with(REST_LOOKUP, lookups);
+    let builtin = BuiltinConnectors::new(Path::new("."), env.clone()).with(REST_LOOKUP, lookups);
+    let mut known = with_kafka(builtin, &env);
     for name in OutsideIndices::CONNECTORS {
         known = known.with(name, outside.clone());
     }

@@ -5,7 +5,7 @@ use super::index_place::{OutsideIndices, PLACE, is_index, is_own};
 use super::index_sink::IndexSink;
 use super::rest_lookup::{REST_LOOKUP, RestLookups};
 use super::stream_source::StreamSource;
-use connect::Elasticsearch;
+use connect::{Elasticsearch, KafkaKind, KafkaTables};
 use engine::plan::TableDef;
 use engine::port::{Changelog, Connectors, Lookup, LookupSpec, PortError, Role, Sink, SinkSpec, Source};
 use engine::run::connectors::{BuiltinConnectors, builtin_changelog};
@@ -52,7 +52,7 @@ impl PlatformConnectors {
     pub fn new(store: Store, index: Index, runtime: Handle, base_dir: &Path, env: Env) -> Self {
         let lookups = Arc::new(RestLookups::new(runtime.clone()));
         let outside = OutsideIndices::new(runtime.clone(), env.clone());
-        let builtin = BuiltinConnectors::new(base_dir, env).with(REST_LOOKUP, lookups);
+        let builtin = with_kafka(BuiltinConnectors::new(base_dir, env.clone()), &env).with(REST_LOOKUP, lookups);
         Self { store, index, runtime, builtin, outside }
     }
 
@@ -152,7 +152,19 @@ impl Connectors for PlatformConnectors {
 
 /// What a table of the platform can take when it is written to.
 pub(super) fn changelog(table: &TableDef) -> Changelog {
-    if is_index(table) { Changelog::Upsert } else { builtin_changelog(table) }
+    if is_index(table) {
+        return Changelog::Upsert;
+    }
+    let kafka = KafkaKind::ALL.into_iter().find(|kind| kind.name() == connector(table));
+    kafka.map_or_else(|| builtin_changelog(table), KafkaKind::changelog)
+}
+
+/// The engine's own connectors, and beside them topics of Kafka.
+pub(crate) fn with_kafka(builtin: BuiltinConnectors, env: &Env) -> BuiltinConnectors {
+    let add = |builtin: BuiltinConnectors, kind: KafkaKind| {
+        builtin.with(kind.name(), Arc::new(KafkaTables::new(kind, env.clone())))
+    };
+    KafkaKind::ALL.into_iter().fold(builtin, add)
 }
 
 /// The stream that a table of the platform reads.
@@ -281,6 +293,25 @@ mod tests {
             for role in [Role::Source, Role::Lookup] {
                 assert_eq!(platform.check(&table, role).unwrap_err().kind, Kind::Invalid);
             }
+        }
+    }
+
+    #[test]
+    fn topics_of_kafka_are_tables_of_the_platform() {
+        let (folder, env) = (tempfile::tempdir().unwrap(), Env::system());
+        let connectors = with_kafka(BuiltinConnectors::new(folder.path(), env.clone()), &env);
+        let of = |connector| {
+            let servers = ("properties.bootstrap.servers", "127.0.0.1:1");
+            table(&[("connector", connector), ("topic", "t"), servers, ("value.format", "json")])
+        };
+        connectors.check(&of("kafka"), Role::Source).unwrap();
+        connectors.check(&of("kafka"), Role::Sink).unwrap();
+        let error = connectors.check(&of("upsert-kafka"), Role::Sink).unwrap_err();
+        assert!(error.message.contains("PRIMARY KEY"), "{error}");
+        let error = connectors.check(&of("kafka-upsert"), Role::Sink).unwrap_err();
+        assert!(error.message.contains("kafka, print") && error.message.contains("upsert-kafka"), "{error}");
+        for (connector, expected) in [("kafka", Changelog::Append), ("upsert-kafka", Changelog::Upsert)] {
+            assert_eq!((changelog(&of(connector)), connectors.changelog(&of(connector))), (expected, expected));
         }
     }
 

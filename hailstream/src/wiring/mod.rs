@@ -39,7 +39,7 @@ mod waiting;
 pub use aggregating::Aggregating;
 pub(crate) use alarm_actions::{PolicySeat, is_web_address};
 pub use connectors::PlatformConnectors;
-pub(crate) use connectors::index_of;
+pub(crate) use connectors::{index_of, with_kafka};
 pub(crate) use console::ConsolePlatform;
 pub(crate) use control::{Control, WatchError};
 pub(crate) use help::help;

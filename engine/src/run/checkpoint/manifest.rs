@@ -4,7 +4,10 @@
 use super::cut::SourceCut;
 use super::layout::StateLayout;
 use crate::run::aggregate::Slice;
-use serde::{Deserialize, Serialize};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 
 /// What a sealed manifest begins with.
@@ -24,7 +27,31 @@ pub(super) struct Manifest {
     pub(super) sources: BTreeMap<String, SourceCut>,
     pub(super) operators: Vec<SavedOperator>,
     /// Prepared transactions, by table.
+    #[serde(serialize_with = "packed", deserialize_with = "unpacked")]
     pub(super) sinks: BTreeMap<String, Vec<Vec<u8>>>,
+}
+
+/// Bytes in Base64: some sinks prepare megabytes, which are three times as long as a list of numbers.
+fn packed<S: Serializer>(sinks: &BTreeMap<String, Vec<Vec<u8>>>, to: S) -> Result<S::Ok, S::Error> {
+    let text = |all: &Vec<Vec<u8>>| all.iter().map(|bytes| STANDARD.encode(bytes)).collect::<Vec<_>>();
+    to.collect_map(sinks.iter().map(|(table, all)| (table, text(all))))
+}
+
+fn unpacked<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, Vec<Vec<u8>>>, D::Error> {
+    /// As it is written, and as it was.
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Prepared {
+        Text(String),
+        Numbers(Vec<u8>),
+    }
+    let bytes = |prepared| match prepared {
+        Prepared::Text(text) => STANDARD.decode(text).map_err(D::Error::custom),
+        Prepared::Numbers(bytes) => Ok(bytes),
+    };
+    let found: BTreeMap<String, Vec<Prepared>> = Deserialize::deserialize(from)?;
+    let all = |all: Vec<Prepared>| all.into_iter().map(bytes).collect::<Result<Vec<_>, _>>();
+    found.into_iter().map(|(table, prepared)| Ok((table, all(prepared)?))).collect()
 }
 
 /// What one operator kept.
@@ -96,4 +123,22 @@ pub(super) fn snapshot_names(name: &str) -> (String, String) {
 /// The snapshot whose manifest has this name.
 pub(super) fn snapshot_of(name: &str) -> Option<&str> {
     name.strip_prefix("snapshot-")?.strip_suffix(".manifest")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prepared_transactions_are_read_as_they_are_and_as_they_were_written() {
+        let sinks = BTreeMap::from([("t".to_owned(), vec![vec![0, 255, 7], Vec::new()])]);
+        let manifest = Manifest { number: 1, created_ms: 2, sources: BTreeMap::new(), operators: Vec::new(), sinks };
+        assert_eq!(Manifest::read(&manifest.write().unwrap()).unwrap(), manifest);
+        let read = |sinks: &str| {
+            let text = format!(r#"{{"number":1,"created_ms":2,"sources":{{}},"operators":[],"sinks":{sinks}}}"#);
+            Manifest::read(&model::seal(MANIFEST_MAGIC, VERSION, text.as_bytes()))
+        };
+        assert_eq!(read(r#"{"t":[[0,255,7],[]]}"#).unwrap(), manifest);
+        assert!(read(r#"{"t":["***"]}"#).unwrap_err().contains("cannot be understood"));
+    }
 }

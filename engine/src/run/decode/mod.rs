@@ -62,24 +62,30 @@ impl JsonOptions {
         "json.decode.json-parser.enabled",
     ];
 
-    /// Reads the options of a table whose `format` is `json`. Options of other things are not looked at.
+    /// Whether the table names a format.
+    pub fn is_given(options: &BTreeMap<String, String>) -> bool {
+        given(options, "format").is_some()
+    }
+
+    /// Reads the options of a table whose `format` is `json`. Options of other things are not looked at. Where a record has
+    /// a key beside its value, as in a topic, they may stand under `value.`.
     ///
     /// # Errors
     /// `Invalid` for another format, or a value that an option does not take.
     pub fn parse(options: &BTreeMap<String, String>) -> Result<Self, PortError> {
         let invalid = |message: String| PortError::new(Kind::Invalid, message);
-        match options.get("format").map(String::as_str) {
+        match given(options, "format") {
             Some("json") => {}
             Some(other) => return Err(invalid(format!("format '{other}' is not supported; supported: json"))),
             None => return Err(invalid("the table needs a 'format' option; supported: json".into())),
         }
-        let flag = |key: &str| match options.get(key).map(|v| v.to_ascii_lowercase()) {
+        let flag = |key: &str| match given(options, key).map(str::to_ascii_lowercase) {
             None => Ok(None),
             Some(v) if v == "true" => Ok(Some(true)),
             Some(v) if v == "false" => Ok(Some(false)),
             Some(v) => Err(invalid(format!("'{key}' is true or false, not '{v}'"))),
         };
-        let standard = options.get("json.timestamp-format.standard").map(|v| v.to_ascii_uppercase());
+        let standard = given(options, "json.timestamp-format.standard").map(str::to_ascii_uppercase);
         let timestamp_format = match standard.as_deref() {
             None | Some("SQL") => TimestampFormat::Sql,
             Some("ISO-8601") => TimestampFormat::Iso8601,
@@ -101,6 +107,11 @@ impl JsonOptions {
         let ignore_null_fields = flag("json.encode.ignore-null-fields")?.unwrap_or(false);
         Ok(Self { timestamp_format, on_parse_error, fail_on_missing_field, ignore_null_fields })
     }
+}
+
+/// The option `key`, or the one of the value alone.
+fn given<'a>(options: &'a BTreeMap<String, String>, key: &str) -> Option<&'a str> {
+    options.get(key).or_else(|| options.get(&format!("value.{key}"))).map(String::as_str)
 }
 
 /// Decodes payloads into batches of a fixed set of columns.
@@ -230,6 +241,18 @@ mod tests {
             Some(value) => assert_eq!(rows, [format!("{{\"a\":{value}}}")], "{data_type} of {json}: {bad:?}"),
             None => assert_eq!((rows.len(), bad.len()), (0, 1), "{data_type} of {json}: {rows:?}"),
         }
+    }
+
+    #[test]
+    fn the_options_of_a_value_stand_beside_those_of_a_key() {
+        let options = |given: &[(&str, &str)]| given.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let value =
+            options(&[("value.format", "json"), ("value.json.ignore-parse-errors", "true"), ("key.format", "raw")]);
+        assert!(JsonOptions::is_given(&value));
+        assert_eq!(JsonOptions::parse(&value).unwrap().on_parse_error, OnParseError::NullFields);
+        let key = options(&[("key.format", "json"), ("key.json.ignore-parse-errors", "true")]);
+        assert!(!JsonOptions::is_given(&key));
+        assert_eq!(JsonOptions::parse(&key).unwrap_err().kind, Kind::Invalid);
     }
 
     #[test]

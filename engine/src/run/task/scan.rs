@@ -60,7 +60,7 @@ impl Scan {
         let placed =
             |e: &Expr| e.map_columns(&mut |c, e| Expr { kind: ExprKind::Column(place(&physical, c)), ..e.clone() });
         let exprs: Vec<Expr> = exprs.iter().map(placed).collect();
-        let decoder = match table.options.contains_key("format") {
+        let decoder = match JsonOptions::is_given(&table.options) {
             true => {
                 let options = JsonOptions::parse(&table.options).map_err(JobError::port(&table.name))?;
                 Some(JsonDecoder::new(&fields, options))
