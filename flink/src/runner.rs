@@ -49,6 +49,19 @@ pub(crate) struct Cluster {
     closing: AtomicBool,
 }
 
+/// What has become of the job that is kept of an application.
+enum Found {
+    /// It runs as it is to.
+    Runs(String),
+    /// The cluster knows none of this id; it may be on its way there, so that no other one must come beside it.
+    Unknown(String),
+    /// None runs.
+    Nothing,
+}
+
+/// How the names of savepoints' folders begin.
+const SAVEPOINT: &str = "savepoint-";
+
 /// Why a runner for a cluster could not be made.
 fn unopened(error: DatabaseError) -> RunnerError {
     crate::book::unkept(error)
@@ -107,9 +120,10 @@ impl Runner for FlinkRunner {
     }
 
     fn start(&self, spec: &ApplicationSpec, beginning: &Beginning) -> Result<Arc<dyn Running>, RunnerError> {
-        let job = match self.cluster.adopted(spec, beginning)? {
-            Some(job) => job,
-            None => self.cluster.begin(spec, beginning)?,
+        let job = match self.cluster.found(spec, beginning)? {
+            Found::Runs(job) => job,
+            Found::Unknown(job) => self.cluster.begin_as(spec, beginning, job)?,
+            Found::Nothing => self.cluster.begin(spec, beginning)?,
         };
         Ok(FlinkJob::watched(self.cluster.clone(), spec.clone(), job))
     }
@@ -186,35 +200,40 @@ impl Cluster {
         }
     }
 
-    /// The job of the application where it runs as it is to: a platform that died has left it. One that runs otherwise is ended.
-    fn adopted(&self, spec: &ApplicationSpec, beginning: &Beginning) -> Result<Option<String>, RunnerError> {
-        let Some(run) = self.book.run(&spec.name)? else { return Ok(None) };
-        let Some(job) = run.job.clone() else { return Ok(None) };
+    /// What has become of the job of the application: one that runs otherwise than it is to is ended.
+    fn found(&self, spec: &ApplicationSpec, beginning: &Beginning) -> Result<Found, RunnerError> {
+        let Some(run) = self.book.run(&spec.name)? else { return Ok(Found::Nothing) };
+        let Some(job) = run.job.clone() else { return Ok(Found::Nothing) };
         match jobs::status(&self.client, &job)? {
             Some(status) if status.is_alive() => {}
             Some(JobStatus::Finished) if beginning.from == Begin::Latest && run.script == fingerprint(spec) => {
-                return Ok(Some(job));
+                return Ok(Found::Runs(job));
             }
             Some(_) => {
                 let newest = self.checkpoints(&job)?;
                 self.ended(&spec.name, &job, newest)?;
-                return Ok(None);
+                return Ok(Found::Nothing);
             }
-            None => return Ok(None),
+            None => return Ok(Found::Unknown(job)),
         }
         let as_wanted = run.script == fingerprint(spec)
             && run.parallelism == spec.parallelism
             && (beginning.from == Begin::Latest || run.began == began(&beginning.from));
         if as_wanted {
             tracing::info!(application = spec.name, job, "its job runs on the cluster, and is taken over");
-            return Ok(Some(job));
+            return Ok(Found::Runs(job));
         }
         self.end(&spec.name, &job)?;
-        Ok(None)
+        Ok(Found::Nothing)
     }
 
-    /// Starts a job; its id. It is kept before the cluster has it.
+    /// Starts a job; its id.
     pub(crate) fn begin(&self, spec: &ApplicationSpec, beginning: &Beginning) -> Result<String, RunnerError> {
+        self.begin_as(spec, beginning, format!("{:016x}{:016x}", self.env.random_u64(), self.env.random_u64()))
+    }
+
+    /// The same under an id, which is kept before the cluster has it.
+    fn begin_as(&self, spec: &ApplicationSpec, beginning: &Beginning, job: String) -> Result<String, RunnerError> {
         self.has_room(spec)?;
         let before = self.book.run(&spec.name)?.unwrap_or_default();
         let restore = match &beginning.from {
@@ -222,7 +241,6 @@ impl Cluster {
             Begin::Snapshot(snapshot) => Some(self.savepoint(&spec.name, snapshot)?),
             Begin::Nothing => None,
         };
-        let job = format!("{:016x}{:016x}", self.env.random_u64(), self.env.random_u64());
         let run = Run {
             job: Some(job.clone()),
             script: fingerprint(spec),
@@ -233,16 +251,20 @@ impl Cluster {
         };
         self.book.put_run(&spec.name, &run)?;
         let start = Start { job: job.clone(), restore, allow_dropped: beginning.allow_dropped };
-        let started = self.submitter().start(spec, &start);
-        if let Err(error) = started {
-            // It may have come to the cluster although the answer did not come back.
-            if !self.has(&job) {
-                self.book.put_run(&spec.name, &before)?;
-                return Err(error);
+        let Err(error) = self.submitter().start(spec, &start) else { return Ok(job) };
+        match jobs::status(&self.client, &job) {
+            Ok(Some(status)) if status.is_alive() => {
+                tracing::warn!(application = spec.name, %error, "its job runs although its start was not answered");
+                Ok(job)
             }
-            tracing::warn!(application = spec.name, %error, "its job runs although its start was not answered");
+            // The cluster has refused it.
+            Ok(_) if error.kind != Kind::Unavailable => {
+                self.book.put_run(&spec.name, &before)?;
+                Err(error)
+            }
+            // It may come to the cluster yet: the next start asks for it, and takes its id again.
+            Ok(_) | Err(_) => Err(error),
         }
-        Ok(job)
     }
 
     /// A job that its cluster has no place for would wait there, and look as if it ran.
@@ -257,11 +279,6 @@ impl Cluster {
             spec.name, spec.parallelism
         );
         Err(RunnerError::new(Kind::Unavailable, message))
-    }
-
-    /// Whether the cluster runs this job; where it does not answer, whoever starts the application next asks again.
-    fn has(&self, job: &str) -> bool {
-        matches!(jobs::status(&self.client, job), Ok(Some(status)) if status.is_alive())
     }
 
     /// Ends a job with a savepoint, which the next run goes on from. One that does not run well is ended without: its
@@ -300,7 +317,22 @@ impl Cluster {
     pub(crate) fn ended(&self, name: &str, job: &str, state: Option<String>) -> Result<(), RunnerError> {
         let Some(run) = self.book.run(name)?.filter(|run| run.job.as_deref() == Some(job)) else { return Ok(()) };
         let former = state.or_else(|| run.latest().map(str::to_owned));
-        self.book.put_run(name, &Run { job: None, checkpoint: None, former, ..run })
+        let before = run.former.clone().filter(|before| Some(before) != former.as_ref());
+        self.book.put_run(name, &Run { job: None, checkpoint: None, former, ..run })?;
+        if let Some(before) = before {
+            self.forget_unnamed(name, &before)?;
+        }
+        Ok(())
+    }
+
+    /// The savepoint of a stop is of no use any more once the run after it has ended with one of its own.
+    fn forget_unnamed(&self, name: &str, path: &str) -> Result<(), RunnerError> {
+        let is_savepoint =
+            path.rsplit('/').find(|part| !part.is_empty()).is_some_and(|part| part.starts_with(SAVEPOINT));
+        if is_savepoint && self.book.savepoints(name)?.iter().all(|kept| kept.path != path) {
+            self.dispose(name, path);
+        }
+        Ok(())
     }
 
     pub(crate) fn resized(&self, name: &str, parallelism: u32) -> Result<(), RunnerError> {

@@ -196,6 +196,19 @@ fn a_job_whose_start_was_not_answered_is_found_and_not_started_again() {
 }
 
 #[test]
+fn a_start_of_which_nobody_knows_is_tried_under_the_same_id() {
+    let stand = Stand::new();
+    stand.world.lock().fails = Some(("EXECUTE", "Connection refused"));
+    assert_eq!(stand.refused(&spec()).0, Kind::Unavailable);
+    let id = stand.setting("$internal.pipeline.job-id");
+    stand.world.lock().fails = Some(("EXECUTE", "no such column"));
+    assert_eq!((stand.refused(&spec()).0, stand.setting("$internal.pipeline.job-id")), (Kind::Invalid, id.clone()));
+    stand.world.lock().fails = None;
+    stand.start(Begin::Latest);
+    assert_eq!(stand.jobs(), [stand.setting("$internal.pipeline.job-id").as_str().unwrap()]);
+}
+
+#[test]
 fn a_stop_is_a_savepoint_that_the_next_start_goes_on_from() {
     let stand = Stand::new();
     let running = stand.start(Begin::Latest);
@@ -208,8 +221,9 @@ fn a_stop_is_a_savepoint_that_the_next_start_goes_on_from() {
     let of_stop = stand.world.lock().savepoints[1].clone();
     stand.start(Begin::Latest).stop().unwrap();
     assert_eq!(stand.setting("execution.state-recovery.path"), of_stop.as_str());
+    assert_eq!(stand.world.lock().savepoints.len(), 2, "that of the stop before is gone, and the named one stays");
     stand.start(Begin::Snapshot("named".into())).stop().unwrap();
-    assert_eq!(stand.setting("execution.state-recovery.path"), "file:/savepoints/0");
+    assert_eq!(stand.setting("execution.state-recovery.path"), "file:/s/savepoint-0");
     assert_eq!(stand.runner().snapshot_names("taxi").unwrap(), ["named"]);
     stand.runner().remove_snapshot("taxi", "named").unwrap();
     assert_eq!(stand.runner().remove_snapshot("taxi", "named").unwrap_err().kind, Kind::NotFound);

@@ -179,7 +179,7 @@ impl World {
                 self.begin(json!({ "failure-cause": { "stack-trace": "org.x.A: no\nCaused by: java.io.IOException: the bucket is away\n\tat b" } }))
             }
             ("POST", ["savepoints" | "stop"]) => {
-                let path = format!("file:/savepoints/{}", self.operations.len());
+                let path = format!("file:/s/savepoint-{}", self.operations.len());
                 self.savepoints.push(path.clone());
                 if rest == ["stop"] {
                     self.jobs.insert(job.to_owned(), "FINISHED");
