@@ -76,14 +76,7 @@ class World:
 
     def documents(self, index):
         """All documents, by index and id."""
-        self.ask("POST", f"/{index}/_refresh")
-        body = {"size": 5000, "sort": ["_doc"]}
-        answer = self.ask("POST", f"/{index}/_search?scroll=1m", body)["body"]
-        found = {}
-        while answer["hits"]["hits"]:
-            found |= {(hit["_index"], hit["_id"]): hit["_source"] for hit in answer["hits"]["hits"]}
-            answer = self.ask("POST", "/_search/scroll", {"scroll": "1m", "scroll_id": answer["_scroll_id"]})["body"]
-        return found
+        return elasticsearch.documents(self.node.address, index)
 
     def sql(self, script, name):
         """Begins to run a script."""

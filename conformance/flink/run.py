@@ -32,7 +32,7 @@ ARGUMENTS = parser.parse_args()
 os.environ["HAILSTREAM_BINARY"] = str(pathlib.Path(ARGUMENTS.binary).resolve())
 
 from hailstream import SHARED, Platform, wait_for  # noqa: E402: it reads the variable
-from recorder import cache, cluster as clusters, flink  # noqa: E402
+from recorder import cache, cluster as clusters, elasticsearch, flink  # noqa: E402
 from trips import expected_of, results_of  # noqa: E402
 
 SCRIPT = (ROOT / "examples" / "taxi" / "taxi.sql").read_text()
@@ -257,7 +257,29 @@ def sql_cases(stand):
     print(f"{len(paths)} of {len(paths)} recorded SQL cases hold", flush=True)
 
 
-CASES = [examined, plain, fan_out, troubled, sql_cases]
+def outside(stand):
+    """Into a real Elasticsearch in place of the platform's own index."""
+    with elasticsearch.node() as node:
+        stand.prepare()
+        stand.replay()
+        stand.create(2, SCRIPT.replace("http://127.0.0.1:9200'", f"{node.address}', 'hailstream.index' = 'outside'"))
+        stand.start()
+        expected = expected_of(DATA / "expected_pickup_count.csv", DATA / "expected_trip_duration.csv")
+        count = lambda: elasticsearch.ask(node.address, {"method": "GET", "path": "/pickup_count/_count"})["body"].get("count", 0)
+        wait_for(lambda: count() >= len(expected[0]), "all cells", WAIT_S)
+        # The last bulk of the other table may still be on its way.
+        wait_for(lambda: rows_in(node) == expected, "the rows that are expected", WAIT_S)
+
+
+def rows_in(node):
+    """The results that stand in an Elasticsearch, as `results_of` gives those of a platform."""
+    pickups = {(d["timestamp"], d["location"]): d["pickup_count"] for d in elasticsearch.documents(node.address, "pickup_count").values()}
+    durations = {(d["timestamp"], d["location"], d["airport_code"]): (d["trip_count"], d["sum_trip_duration"], d["avg_trip_duration"])
+                 for d in elasticsearch.documents(node.address, "trip_duration").values()}
+    return pickups, durations
+
+
+CASES = [examined, plain, fan_out, outside, troubled, sql_cases]
 
 
 def main():

@@ -1,4 +1,5 @@
-"""A real Apache Kafka 4.1.2 and the real binary: topics are read and written while both are killed, and everything is counted.
+"""A real Apache Kafka 4.1.2, a real Elasticsearch 7.10.2 and the real binary: topics are read and written, and indices written, while all
+three are killed, and everything is counted.
 
     python3 conformance/kafka/run.py target/release/hailstream [--records 40000] [--keep]
 
@@ -6,7 +7,7 @@ Needs Java 17 and Maven; the client that puts and counts (confluent-kafka) is fe
 
 One application reads a topic of transactions, some of them given up, through kills of the broker and of the platform with
 SIGKILL, a partition more in the middle, changes of its parallelism, and a stranger that takes its transactional id. It writes each row once to a topic,
-once to files, at least once to another topic, and counts by key into an upserted one. Whoever reads what is committed must
+once to files and to an index, at least once to another topic, and counts by key into an upserted one and into an index. Whoever reads what is committed must
 see each row of each committed transaction once, in the order of its key.
 """
 
@@ -28,7 +29,7 @@ import venv
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
-from recorder import cache  # noqa: E402
+from recorder import cache, elasticsearch  # noqa: E402
 
 CLIENT = "confluent-kafka==2.16.1"
 WAIT_S = 180
@@ -69,6 +70,12 @@ CREATE TABLE totals (cab STRING, trips BIGINT, PRIMARY KEY (cab) NOT ENFORCED) W
   'connector' = 'upsert-kafka', 'topic' = 'totals', 'properties.bootstrap.servers' = '{servers}',
   'key.format' = 'json', 'value.format' = 'json');
 
+CREATE TABLE found (id BIGINT, cab STRING, fare DOUBLE, PRIMARY KEY (id) NOT ENFORCED) WITH (
+  'connector' = 'elasticsearch-7', 'hosts' = '{search}', 'hailstream.index' = 'outside', 'index' = 'found');
+
+CREATE TABLE counted (cab STRING, trips BIGINT, PRIMARY KEY (cab) NOT ENFORCED) WITH (
+  'connector' = 'elasticsearch-7', 'hosts' = '{search}', 'hailstream.index' = 'outside', 'index' = 'counted');
+
 CREATE TABLE files (id BIGINT, cab STRING) WITH ('connector' = 'filesystem', 'path' = '{files}', 'format' = 'json');
 
 EXECUTE STATEMENT SET BEGIN
@@ -76,6 +83,8 @@ EXECUTE STATEMENT SET BEGIN
   INSERT INTO often SELECT id, cab FROM trips;
   INSERT INTO files SELECT id, cab FROM trips;
   INSERT INTO totals SELECT cab, COUNT(*) FROM trips GROUP BY cab;
+  INSERT INTO found SELECT id, cab, fare FROM trips;
+  INSERT INTO counted SELECT cab, COUNT(*) FROM trips GROUP BY cab;
 END;
 """
 BOUNDED = """
@@ -146,7 +155,8 @@ class Program:
 
 
 class World:
-    def __init__(self, binary, folder):
+    def __init__(self, binary, folder, node):
+        self.node = node
         self.folder, self.port, self.login, self.controller = folder, free_port(), free_port(), free_port()
         self.servers = f"127.0.0.1:{self.port}"
         jars = f"{cache.kafka_jars()}/*"
@@ -186,7 +196,8 @@ class World:
         wait_for(self.addresses.exists, "the platform")
 
     def apply(self):
-        (self.folder / "copy.sql").write_text(SCRIPT.format(servers=self.servers, files=self.folder / "files"))
+        (self.folder / "copy.sql").write_text(SCRIPT.format(
+            servers=self.servers, files=self.folder / "files", search=self.node.address))
         (self.folder / "stack.yaml").write_text(STACK)
         console = json.loads(self.addresses.read_text())["console"]
         cache.run([str(self.binary), "apply", str(self.folder / "stack.yaml"), "--console", console])
@@ -203,6 +214,10 @@ class World:
         admin = AdminClient({"bootstrap.servers": self.servers, "log_level": 0})
         for answer in question(admin).values():
             answer.result(60)
+
+    def documents(self, index):
+        """All documents of an index by id."""
+        return {key[1]: document for key, document in elasticsearch.documents(self.node.address, index).items()}
 
     def read(self, topic, isolation="read_committed"):
         """All records of a topic, partition by partition."""
@@ -308,6 +323,10 @@ def count(world, total):
     totals = {json.loads(key)["cab"]: json.loads(value)["trips"] for _, key, value in world.read("totals")}
     expected = collections.Counter(f"cab-{n % KEYS}" for n in range(total))
     assert totals == expected, f"the last count of a cab is wrong: {totals}"
+    found = world.documents("found")
+    assert found == {str(n): {"id": n, "cab": f"cab-{n % KEYS}", "fare": n / 4} for n in range(total)}, f"{len(found)} of {total} documents"
+    counted = {cab: document["trips"] for cab, document in world.documents("counted").items()}
+    assert counted == expected, f"the last count of a cab in the index is wrong: {counted}"
     dirty = len(world.read("once", "read_uncommitted"))
     return dirty - total, sum(often.values()) - total
 
@@ -346,6 +365,10 @@ def kills(world, done, total):
     world.broker.kill()
     time.sleep(3)
     world.start_broker()
+    reached(0.4)
+    world.node.kill()
+    time.sleep(2)
+    world.node.start()
     reached(0.45)
     world.ask(lambda admin: admin.create_partitions([NewPartitions("trips", 4)]))
     world.grown = sum(done) + 2_000
@@ -360,6 +383,8 @@ def kills(world, done, total):
     world.start_broker()
     world.start_platform()
     reached(0.7)
+    world.node.kill()
+    world.node.start()
     for _ in range(4):
         time.sleep(2.3)
         world.platform.kill()
@@ -378,7 +403,7 @@ def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="hailstream-kafka-"))
     done, began = [], time.monotonic()
     try:
-        with World(args.binary.resolve(), folder) as world:
+        with elasticsearch.node() as node, World(args.binary.resolve(), folder, node) as world:
             world.grown = 0
             world.start_broker()
             topics = [NewTopic("trips", 3, 1), NewTopic("once", 2, 1), NewTopic("often", 2, 1), NewTopic("totals", 1, 1),
@@ -393,13 +418,14 @@ def main():
             assert sum(done) == args.records, f"{sum(done)} of {args.records} records were put"
             wait_for(lambda: len(world.read("once")) >= args.records, "all rows")
             time.sleep(3)
+            wait_for(lambda: len(world.documents("found")) >= args.records, "all documents")
             uncommitted, again = count(world, args.records)
             to_the_end(world, args.records)
             recognised = world.platform.log.read_text().count("a transaction was committed before")
             assert recognised, "no writer was asked to commit a second time, so that nothing was shown"
-            print(f"Kafka {cache.KAFKA_VERSION}: {args.records} records through 2 kills of the broker, 6 of the platform, a new partition, two changes of parallelism "
+            print(f"Kafka {cache.KAFKA_VERSION}: {args.records} records through 2 kills of the broker, 2 of Elasticsearch, 6 of the platform, a new partition, two changes of parallelism "
                   f"and a fenced writer: each once for those who read what is committed ({uncommitted} more in transactions "
-                  f"that were given up, {recognised} transactions were to be committed again), each once in files, each at least once where no more is promised ({again} again), "
+                  f"that were given up, {recognised} transactions were to be committed again), each once in files and in the index, each at least once where no more is promised ({again} again), "
                   f"totals right; read to its end with a login; {time.monotonic() - began:.0f} s")
     except BaseException:
         print(f"the logs are in {folder}", file=sys.stderr)

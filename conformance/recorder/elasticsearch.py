@@ -123,6 +123,18 @@ def ask(address, do):
         return parsed(error.code, error.headers.get_content_type(), error.read())
 
 
+def documents(address, index):
+    """All documents of an index, or of several that a pattern names, by index and id."""
+    ask(address, {"method": "POST", "path": f"/{index}/_refresh"})
+    first = {"method": "POST", "path": f"/{index}/_search?scroll=1m", "body": {"size": 5000, "sort": ["_doc"]}}
+    answer, found = ask(address, first)["body"], {}
+    while answer["hits"]["hits"]:
+        found |= {(hit["_index"], hit["_id"]): hit["_source"] for hit in answer["hits"]["hits"]}
+        more = {"scroll": "1m", "scroll_id": answer["_scroll_id"]}
+        answer = ask(address, {"method": "POST", "path": "/_search/scroll", "body": more})["body"]
+    return found
+
+
 def parsed(status, content_type, payload):
     """An answer by its content type."""
     if not payload:
