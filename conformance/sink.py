@@ -12,6 +12,7 @@ import argparse
 import collections
 import csv
 import datetime
+import functools
 import json
 import pathlib
 import signal
@@ -21,23 +22,14 @@ import tempfile
 import time
 import urllib.request
 
-from recorder import elasticsearch
+from recorder import elasticsearch, waiting
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data" / "taxi-day"
 WAIT_S = 300
+wait_for = functools.partial(waiting.wait_for, seconds=WAIT_S)
 # How long the node is away, beside the time that it takes to start.
 AWAY_S = 3
-
-
-def wait_for(condition, what, seconds=WAIT_S):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        answer = condition()
-        if answer:
-            return answer
-        time.sleep(0.1)
-    raise SystemExit(f"sink.py: waited {seconds} s in vain for {what}")
 
 
 def differ(what, actual, expected):

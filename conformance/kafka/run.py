@@ -19,7 +19,6 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -30,9 +29,9 @@ import venv
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 from recorder import cache, elasticsearch  # noqa: E402
+from recorder.waiting import WAIT_S, free_port, wait_for  # noqa: E402
 
 CLIENT = "confluent-kafka==2.16.1"
-WAIT_S = 180
 KEYS = 40
 PROPERTIES = """
 process.roles=broker,controller
@@ -118,22 +117,6 @@ def in_own_python():
         (home / CLIENT).touch()
     if pathlib.Path(sys.prefix) != home:
         os.execv(python, [python, *sys.argv])
-
-
-def free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
-
-
-def wait_for(condition, what, seconds=WAIT_S):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        answer = condition()
-        if answer:
-            return answer
-        time.sleep(0.2)
-    raise SystemExit(f"waited {seconds} s in vain for {what}")
 
 
 class Program:

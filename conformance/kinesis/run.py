@@ -22,8 +22,10 @@ import time
 import venv
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from recorder.waiting import WAIT_S, free_port, wait_for  # noqa: E402
+
 CACHE = HERE / "target"
-WAIT_S = 180
 KEYS = 50
 
 
@@ -42,22 +44,6 @@ def prepare(cases):
         subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
         (CACHE / "venv" / "ready").write_text("")
     return f"{CACHE / 'classes'}:{CACHE / 'lib'}/*", python
-
-
-def free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
-
-
-def wait_for(condition, what, seconds=WAIT_S):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        answer = condition()
-        if answer:
-            return answer
-        time.sleep(0.2)
-    raise SystemExit(f"waited {seconds} s in vain for {what}")
 
 
 class World:

@@ -7,23 +7,9 @@ import subprocess
 import sys
 import tarfile
 
-ELASTICSEARCH_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>hailstream</groupId><artifactId>conformance-elasticsearch</artifactId><version>1</version>
-  <dependencies><dependency>
-    <groupId>org.codelibs</groupId><artifactId>elasticsearch-cluster-runner</artifactId><version>7.10.2.0</version>
-  </dependency></dependencies>
-</project>
-"""
+ELASTICSEARCH = ["org.codelibs:elasticsearch-cluster-runner:7.10.2.0"]
 KAFKA_VERSION = "4.1.2"
-KAFKA_POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>hailstream</groupId><artifactId>conformance-kafka</artifactId><version>1</version>
-  <dependencies><dependency>
-    <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{KAFKA_VERSION}</version>
-  </dependency></dependencies>
-</project>
-"""
+KAFKA = [f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}"]
 FLINK_VERSION = "1.20.5"
 # What a session cluster has beside Flink's own jars: the gateway, the connectors that run on it, and what these leave out.
 FLINK_CLUSTER = ["org.apache.flink:flink-sql-gateway:1.20.3", "org.apache.flink:flink-sql-gateway-api:1.20.3",
@@ -56,27 +42,23 @@ def run(arguments, **options):
 
 def elasticsearch_jars():
     """The folder of Elasticsearch's jars, fetched by Maven the first time."""
-    home = folder() / "elasticsearch"
-    jars = home / "lib"
-    if not (home / "complete").exists():
-        need("mvn", "to fetch Elasticsearch")
-        print("fetching Elasticsearch 7.10.2 (36 MB, once)", flush=True)
-        home.mkdir(exist_ok=True)
-        (home / "pom.xml").write_text(ELASTICSEARCH_POM)
-        run(["mvn", "-q", "-B", PLUGIN, f"-DoutputDirectory={jars}"], cwd=home)
-        (home / "complete").touch()
-    return jars
+    return maven_jars("elasticsearch", ELASTICSEARCH, "Elasticsearch 7.10.2 (36 MB, once)")
 
 
 def kafka_jars():
     """The folder of Kafka's jars, fetched by Maven the first time."""
-    home = folder() / "kafka"
+    return maven_jars("kafka", KAFKA, f"Apache Kafka {KAFKA_VERSION} (43 MB, once)")
+
+
+def maven_jars(name, artifacts, what, alone=False):
+    """A folder of jars, fetched by Maven the first time; with what the artifacts depend on, unless they are wanted `alone`."""
+    home = folder() / name
     jars = home / "lib"
     if not (home / "complete").exists():
-        need("mvn", "to fetch Kafka")
-        print(f"fetching Apache Kafka {KAFKA_VERSION} (43 MB, once)", flush=True)
+        need("mvn", f"to fetch {what.partition(' (')[0]}")
+        print(f"fetching {what}", flush=True)
         home.mkdir(exist_ok=True)
-        (home / "pom.xml").write_text(KAFKA_POM)
+        (home / "pom.xml").write_text(pom(f"conformance-{name}", artifacts, alone))
         run(["mvn", "-q", "-B", PLUGIN, f"-DoutputDirectory={jars}"], cwd=home)
         (home / "complete").touch()
     return jars
@@ -103,22 +85,13 @@ def flink_jars():
 
 def flink_cluster_jars():
     """The folder of the jars that a session cluster has beside Flink's own, fetched by Maven the first time."""
-    home = folder() / "flink-cluster"
-    jars = home / "lib"
-    if not (home / "complete").exists():
-        need("mvn", "to fetch Flink's gateway and connectors")
-        print("fetching Flink's SQL gateway and connectors (94 MB, once)", flush=True)
-        home.mkdir(exist_ok=True)
-        (home / "pom.xml").write_text(pom("conformance-flink-cluster", FLINK_CLUSTER))
-        run(["mvn", "-q", "-B", PLUGIN, f"-DoutputDirectory={jars}"], cwd=home)
-        (home / "complete").touch()
-    return jars
+    return maven_jars("flink-cluster", FLINK_CLUSTER, "Flink's SQL gateway and connectors (94 MB, once)", alone=True)
 
 
-def pom(name, artifacts):
-    """A project that has these artifacts as its dependencies, and nothing that they depend on themselves."""
-    dependency = ("<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version><exclusions><exclusion>"
-                  "<groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions></dependency>")
+def pom(name, artifacts, alone):
+    """A project that has these artifacts as its dependencies; `alone`: and nothing that they depend on themselves."""
+    excluded = "<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>" if alone else ""
+    dependency = "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version>" + excluded + "</dependency>"
     listed = "".join(dependency.format(*artifact.split(":")) for artifact in artifacts)
     return ('<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion><groupId>hailstream</groupId>'
             f"<artifactId>{name}</artifactId><version>1</version><dependencies>{listed}</dependencies></project>")

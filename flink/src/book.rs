@@ -22,7 +22,7 @@ pub(crate) struct Run {
     /// Tells its script and settings from others.
     pub(crate) script: String,
     pub(crate) parallelism: u32,
-    /// The state that it began with; empty where it began with none.
+    /// What it was told to begin with: `latest`, `nothing`, or a snapshot by its name.
     pub(crate) began: String,
     /// The newest checkpoint that was seen of it.
     pub(crate) checkpoint: Option<String>,

@@ -1,6 +1,6 @@
 //! The runner: starts, adopts, and knows what is kept.
 
-use crate::book::{Book, Run};
+use crate::book::{Book, Run, unkept};
 use crate::client::{Addresses, Client, Of, Refusal};
 use crate::connectors::Doors;
 use crate::figures;
@@ -8,8 +8,7 @@ use crate::job::{FlinkJob, Look};
 use crate::jobs::{self, JobStatus};
 use crate::submit::{Start, Submitter};
 use control::{
-    ApplicationSpec, Begin, Beginning, Correction, Database, DatabaseError, Runner, RunnerError, Running, SnapshotInfo,
-    StateFate,
+    ApplicationSpec, Begin, Beginning, Correction, Database, Runner, RunnerError, Running, SnapshotInfo, StateFate,
 };
 use model::{Env, Kind};
 use reqwest::Method;
@@ -62,11 +61,6 @@ enum Found {
 /// How the names of savepoints' folders begin.
 const SAVEPOINT: &str = "savepoint-";
 
-/// Why a runner for a cluster could not be made.
-fn unopened(error: DatabaseError) -> RunnerError {
-    crate::book::unkept(error)
-}
-
 impl FlinkRunner {
     /// A runner for a cluster, which need not answer yet. What it has to know of its jobs is kept in `database`; its calls
     /// run on `runtime`.
@@ -81,7 +75,7 @@ impl FlinkRunner {
     ) -> Result<Self, RunnerError> {
         let cluster = Cluster {
             client: Client::new(options.addresses, runtime)?,
-            book: Book::open(database).map_err(unopened)?,
+            book: Book::open(database).map_err(unkept)?,
             env,
             folder: options.savepoints,
             doors: options.doors,

@@ -188,7 +188,7 @@ fn connector(table: &TableDef) -> &str {
     table.options.get("connector").map_or("", String::as_str)
 }
 
-fn wrong(table: &TableDef, message: &str) -> PortError {
+pub(super) fn wrong(table: &TableDef, message: &str) -> PortError {
     PortError::new(Kind::Invalid, format!("table {}: {message}", table.name))
 }
 

@@ -4,10 +4,11 @@
 //! cluster beside it, on Flink. Other hosts mean the cluster that they name. Where that is not what is meant, the option
 //! `hailstream.index` says so: `own` or `outside`.
 
+use super::connectors::wrong;
 use connect::Elasticsearch;
 use engine::plan::TableDef;
 use engine::port::{Changelog, Connectors, PortError, Role, Sink, SinkSpec, Source};
-use model::{Env, Kind};
+use model::Env;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -106,10 +107,6 @@ impl Connectors for OutsideIndices {
     fn sink(&self, spec: &SinkSpec) -> Result<Box<dyn Sink>, PortError> {
         self.clusters.sink(&SinkSpec { table: Arc::new(elsewhere(&spec.table)), ..spec.clone() })
     }
-}
-
-fn wrong(table: &TableDef, message: &str) -> PortError {
-    PortError::new(Kind::Invalid, format!("table {}: {message}", table.name))
 }
 
 #[cfg(test)]
