@@ -80,8 +80,8 @@ class Stand:
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         subprocess.run([ARGUMENTS.binary, *arguments], check=True, env=os.environ | keys, **quiet)
 
-    def create(self, parallelism, script=SCRIPT, name="taxi", client=None):
-        properties = [{"PropertyGroupId": "Hailstream", "PropertyMap": {"runner": "flink"}}]
+    def create(self, parallelism, script=SCRIPT, name="taxi", client=None, runner="flink"):
+        properties = [{"PropertyGroupId": "Hailstream", "PropertyMap": {"runner": runner}}]
         (client or self.analytics).create_application(
             ApplicationName=name, RuntimeEnvironment="FLINK-1_20", ServiceExecutionRole=ROLE,
             ApplicationConfiguration={
@@ -96,6 +96,18 @@ class Stand:
     def start(self, **configuration):
         self.analytics.start_application(ApplicationName="taxi", RunConfiguration=configuration)
         self.await_status("RUNNING")
+
+    def move(self, runner, *more):
+        """Has another runner go on; the lines that are told."""
+        keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+        command = [ARGUMENTS.binary, "app", "move", "taxi", "--runner", runner, "--console", self.platform.addresses["console"], *more]
+        done = subprocess.run(command, env=os.environ | keys, capture_output=True, text=True)
+        return done.returncode, (done.stdout + done.stderr).splitlines()
+
+    def runner(self):
+        groups = self.detail()["ApplicationConfigurationDescription"].get("EnvironmentPropertyDescriptions", {}).get("PropertyGroupDescriptions", [])
+        named = [group["PropertyMap"].get("runner") for group in groups if group["PropertyGroupId"] == "Hailstream"]
+        return (named or ["embedded"])[0] or "embedded"
 
     def rescale(self, parallelism):
         """Another parallelism while it runs."""
@@ -234,6 +246,36 @@ def troubled(stand):
     stand.check()
 
 
+def moved(stand):
+    """Begun by the embedded engine, handed to the cluster and back while trips come in, and once to a cluster that has no worker."""
+    stand.prepare()
+    stand.create(2, runner="embedded")
+    stand.start()
+    replay = threading.Thread(target=stand.replay, args=("2000",))
+    replay.start()
+    stand.some_results()
+    code, told = stand.move("flink", "--plan")
+    assert code == 0 and any("table trips: records that arrived from" in line for line in told), told
+    assert stand.runner() == "embedded" and not stand.jobs(), "a plan changes nothing"
+    stand.cluster.kill("taskmanager")
+    code, told = stand.move("flink")
+    assert code != 0 and "the former version takes its place" in told[-1], told
+    stand.await_status("RUNNING")
+    assert stand.runner() == "embedded" and not stand.jobs(), told
+    stand.cluster.start_worker()
+    for runner, jobs in [("flink", 1), ("embedded", 0), ("flink", 1)]:
+        before = len(results_of(stand.platform)[0])
+        code, told = stand.move(runner)
+        assert code == 0 and told[-1].startswith(f"Application taxi runs on {runner}"), told
+        assert (stand.runner(), len(stand.jobs())) == (runner, jobs)
+        if replay.is_alive():
+            wait_for(lambda: len(results_of(stand.platform)[0]) > before or not replay.is_alive(), f"results of {runner}", WAIT_S)
+    stand.kill()
+    stand.await_status("RUNNING")
+    replay.join()
+    stand.check()
+
+
 def examined(stand):
     """A cluster with all that is needed, which reaches the doors; and one that does not."""
     def look(*doors):
@@ -279,7 +321,7 @@ def rows_in(node):
     return pickups, durations
 
 
-CASES = [examined, plain, fan_out, outside, troubled, sql_cases]
+CASES = [examined, plain, fan_out, outside, troubled, moved, sql_cases]
 
 
 def main():

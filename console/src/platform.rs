@@ -3,9 +3,9 @@
 use crate::Failure;
 use crate::views::{
     AirportLine, AlarmLine, AlarmView, ApplicationChange, ApplicationDetail, ApplicationLine, ApplicationLog,
-    ApplicationView, AuditPage, Cell, CellsRequest, Correction, Happening, HourCount, NewApplication, OperationLine,
-    Pipeline, Scaling, ScalingMode, ShardChange, ShardKeys, Snapshot, StackRequest, StackStep, StreamHistory,
-    StreamLine, StreamView, TimeRange, Totals,
+    ApplicationView, AuditPage, Cell, CellsRequest, Correction, Happening, HourCount, MoveView, NewApplication,
+    OperationLine, Pipeline, Scaling, ScalingMode, ShardChange, ShardKeys, Snapshot, StackRequest, StackStep,
+    StreamHistory, StreamLine, StreamView, TimeRange, Totals,
 };
 use crate::views::{AlarmItem, AlarmTrial, MetricLine, MetricQuestion};
 use model::{Kind, Sample};
@@ -95,6 +95,17 @@ pub trait Platform: Send + Sync + 'static {
     /// Computes the windows of an application anew that had late rows, or (`only_plan`) tells which could be. Returns when
     /// the results are durable, which may take as long as reading what its streams hold. The platform bounds the answer.
     fn correct(&self, application: Option<&str>, _only_plan: bool) -> Result<Correction, Failure> {
+        Err(no_application(application))
+    }
+
+    /// Has another runner go on with an application, or (`only_plan`) tells what that would mean. Returns at once, with the name
+    /// of the operation where there is one.
+    fn move_application(
+        &self,
+        application: Option<&str>,
+        _runner: &str,
+        _only_plan: bool,
+    ) -> Result<MoveView, Failure> {
         Err(no_application(application))
     }
 

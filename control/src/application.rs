@@ -1,5 +1,6 @@
 //! What an application is made of: its script, its parallelism, and what that costs in KPUs.
 
+use crate::Handover;
 use model::limits::{PARALLELISM_MAX, PARALLELISM_PER_KPU_MAX};
 use model::{Classified, Kind};
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,9 @@ pub struct ApplicationSpec {
     /// How often it keeps its state; `None`: as its runner does by itself.
     #[serde(default)]
     pub checkpoints: Option<Checkpoints>,
+    /// What it has taken over from another runner; `None`: it has begun with its present one.
+    #[serde(default)]
+    pub handover: Option<Handover>,
 }
 
 fn embedded() -> String {
@@ -124,6 +128,7 @@ mod tests {
             parallelism,
             parallelism_per_kpu: per_kpu,
             checkpoints: None,
+            handover: None,
         }
     }
 

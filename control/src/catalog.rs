@@ -1,5 +1,6 @@
 //! The applications as they are kept: what each is and was, whether it shall run, what was done with it.
 
+use crate::Handover;
 use crate::configuration::{Configuration, Size};
 use crate::database::{Database, DatabaseError};
 use crate::operation::{Operation, OperationKind, OperationStatus};
@@ -77,6 +78,10 @@ pub(crate) struct More {
     pub(crate) maintenance: String,
     /// The version of the platform that it ran on last.
     pub(crate) run_by: String,
+    /// What it has taken over from another runner.
+    pub(crate) handover: Option<Handover>,
+    /// The same of the runner that a move under way leaves, for the way back.
+    pub(crate) left: Option<Handover>,
     /// Counts logging options, so that no number is given twice.
     pub(crate) logging_count: u64,
 }

@@ -214,6 +214,7 @@ impl Configuration {
                 interval_ms: self.checkpoints.interval_ms,
                 min_pause_ms: self.checkpoints.min_pause_ms,
             }),
+            handover: None,
         };
         spec.check(kpus_max)?;
         self.check_checkpoints(name)?;
@@ -224,6 +225,19 @@ impl Configuration {
     pub fn runner(&self) -> &str {
         let group = self.properties.get(PLATFORM_GROUP);
         group.and_then(|group| group.get(RUNNER_PROPERTY)).map_or(EMBEDDED, String::as_str)
+    }
+
+    /// The same with another runner.
+    pub(crate) fn with_runner(&self, runner: &str) -> Self {
+        let mut other = self.clone();
+        let group = other.properties.entry(PLATFORM_GROUP.to_owned()).or_default();
+        if runner == EMBEDDED {
+            group.remove(RUNNER_PROPERTY);
+        } else {
+            group.insert(RUNNER_PROPERTY.to_owned(), runner.to_owned());
+        }
+        other.properties.retain(|_, properties| !properties.is_empty());
+        other
     }
 
     fn check_checkpoints(&self, name: &str) -> Result<(), ConfigurationError> {
@@ -271,6 +285,9 @@ mod tests {
         let named = [(RUNNER_PROPERTY.to_owned(), FLINK.to_owned())].into();
         made.properties.insert(PLATFORM_GROUP.to_owned(), named);
         assert_eq!(made.spec("a", None, 32).unwrap().runner, FLINK);
+        let moved = made.with_runner(EMBEDDED);
+        assert_eq!((moved.runner(), moved.properties.len()), (EMBEDDED, 1));
+        assert_eq!(moved.with_runner(FLINK), made);
     }
 
     #[test]

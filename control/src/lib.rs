@@ -11,6 +11,7 @@ mod configuration;
 mod correction;
 mod database;
 mod former;
+mod handover;
 mod manager;
 pub mod metrics;
 mod operation;
@@ -31,6 +32,7 @@ pub use configuration::{
 };
 pub use correction::{CorrectedWindows, Correction, CorrectionWork, LostWindow, ReadFrom, RefusedOperator};
 pub use database::{Database, DatabaseError};
+pub use handover::{Handover, MovePlan, StartAt, written_up_to};
 pub use manager::{ApplicationView, Applications, ControlError, Expected, New, ScaledBy, SnapshotView, Update};
 pub use operation::{Operation, OperationKind, OperationStatus};
 pub use properties::{FIRST_GROUP, PropertyError, PropertyGroups};

@@ -11,6 +11,8 @@ pub enum OperationKind {
     Stop,
     /// It was to become another version.
     Update,
+    /// Another runner was to go on with it.
+    Move,
     /// A former version was to take its place again.
     Rollback,
     /// A rule changed its size.
@@ -23,8 +25,16 @@ pub enum OperationKind {
 
 impl OperationKind {
     /// Every kind.
-    pub const ALL: [Self; 7] =
-        [Self::Start, Self::Stop, Self::Update, Self::Rollback, Self::AutoScale, Self::Snapshot, Self::Delete];
+    pub const ALL: [Self; 8] = [
+        Self::Start,
+        Self::Stop,
+        Self::Update,
+        Self::Move,
+        Self::Rollback,
+        Self::AutoScale,
+        Self::Snapshot,
+        Self::Delete,
+    ];
 
     /// Its name as the managed service writes it.
     pub fn name(self) -> &'static str {
@@ -32,6 +42,7 @@ impl OperationKind {
             Self::Start => "StartApplication",
             Self::Stop => "StopApplication",
             Self::Update => "UpdateApplication",
+            Self::Move => "MoveApplication",
             Self::Rollback => "RollbackApplication",
             Self::AutoScale => "AutoScaling",
             Self::Snapshot => "CreateApplicationSnapshot",

@@ -1,6 +1,6 @@
 //! The seam to whatever runs an application: the embedded engine, or a Flink cluster.
 
-use crate::{ApplicationSpec, Correction};
+use crate::{ApplicationSpec, Correction, MovePlan};
 use model::{Classified, Kind};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -56,6 +56,26 @@ pub trait Runner: Send + Sync {
     /// # Errors
     /// When another correction is under way, the script is wrong, or something cannot be read or written.
     fn correct(&self, spec: &ApplicationSpec, only_plan: bool) -> Result<Correction, RunnerError>;
+
+    /// What it would take to have the runner that `to` names go on with a run of `from` whose results are written up to the watermark
+    /// `closed_ms`, in milliseconds since the Unix epoch. Nothing is changed.
+    ///
+    /// # Errors
+    /// Why that cannot be: something that the script keeps is in no record, records that are needed are gone, or the other runner
+    /// does not take the script.
+    fn plan_move(
+        &self,
+        from: &ApplicationSpec,
+        to: &ApplicationSpec,
+        closed_ms: Option<i64>,
+    ) -> Result<MovePlan, RunnerError> {
+        let _ = closed_ms;
+        let message = format!(
+            "application {}: {} runs it, and there is no {} beside it that could go on",
+            from.name, from.runner, to.runner
+        );
+        Err(RunnerError::new(Kind::Invalid, message))
+    }
 
     /// Breaks off what is done beside runs: the platform ends.
     fn close(&self);

@@ -4,23 +4,8 @@
 mod puppet;
 
 use control::{Applications, Begin, Configuration, Expected, OperationStatus, Status, Update};
-use puppet::{Puppet, ended, new, open, wait_for, wait_until};
-use std::path::Path;
+use puppet::{Puppet, crashed, ended, new, open, wait_for, wait_until};
 use std::sync::mpsc::channel;
-
-/// What is on disk at this moment, as a crash would leave it.
-fn crashed(dir: &Path) -> tempfile::TempDir {
-    let copy = tempfile::tempdir().unwrap();
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_name().to_string_lossy().ends_with("-shm") {
-            // Memory that processes share: it does not outlive them.
-            continue;
-        }
-        std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
-    }
-    copy
-}
 
 fn update(applications: &Applications, change: impl FnOnce(&mut Configuration)) -> String {
     let view = applications.view("taxi").unwrap();

@@ -1,9 +1,11 @@
 //! Options of tables, from what a script for this platform says to what the connectors of a cluster ask for. All that differs
 //! stands here.
 
+use crate::handover::begin_at;
 use crate::script::{Statement, StatementKind};
-use control::RunnerError;
+use control::{RunnerError, StartAt};
 use model::Kind;
+use std::collections::BTreeMap;
 
 /// The platform's doors, as a cluster reaches them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -66,13 +68,21 @@ const ARTIFACTS: [(&str, &str); 8] = [
 ///
 /// # Errors
 /// When the cluster lacks the connector; says what to add.
-pub(crate) fn translated(statement: &Statement, known: &[String], doors: &Doors) -> Result<String, RunnerError> {
-    let StatementKind::Table { options: Some(range), pairs } = &statement.kind else {
+pub(crate) fn translated(
+    statement: &Statement,
+    known: &[String],
+    doors: &Doors,
+    starts: &BTreeMap<String, StartAt>,
+) -> Result<String, RunnerError> {
+    let StatementKind::Table { name, options: Some(range), pairs } = &statement.kind else {
         return Ok(statement.text.clone());
     };
     let mut pairs = pairs.clone();
     let connector = pairs.iter().find(|(key, _)| key == "connector").map(|(_, value)| value.clone());
     let Some(connector) = connector else { return Ok(statement.text.clone()) };
+    if let Some(start) = starts.get(name) {
+        begin_at(&mut pairs, &connector, *start);
+    }
     add(&mut pairs, &connector, doors);
     let has = |name: &str| known.iter().any(|known| known == name);
     if connector == STREAMS && has(STREAMS_FORMER) {
@@ -160,7 +170,7 @@ mod tests {
 
     fn check(with: &str, known: &[String], doors: &Doors, expected: &str) {
         let statement = statements(&format!("CREATE TABLE t (a INT) WITH ({with})")).unwrap().remove(0);
-        let translated = translated(&statement, known, doors).unwrap();
+        let translated = translated(&statement, known, doors, &BTreeMap::new()).unwrap();
         assert_eq!(translated, format!("CREATE TABLE t (a INT) WITH ({expected})"));
     }
 
@@ -205,7 +215,7 @@ mod tests {
     #[test]
     fn a_connector_that_is_missing_is_named_with_what_to_add() {
         let statement = statements("\nCREATE TABLE t (a INT) WITH ('connector'='kafka')").unwrap().remove(0);
-        let told = translated(&statement, &known(), &doors()).unwrap_err().message;
+        let told = translated(&statement, &known(), &doors(), &BTreeMap::new()).unwrap_err().message;
         assert!(
             told.starts_with("line 2: the Flink cluster has no connector 'kafka'; put flink-sql-connector-kafka"),
             "{told}"

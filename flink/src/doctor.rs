@@ -9,6 +9,7 @@ use crate::submit::{self, FUNCTIONS};
 use control::RunnerError;
 use model::{Env, Kind};
 use reqwest::Method;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
@@ -269,7 +270,7 @@ fn outcome(
         let session = Session::open(client, &settings)?;
         for table in tables {
             for statement in crate::script::statements(table)? {
-                session.run(&crate::connectors::translated(&statement, known, &options.doors)?)?;
+                session.run(&crate::connectors::translated(&statement, known, &options.doors, &BTreeMap::new())?)?;
             }
         }
         session.run(job)?;

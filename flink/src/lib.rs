@@ -12,6 +12,7 @@ mod connectors;
 mod doctor;
 mod figures;
 mod gateway;
+mod handover;
 mod job;
 mod jobs;
 mod runner;

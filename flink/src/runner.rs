@@ -363,7 +363,8 @@ impl Cluster {
 
 /// Tells what a job is made of from what another one is.
 fn fingerprint(spec: &ApplicationSpec) -> String {
-    let digest = Sha256::digest(format!("{:?}\n{}", spec.checkpoints, spec.script).as_bytes());
+    let handover = spec.handover.as_ref().map(|handover| format!("{handover:?}\n")).unwrap_or_default();
+    let digest = Sha256::digest(format!("{handover}{:?}\n{}", spec.checkpoints, spec.script).as_bytes());
     digest.iter().fold(String::new(), |mut text, byte| {
         // Writing to a text cannot fail.
         let _ = write!(text, "{byte:02x}");

@@ -19,8 +19,8 @@ pub(crate) struct Statement {
 pub(crate) enum StatementKind {
     /// It makes a job.
     Job,
-    /// It declares a table; where its options stand in the text, without the parentheses, and what they are.
-    Table { options: Option<std::ops::Range<usize>>, pairs: Vec<(String, String)> },
+    /// It declares a table of this name; where its options stand in the text, without the parentheses, and what they are.
+    Table { name: String, options: Option<std::ops::Range<usize>>, pairs: Vec<(String, String)> },
     /// It makes this setting.
     Set(String),
     /// It prepares something.
@@ -79,7 +79,7 @@ fn statement(script: &str, places: &Places<'_>, tokens: &[&TokenWithSpan], end: 
 }
 
 /// The upper-case word at a place; empty where there is none.
-fn word(tokens: &[&TokenWithSpan], at: usize) -> String {
+pub(crate) fn word(tokens: &[&TokenWithSpan], at: usize) -> String {
     match tokens.get(at).map(|token| &token.token) {
         Some(Token::Word(word)) if word.quote_style.is_none() => word.value.to_ascii_uppercase(),
         _ => String::new(),
@@ -97,6 +97,7 @@ fn ends_set(tokens: &[&TokenWithSpan]) -> bool {
 
 /// The options of a table: behind the `WITH` that stands in no parentheses.
 fn table(script: &str, places: &Places, tokens: &[&TokenWithSpan], from: usize) -> StatementKind {
+    let name = name_of(tokens);
     let mut depth = 0_usize;
     for (at, token) in tokens.iter().enumerate() {
         match &token.token {
@@ -109,12 +110,21 @@ fn table(script: &str, places: &Places, tokens: &[&TokenWithSpan], from: usize) 
                 let range = places.offset(open.span.end)..places.offset(close.span.start);
                 let pairs = pairs(&tokens[at + 2..]);
                 debug_assert!(script.is_char_boundary(range.start) && script.is_char_boundary(range.end));
-                return StatementKind::Table { options: Some(range.start - from..range.end - from), pairs };
+                return StatementKind::Table { name, options: Some(range.start - from..range.end - from), pairs };
             }
             _ => {}
         }
     }
-    StatementKind::Table { options: None, pairs: Vec::new() }
+    StatementKind::Table { name, options: None, pairs: Vec::new() }
+}
+
+/// The last part of the name that stands before the first parenthesis.
+fn name_of(tokens: &[&TokenWithSpan]) -> String {
+    let named = tokens.iter().take_while(|token| token.token != Token::LParen);
+    named
+        .filter_map(|token| if let Token::Word(word) = &token.token { Some(word.value.clone()) } else { None })
+        .last()
+        .unwrap_or_default()
 }
 
 /// `'key' = 'value', …` up to the parenthesis that closes.
@@ -131,19 +141,19 @@ fn pairs(tokens: &[&TokenWithSpan]) -> Vec<(String, String)> {
 }
 
 /// Where lines begin.
-struct Places<'a> {
+pub(crate) struct Places<'a> {
     script: &'a str,
     lines: Vec<usize>,
 }
 
 impl<'a> Places<'a> {
-    fn of(script: &'a str) -> Self {
+    pub(crate) fn of(script: &'a str) -> Self {
         let lines = std::iter::once(0).chain(script.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self { script, lines }
     }
 
     /// Bytes before a place, whose lines and characters are counted from 1.
-    fn offset(&self, place: Location) -> usize {
+    pub(crate) fn offset(&self, place: Location) -> usize {
         let line = self.lines.get((place.line as usize).saturating_sub(1)).copied().unwrap_or(self.script.len());
         let characters = (place.column as usize).saturating_sub(1);
         let rest = &self.script[line..];
@@ -187,10 +197,11 @@ mod tests {
     fn options_of_tables_are_found_where_they_stand() {
         let script = "CREATE TABLE t (a INT, b STRING COMMENT 'WITH (') WITH ( 'k' = 'v''s',\n 'é' = '2' )";
         let all = statements(script).unwrap();
-        let StatementKind::Table { options: Some(range), pairs } = &all[0].kind else { panic!("{all:?}") };
+        let StatementKind::Table { name, options: Some(range), pairs } = &all[0].kind else { panic!("{all:?}") };
         assert_eq!(&all[0].text[range.clone()], " 'k' = 'v''s',\n 'é' = '2' ");
         assert_eq!(*pairs, [("k".to_owned(), "v's".to_owned()), ("é".to_owned(), "2".to_owned())]);
-        let bare = statements("CREATE TABLE t (a INT)").unwrap();
-        assert_eq!(bare[0].kind, StatementKind::Table { options: None, pairs: vec![] });
+        assert_eq!(name, "t");
+        let bare = statements("CREATE TEMPORARY TABLE IF NOT EXISTS d.`a b` (a INT)").unwrap();
+        assert_eq!(bare[0].kind, StatementKind::Table { name: "a b".into(), options: None, pairs: vec![] });
     }
 }

@@ -3,9 +3,11 @@
 use crate::client::{Client, Refusal};
 use crate::connectors::{Doors, named, translated};
 use crate::gateway::Session;
-use crate::script::{StatementKind, statements};
-use control::{ApplicationSpec, RunnerError};
+use crate::handover::without_closed;
+use crate::script::{Statement, StatementKind, statements};
+use control::{ApplicationSpec, Handover, RunnerError};
 use model::Kind;
+use std::collections::BTreeMap;
 
 /// Key groups of a job, which bound its parallelism for ever: as many as the embedded engine has.
 const KEY_GROUPS: u32 = 1_024;
@@ -85,7 +87,11 @@ impl Submitter<'_> {
             if matches!(&statement.kind, StatementKind::Set(key) if is_ours(key)) {
                 continue;
             }
-            let text = translated(&statement, &known, self.doors).map_err(|error| wrong(error.message))?;
+            let text = match &spec.handover {
+                Some(handover) => handed_over(&statement, &known, self.doors, handover),
+                None => translated(&statement, &known, self.doors, &BTreeMap::new()),
+            };
+            let text = text.map_err(|error| wrong(error.message))?;
             all.push(Ready { text, line: statement.line, is_job: statement.kind == StatementKind::Job });
         }
         let jobs = all.iter().filter(|statement| statement.is_job).count();
@@ -117,6 +123,19 @@ impl Submitter<'_> {
             return Err(RunnerError::new(Kind::Invalid, message));
         };
         Ok(declarations(jar).map(|text| Ready { text, line: 0, is_job: false }).collect())
+    }
+}
+
+/// A statement of an application that another runner has begun.
+fn handed_over(
+    statement: &Statement,
+    known: &[String],
+    doors: &Doors,
+    handover: &Handover,
+) -> Result<String, RunnerError> {
+    match statement.kind {
+        StatementKind::Table { .. } => translated(statement, known, doors, &handover.starts),
+        _ => without_closed(statement, handover),
     }
 }
 

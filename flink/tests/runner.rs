@@ -91,6 +91,7 @@ fn spec() -> ApplicationSpec {
         parallelism: 2,
         parallelism_per_kpu: 2,
         checkpoints: Some(checkpoints),
+        handover: None,
     }
 }
 

@@ -91,6 +91,7 @@ fn run_taxi(store: Store, dir: &Path, env: &Env, handle: Handle, parallelism: u3
         parallelism,
         parallelism_per_kpu: 1,
         checkpoints: None,
+        handover: None,
     };
     let (cpu_s, started_ns) = (cpu_seconds(), env.monotonic_ns());
     let running = runner.start(&spec, &Beginning::default()).unwrap();
@@ -140,6 +141,7 @@ async fn visible(dir: &Path, windows: i64) {
                     parallelism: 1,
                     parallelism_per_kpu: 1,
                     checkpoints: None,
+                    handover: None,
                 },
                 &Beginning::default(),
             )

@@ -3,7 +3,7 @@
 use super::Shared;
 use super::controls::{Body, TAKEN, Taken};
 use crate::Failure;
-use crate::views::{APPLICATIONS_SHOWN_MAX, ApplicationLine, ApplicationView, Correction, Snapshot};
+use crate::views::{APPLICATIONS_SHOWN_MAX, ApplicationLine, ApplicationView, Correction, MoveView, Snapshot};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Query, State};
@@ -97,6 +97,26 @@ pub(super) async fn correct(
     Body(Correct { application, plan }): Body<Correct>,
 ) -> Result<Json<Correction>, Failure> {
     shared.ask(move |platform| platform.correct(application.as_deref(), plan)).await.map(Json)
+}
+
+/// Where an application is to go on.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Move {
+    application: Option<String>,
+    /// The runner.
+    runner: String,
+    /// Nothing is done: what would be is told.
+    #[serde(default)]
+    plan: bool,
+}
+
+pub(super) async fn move_on(
+    State(shared): State<Shared>,
+    Body(Move { application, runner, plan }): Body<Move>,
+) -> Result<Json<MoveView>, Failure> {
+    let told = shared.ask(move |platform| platform.move_application(application.as_deref(), &runner, plan)).await;
+    told.map(|view| Json(view.bounded()))
 }
 
 #[derive(Deserialize)]

@@ -119,6 +119,7 @@ pub(super) fn all() -> Vec<Route> {
         order("/api/application/start", Control, applications::start),
         order("/api/application/stop", Control, applications::stop),
         order("/api/application/correct", Control, applications::correct),
+        order("/api/application/move", Control, applications::move_on),
         order("/api/application/parallelism", Control, applications::set_parallelism),
         question("/api/application/snapshots", Look, snapshots::list),
         order("/api/application/snapshots/take", Control, snapshots::take),

@@ -128,6 +128,61 @@ impl ApplicationView {
     }
 }
 
+/// What a move of an application to another runner means. Times are in milliseconds since the Unix epoch.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct MoveView {
+    /// The runner that is left.
+    pub from: String,
+    /// The runner that goes on.
+    pub to: String,
+    /// Windows that close at or before this watermark are done; `None` where none is.
+    pub closed_ms: Option<i64>,
+    /// Whose open windows are made from records again, by operator, and when the earliest of these begins.
+    pub windows: Vec<MovedWindows>,
+    /// Where reading begins, by table.
+    pub starts: Vec<MovedStart>,
+    /// The tables that are written.
+    pub sinks: Vec<String>,
+    /// What there is to know before.
+    pub hints: Vec<String>,
+    /// The operation that carries it out; `None` where that was only told.
+    pub operation: Option<String>,
+}
+
+/// An operator whose open windows another runner makes again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MovedWindows {
+    /// The operator.
+    pub operator: String,
+    /// When the earliest of them begins.
+    pub begins_ms: i64,
+}
+
+/// Where another runner begins to read a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MovedStart {
+    /// The table.
+    pub table: String,
+    /// At records that arrived at or after this moment; `None`: at the oldest.
+    pub arrived_ms: Option<u64>,
+}
+
+/// Most operators and tables that are told of a move.
+const MOVED_SHOWN_MAX: usize = 100;
+
+impl MoveView {
+    /// The same with lists and texts of a bounded length.
+    pub(crate) fn bounded(mut self) -> Self {
+        self.windows.truncate(MOVED_SHOWN_MAX);
+        self.starts.truncate(MOVED_SHOWN_MAX);
+        self.sinks.truncate(MOVED_SHOWN_MAX);
+        let names =
+            self.windows.iter_mut().map(|w| &mut w.operator).chain(self.starts.iter_mut().map(|s| &mut s.table));
+        names.chain(&mut self.sinks).for_each(cut);
+        self
+    }
+}
+
 /// What becomes of closed windows that had late rows. Times are in milliseconds on the windows' clock.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Correction {

@@ -2,7 +2,7 @@
 
 use super::orders::ScaledBy;
 use super::state::{Application, Shared, Told, ended};
-use super::work::{Former, Work};
+use super::work::Work;
 use super::{Applications, ControlError};
 use crate::catalog::{Kept, Version};
 use crate::configuration::{Configuration, Parallelism, Setting, Size};
@@ -109,7 +109,7 @@ impl Applications {
         let size = Size { parallelism, per_kpu: per_kpu.unwrap_or(application.spec.parallelism_per_kpu) };
         application.version.configuration.spec(name, Some(size), shared.options.kpus_max)?;
         application.expect(&[Status::Running], "only a RUNNING application can be rescaled")?;
-        let former = Former { version: None, size: application.kept.more.size };
+        let former = application.former(None);
         let before = application.spec.clone();
         if (before.parallelism, before.parallelism_per_kpu) == (parallelism, size.per_kpu) {
             return Ok(None);
@@ -141,7 +141,7 @@ impl Applications {
         let (runner, wanted) = (view.version.configuration.runner(), update.configuration.runner());
         if runner != wanted {
             let message = format!(
-                "application {name} runs on {runner}, and its state is there: it cannot go on on {wanted}; make another application"
+                "application {name} runs on {runner}, and its state is there: hand it over with `hailstream app move {name} --runner {wanted}`"
             );
             return Err(ControlError::Runner(RunnerError::new(Kind::Conflict, message)));
         }
@@ -213,7 +213,8 @@ impl Applications {
             return Err(application.refused("only a RUNNING or UPDATING application can be rolled back"));
         }
         let target = application.version.updated_from.ok_or_else(|| ControlError::NoFormer(name.to_owned()))?;
-        let former = Former { version: Some(target), size: application.kept.more.size };
+        application.stays_on_its_runner(shared.catalog.version(name, target)?)?;
+        let former = application.former(Some(target));
         let (mut kept, version) = shared.taken_back(name, &application.kept, &application.version, &former)?;
         kept.more.begin = shared.newest_snapshot_of(name, Some(target))?;
         kept.wanted = true;
@@ -261,9 +262,27 @@ impl Shared {
 
     pub(super) fn has_snapshot(&self, name: &str, snapshot: &str) -> Result<(), ControlError> {
         if self.runner.snapshot_names(name)?.iter().any(|known| known == snapshot) {
-            return Ok(());
+            return self.is_of_this_runner(name, snapshot);
         }
         Err(ControlError::Snapshot { name: name.to_owned(), snapshot: snapshot.to_owned() })
+    }
+}
+
+impl Shared {
+    /// A snapshot can be read by the runner alone that has taken it.
+    fn is_of_this_runner(&self, name: &str, snapshot: &str) -> Result<(), ControlError> {
+        let taken_of = self.catalog.snapshots(name)?.into_iter().find(|row| row.snapshot == snapshot);
+        let version = taken_of.map(|row| self.catalog.version(name, row.version)).transpose()?.flatten();
+        let mut state = self.state.lock();
+        let present = state.get(name)?.version.configuration.clone();
+        let Some(other) = version.filter(|taken| taken.configuration.runner() != present.runner()) else {
+            return Ok(());
+        };
+        let (there, here) = (other.configuration.runner(), present.runner());
+        let message = format!(
+            "application {name}: snapshot {snapshot:?} was taken by {there}, and {here}, which runs it now, cannot read it"
+        );
+        Err(ControlError::Runner(RunnerError::new(Kind::Conflict, message)))
     }
 }
 
@@ -276,7 +295,7 @@ impl Application {
         }
         self.expect(&[Status::Running], "wait until it is READY or RUNNING")?;
         let size = if update.resized { None } else { self.kept.more.size };
-        let former = Former { version: Some(self.version.version), size: self.kept.more.size };
+        let former = self.former(Some(self.version.version));
         let elsewhere = update.beginning.as_ref().is_some_and(|beginning| beginning.from != Begin::Latest);
         let wanted = size.map_or(update.configuration.parallelism.parallelism, |size| size.parallelism);
         let per_kpu = size.map_or(update.configuration.parallelism.per_kpu, |size| size.per_kpu);
@@ -302,6 +321,9 @@ impl Application {
         }
         match update.beginning {
             Some(beginning) => {
+                if beginning.from == Begin::Nothing {
+                    kept.more.handover = None;
+                }
                 kept.more.chosen = beginning.from.clone();
                 kept.more.begin = beginning.from;
                 kept.more.allow_dropped = beginning.allow_dropped;
@@ -327,7 +349,7 @@ fn kept_within(kept: &Kept, version: &Version, kpus_max: u32) -> Result<(), Cont
     Ok(())
 }
 
-fn expect_version(name: &str, expected: Expected, found: u64) -> Result<(), ControlError> {
+pub(super) fn expect_version(name: &str, expected: Expected, found: u64) -> Result<(), ControlError> {
     match expected {
         Expected::Version(expected) if expected != found => {
             Err(ControlError::Version { name: name.to_owned(), expected, found })

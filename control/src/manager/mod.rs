@@ -9,6 +9,7 @@
 
 mod changes;
 mod error;
+mod moving;
 mod orders;
 mod recover;
 mod snapshotting;

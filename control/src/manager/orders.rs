@@ -128,6 +128,9 @@ impl Applications {
         let application = state.get(name)?;
         application.expect(&[Status::Ready, Status::RolledBack], HINT)?;
         let mut kept = Kept { wanted: true, ..application.kept.clone() };
+        if meant.from == Begin::Nothing {
+            kept.more.handover = None;
+        }
         (kept.more.begin, kept.more.allow_dropped) = (meant.from, meant.allow_dropped);
         if let Some(beginning) = beginning {
             kept.more.chosen = beginning.from;

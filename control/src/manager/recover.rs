@@ -65,6 +65,8 @@ fn carry_on_one(shared: &Arc<Shared>, name: &str, operation: Option<Operation>) 
     let application = state.get(name)?;
     let kept = application.kept.clone();
     let kind = operation.as_ref().map(|operation| operation.kind);
+    let present = application.version.version;
+    let has_moved = operation.as_ref().and_then(|o| o.versions).is_some_and(|(_, wanted)| wanted == present);
     application.operation = operation;
     let work = match kind {
         _ if kept.deleting => {
@@ -74,7 +76,17 @@ fn carry_on_one(shared: &Arc<Shared>, name: &str, operation: Option<Operation>) 
         Some(OperationKind::Update | OperationKind::AutoScale) if kept.wanted => {
             application.status = Status::Updating;
             let version = application.version.updated_from.filter(|_| kind == Some(OperationKind::Update));
-            Work::Renew(Former { version, size: kept.more.size })
+            Work::Renew(application.former(version))
+        }
+        // Before there is another version the former run is what there is: it goes on where it was.
+        Some(OperationKind::Move) if kept.wanted && has_moved => {
+            application.status = Status::Updating;
+            let former = Former { handover: kept.more.left, ..application.former(application.version.updated_from) };
+            Work::Arrive(former)
+        }
+        Some(OperationKind::Move) if kept.wanted => {
+            let end = Err("the platform ended before its run had: it goes on where it was".to_owned());
+            return shared.finish(application, kept, None, end);
         }
         Some(OperationKind::Rollback) if kept.wanted => {
             application.status = Status::RollingBack;
@@ -124,6 +136,7 @@ mod tests {
             parallelism: 3,
             parallelism_per_kpu: 2,
             checkpoints: None,
+            handover: None,
         };
         former::Entry { spec, wanted, snapshot: snapshot.map(str::to_owned) }
     }

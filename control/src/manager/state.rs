@@ -2,7 +2,7 @@
 
 use super::ControlError;
 use super::view::ApplicationView;
-use super::work::Work;
+use super::work::{Former, Work};
 use crate::catalog::{Catalog, Fact, Kept, Version};
 use crate::operation::{Operation, OperationKind, OperationStatus};
 use crate::restart::Failures;
@@ -221,7 +221,8 @@ pub(super) fn ended(operation: Operation, end: Result<(), String>, now_ms: u64) 
 
 /// What the runner is given. The quota holds for what is ordered, not for what was.
 pub(super) fn resolved(kept: &Kept, version: &Version) -> Result<ApplicationSpec, ControlError> {
-    Ok(version.configuration.spec(&kept.name, kept.more.size, u32::MAX)?)
+    let spec = version.configuration.spec(&kept.name, kept.more.size, u32::MAX)?;
+    Ok(ApplicationSpec { handover: kept.more.handover.clone(), ..spec })
 }
 
 impl Application {
@@ -274,6 +275,11 @@ impl Application {
             operation: self.operation.as_ref().map(|operation| operation.id.clone()),
         };
         (view, self.running.clone())
+    }
+
+    /// What it is now, to go back to; as `version` where that is to change.
+    pub(super) fn former(&self, version: Option<u64>) -> Former {
+        Former { version, size: self.kept.more.size, handover: self.kept.more.handover.clone() }
     }
 
     pub(super) fn is_busy(&self) -> bool {

@@ -1,6 +1,7 @@
 //! Orders as they are carried out, each by one thread, outside the lock wherever something takes its time.
 
 use super::ControlError;
+use super::moving::Moving;
 use super::state::{Shared, State, Told, ended};
 use crate::catalog::{Kept, Version};
 use crate::configuration::Size;
@@ -8,7 +9,7 @@ use crate::operation::{Operation, OperationKind};
 use crate::runner::Begin;
 use crate::snapshots::{name_of_stop, name_of_update};
 use crate::timeline::Severity;
-use crate::{RunState, Running, SnapshotInfo, Status};
+use crate::{ApplicationSpec, Handover, RunState, Running, SnapshotInfo, Status};
 use model::{Classified, Kind};
 use parking_lot::MutexGuard;
 use std::sync::Arc;
@@ -30,6 +31,10 @@ pub(super) enum Work {
     Renew(Former),
     /// The same, with nothing to go back to.
     Rollback,
+    /// Its run ends, and another runner goes on.
+    Move(Box<Moving>),
+    /// The other runner is to go on: the former run has ended.
+    Arrive(Former),
     Delete,
 }
 
@@ -39,10 +44,11 @@ pub(super) struct Former {
     /// The version to go back to; `None` where the version has not changed.
     pub(super) version: Option<u64>,
     pub(super) size: Option<Size>,
+    pub(super) handover: Option<Handover>,
 }
 
 /// What has become of a run that was to come up.
-enum Outcome {
+pub(super) enum Outcome {
     Up,
     Down(String),
     /// Something else comes in its place, or the platform closes.
@@ -109,6 +115,8 @@ impl Shared {
             Work::Rescale(parallelism, former) => self.rescale(name, parallelism, &former).map(|()| None),
             Work::Renew(former) => self.renew(name, &former).map(|()| None),
             Work::Rollback => self.roll_back(name).map(|()| None),
+            Work::Move(moving) => self.move_on(name, *moving).map(|()| None),
+            Work::Arrive(former) => self.arrive(name, &former).map(|()| None),
             Work::Delete => self.remove(name).map(|()| None),
         }
     }
@@ -216,6 +224,8 @@ impl Shared {
     ) -> Result<(Kept, Option<Version>), ControlError> {
         let mut kept = Kept { updated_ms: self.now_ms(), ..kept.clone() };
         kept.more.size = former.size;
+        kept.more.handover = former.handover.clone();
+        kept.more.left = None;
         let Some(number) = former.version else { return Ok((kept, None)) };
         let Some(before) = self.catalog.version(name, number)? else {
             return Err(ControlError::NoFormer(name.to_owned()));
@@ -271,7 +281,7 @@ impl Shared {
     }
 
     /// Starts what the application is now, and waits until it runs well.
-    fn come_up(&self, name: &str) -> Result<Outcome, ControlError> {
+    pub(super) fn come_up(&self, name: &str) -> Result<Outcome, ControlError> {
         let until_ns = self.env.monotonic_ns().saturating_add(self.options.come_up_ms_max.saturating_mul(1_000_000));
         let (spec, beginning) = {
             let mut state = self.state.lock();
@@ -338,7 +348,7 @@ impl Shared {
         state.closing || state.get(name).map_or(true, |application| application.instead.is_some())
     }
 
-    fn is_up(&self, name: &str) -> Result<(), ControlError> {
+    pub(super) fn is_up(&self, name: &str) -> Result<(), ControlError> {
         let mut state = self.state.lock();
         let application = state.get(name)?;
         if application.instead.is_some() {
@@ -346,9 +356,11 @@ impl Shared {
         }
         application.failures = crate::restart::Failures::default();
         application.become_(Status::Running);
-        let (kept, version) = (application.kept.clone(), application.version.version);
+        let (mut kept, version) = (application.kept.clone(), application.version.version);
+        kept.more.left = None;
         self.finish(application, kept, None, Ok(()))?;
-        let told = format!("it runs as version {version}, with parallelism {}", application.spec.parallelism);
+        let ApplicationSpec { runner, parallelism, .. } = &application.spec;
+        let told = format!("it runs as version {version} on {runner}, with parallelism {parallelism}");
         drop(state);
         self.wake.notify_all();
         self.tell(name, Told::new(Severity::Info, "update", told));
@@ -356,14 +368,15 @@ impl Shared {
     }
 
     /// A new version does not come up: it is taken back where that is set, or else tried again until somebody does something.
-    fn came_down(&self, name: &str, former: &Former, cause: String) -> Result<(), ControlError> {
+    pub(super) fn came_down(&self, name: &str, former: &Former, cause: String) -> Result<(), ControlError> {
         let mut state = self.state.lock();
         let application = state.get(name)?;
         if application.instead.is_some() {
             return Ok(());
         }
         let number = application.version.version;
-        let taken_back = application.version.configuration.rollback_enabled && former.version.is_some();
+        let moved = self.has_moved(name, &application.version, former)?;
+        let taken_back = (moved || application.version.configuration.rollback_enabled) && former.version.is_some();
         let then = if taken_back {
             "the former version takes its place"
         } else {
@@ -385,7 +398,8 @@ impl Shared {
             ended(update, Err(error.to_string()), self.now_ms())
         });
         let (mut kept, version) = self.taken_back(name, &application.kept, &application.version, former)?;
-        kept.more.begin = self.newest_snapshot_of(name, former.version)?;
+        // What is left by a move has kept all that it had come to.
+        kept.more.begin = if moved { Begin::Latest } else { self.newest_snapshot_of(name, former.version)? };
         let all: Vec<&Operation> = update.iter().chain([&rollback]).collect();
         self.keep_change(application, kept, version, &all)?;
         application.operation = Some(rollback);

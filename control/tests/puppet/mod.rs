@@ -4,8 +4,8 @@
 
 use control::{
     ApplicationSpec, Applications, Begin, Beginning, CheckpointFigures, Configuration, Correction, CorrectionWork,
-    Database, New, Options, RestartPolicy, RunMetrics, RunState, Runner, RunnerError, Running, SnapshotInfo, StateFate,
-    Status,
+    Database, Handover, MovePlan, New, Options, RestartPolicy, RunMetrics, RunState, Runner, RunnerError, Running,
+    SnapshotInfo, StartAt, StateFate, Status,
 };
 use model::{Env, Kind};
 use parking_lot::Mutex;
@@ -41,6 +41,15 @@ pub(crate) struct Script {
     /// What becomes of state.
     pub(crate) fates: Vec<StateFate>,
     pub(crate) checkpoints: CheckpointFigures,
+    /// The watermark that has come to its operators.
+    pub(crate) watermark: Option<i64>,
+    /// Where each start was, and what it took over.
+    pub(crate) started_at: Vec<(String, Option<Handover>)>,
+    /// What the cluster does with a start: "never" or "dies".
+    pub(crate) cluster: &'static str,
+    pub(crate) fail_stop: bool,
+    /// An end waits until this is taken away.
+    pub(crate) slow_stop: Option<Receiver<()>>,
 }
 
 #[derive(Clone, Default)]
@@ -68,10 +77,12 @@ impl Runner for Puppet {
             script.fail_next_starts -= 1;
             return Err(RunnerError::new(Kind::Unavailable, format!("no start, {} to go", script.fail_next_starts)));
         }
-        if spec.script.contains("never") {
+        let elsewhere = if spec.runner == control::FLINK { script.cluster } else { "" };
+        if spec.script.contains("never") || elsewhere == "never" {
             return Err(RunnerError::new(Kind::Invalid, "it never starts"));
         }
-        let dies = spec.script.contains("dies");
+        let dies = spec.script.contains("dies") || elsewhere == "dies";
+        script.started_at.push((spec.runner.clone(), spec.handover.clone()));
         script.state = Some(if dies { RunState::Failed("it died".into()) } else { RunState::Running });
         script.started.push(spec.parallelism);
         script.started_as.push((spec.script.clone(), spec.parallelism_per_kpu));
@@ -98,6 +109,20 @@ impl Runner for Puppet {
         Ok(Correction { late_rows, work, ..Correction::default() })
     }
 
+    fn plan_move(
+        &self,
+        from: &ApplicationSpec,
+        to: &ApplicationSpec,
+        closed_ms: Option<i64>,
+    ) -> Result<MovePlan, RunnerError> {
+        if from.script == "unmovable" {
+            return Err(RunnerError::new(Kind::Invalid, "it keeps rows without an end in time"));
+        }
+        let starts = [("trips".to_owned(), StartAt::Arrived(7))].into();
+        let handover = Handover { closed_ms, zoned: false, starts };
+        Ok(MovePlan { from: from.runner.clone(), to: to.runner.clone(), handover, ..MovePlan::default() })
+    }
+
     fn close(&self) {
         self.0.lock().closed += 1;
     }
@@ -116,7 +141,9 @@ impl Running for Puppet {
         self.0.lock().state.clone().unwrap()
     }
     fn metrics(&self) -> RunMetrics {
-        RunMetrics { checkpoints: self.checkpoints(), ..RunMetrics::default() }
+        let input_ms = self.0.lock().watermark;
+        let operators = vec![control::OperatorFigures { input_ms, ..control::OperatorFigures::default() }];
+        RunMetrics { checkpoints: self.checkpoints(), operators, ..RunMetrics::default() }
     }
     fn checkpoints(&self) -> CheckpointFigures {
         self.0.lock().checkpoints
@@ -140,8 +167,13 @@ impl Running for Puppet {
         Ok(info(snapshot))
     }
     fn stop(&self) -> Result<(), RunnerError> {
-        self.0.lock().stopped += 1;
-        Ok(())
+        let slow = self.0.lock().slow_stop.take();
+        let _over = slow.map(|over| over.recv());
+        let mut script = self.0.lock();
+        script.stopped += 1;
+        // What was worked off at the end counts.
+        script.watermark = script.watermark.map(|ms| ms + 1);
+        if script.fail_stop { Err(RunnerError::new(Kind::Unavailable, "the disk is full")) } else { Ok(()) }
     }
 }
 
@@ -158,6 +190,7 @@ pub(crate) fn spec(script: &str) -> ApplicationSpec {
         parallelism: 2,
         parallelism_per_kpu: 1,
         checkpoints: None,
+        handover: None,
     }
 }
 
@@ -210,4 +243,18 @@ pub(crate) fn ended(applications: &Applications, id: &str) -> (control::Operatio
     wait_until("the end of an operation", || look().end_ms.is_some());
     let operation = look();
     (operation.status, operation.failure.unwrap_or_default())
+}
+
+/// What is on disk at this moment, as a crash would leave it.
+pub(crate) fn crashed(dir: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name().to_string_lossy().ends_with("-shm") {
+            // Memory that processes share: it does not outlive them.
+            continue;
+        }
+        std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+    }
+    copy
 }

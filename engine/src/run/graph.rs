@@ -517,6 +517,7 @@ impl Builder<'_> {
         };
         let output = Schema { fields: node.schema.fields.iter().map(super::nullable_field).collect() };
         let mut state = Aggregation::new(shape, windows, window.clone(), &output);
+        state.leave_closed(self.options.closed_elsewhere);
         // By the clock the first half knows no time: it hands on what comes.
         state.restore(self.taken(id), Vec::new()).map_err(JobError::arrow(&place))?;
         Ok((state, place))

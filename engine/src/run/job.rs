@@ -58,6 +58,9 @@ pub struct JobOptions {
     pub checkpointing: Checkpointing,
     /// What the job begins with.
     pub restore: Restore,
+    /// Windows that close at or before this watermark, in milliseconds since the epoch, are left alone: whoever ran the
+    /// application before has written their results.
+    pub closed_elsewhere: Option<i64>,
     /// Begin although the script drops or cannot use some of the state that is restored; that state is lost.
     pub allow_dropped_state: bool,
     /// How many groups keys are put into, by which they are shared out to subtasks; at least the greatest parallelism
@@ -107,6 +110,7 @@ impl JobOptions {
             connectors,
             checkpointing: Checkpointing::default(),
             restore: Restore::default(),
+            closed_elsewhere: None,
             allow_dropped_state: false,
             key_groups: KEY_GROUPS,
             strict: false,

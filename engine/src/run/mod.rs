@@ -15,6 +15,7 @@ pub mod decode;
 pub mod encode;
 mod error;
 mod graph;
+mod handover;
 mod ids;
 mod inputs;
 mod job;
@@ -40,6 +41,7 @@ pub use checkpoint::{
 };
 pub use correction::{CORRECTED_WINDOWS_MAX, CorrectedOperator, CorrectedWindow, Correction, earlier_than};
 pub use error::JobError;
+pub use handover::Movable;
 pub use job::{Job, JobHandle, JobOptions, JobState, Rescaled, StateMemory, duration_ms};
 pub use load::{ReadMetrics, SinkMetrics, SubtaskMetrics};
 pub use lookup::LookupMetrics;

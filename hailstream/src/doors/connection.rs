@@ -1,6 +1,7 @@
 //! Connections at one door: TLS or plain text by the first byte, HTTP/1.1 or HTTP/2 by the preface, everything bounded.
 
 use super::certificate::Certificate;
+use super::lingering::{Lingering, Unread};
 use super::networks::{Connected, holds};
 use axum::Router;
 use axum::response::IntoResponse;
@@ -185,18 +186,20 @@ async fn connection(stream: TcpStream, peer: IpAddr, door: Door, watcher: Watche
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(door = door.name, %error, "small answers may wait");
     }
+    let unread = Unread::default();
+    let stream = Lingering::new(stream, unread.clone());
     match (first[0] == TLS_HANDSHAKE, door.mode, door.certificate.clone()) {
         (true, TlsMode::Required | TlsMode::Optional, Some(certificate)) => {
             let acceptor = TlsAcceptor::from(certificate.current());
             let stream = BufReader::with_capacity(TLS_READ_BYTES, stream);
             match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => answer(stream, Connected { peer, tls: true }, door, watcher).await,
+                Ok(Ok(stream)) => answer(stream, Connected { peer, tls: true }, unread, door, watcher).await,
                 Ok(Err(error)) => tracing::debug!(door = door.name, %error, "a TLS handshake failed"),
                 Err(_) => tracing::debug!(door = door.name, "a TLS handshake took too long"),
             }
         }
         (false, TlsMode::Required, _) => tracing::debug!(door = door.name, "plain text where TLS is required"),
-        _ => answer(stream, Connected { peer, tls: false }, door, watcher).await,
+        _ => answer(stream, Connected { peer, tls: false }, unread, door, watcher).await,
     }
 }
 
@@ -204,6 +207,7 @@ async fn connection(stream: TcpStream, peer: IpAddr, door: Door, watcher: Watche
 async fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
     connected: Connected,
+    unread: Unread,
     Door { router, name: door, bounds, .. }: Door,
     watcher: Watcher,
 ) {
@@ -223,6 +227,7 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let service = TowerToHyperService::new(router);
     let answered = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(connected);
+        let request = request.map(|body| unread.told_by(body));
         // A panic ends its own request alone: nothing of the router's is held across requests but what is locked.
         let answer = AssertUnwindSafe(service.call(request)).catch_unwind();
         async move {
@@ -246,7 +251,7 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 mod tests {
     use super::*;
     use axum::body::Body;
-    use axum::routing::get;
+    use axum::routing::{get, post};
     use hyper::client::conn::{http1, http2};
     use hyper::{Request, StatusCode, Version};
     use rustls::pki_types::pem::PemObject;
@@ -271,6 +276,7 @@ mod tests {
         let certificate = Some(Arc::new(Certificate::self_signed(dir.path(), model::Env::system()).unwrap()));
         let router = Router::new()
             .route("/", get(|| async { "answered" }))
+            .route("/refused", post(|| async { StatusCode::PAYLOAD_TOO_LARGE }))
             .route("/panic", get(|| async { ["panicked"].get(1).copied().unwrap() }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -372,6 +378,23 @@ mod tests {
         assert!(!told.contains("200"), "{told}");
         let fine = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
         assert!(answered(&mut connect().await, fine).await.ends_with("answered"));
+    }
+
+    /// More than the buffers of both sides hold, so that the client still writes when it has been answered.
+    #[tokio::test]
+    async fn whoever_still_writes_when_they_are_refused_has_their_answer() {
+        async fn refused<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
+            let body = vec![b'x'; 24 * 1024 * 1024];
+            let head = format!("POST /refused HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n", body.len());
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream.write_all(&body).await.unwrap();
+            let mut told = [0; 12];
+            stream.read_exact(&mut told).await.unwrap();
+            assert_eq!(&told, b"HTTP/1.1 413");
+        }
+        let served = served(TlsMode::Optional).await;
+        refused(TcpStream::connect(served.address).await.unwrap()).await;
+        refused(tls(&served, &[]).await).await;
     }
 
     #[tokio::test]

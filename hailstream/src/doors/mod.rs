@@ -2,6 +2,7 @@
 
 mod certificate;
 mod connection;
+mod lingering;
 mod name;
 mod networks;
 

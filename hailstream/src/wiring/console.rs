@@ -7,9 +7,9 @@ use crate::replaying::Replaying;
 use crate::stack::StackFiles;
 use console::views::{
     AirportLine, ApplicationChange, ApplicationDetail, ApplicationLine, ApplicationLog, ApplicationView, AuditEntry,
-    AuditPage, Cell, CellsRequest, CorrectedWindow, Correction, CorrectionWork, HourCount, LostWindow, NewApplication,
-    OperationLine, Pipeline, ReadFrom, RefusedOperator, ShardChange, ShardKeys, Snapshot, StackRequest, StackStep,
-    StreamHistory, StreamLine, StreamView, TimeRange, Totals,
+    AuditPage, Cell, CellsRequest, CorrectedWindow, Correction, CorrectionWork, HourCount, LostWindow, MoveView,
+    NewApplication, OperationLine, Pipeline, ReadFrom, RefusedOperator, ShardChange, ShardKeys, Snapshot, StackRequest,
+    StackStep, StreamHistory, StreamLine, StreamView, TimeRange, Totals,
 };
 use console::views::{AlarmItem, AlarmLine, AlarmTrial, AlarmView, Happening, MetricLine, MetricQuestion};
 use console::{Failure, Platform, views};
@@ -208,6 +208,11 @@ impl Platform for ConsolePlatform {
     fn correct(&self, application: Option<&str>, only_plan: bool) -> Result<Correction, Failure> {
         let done = self.parts.applications().correct(&self.named(application), only_plan);
         done.map(correction_view).map_err(Failure::from_error)
+    }
+
+    fn move_application(&self, application: Option<&str>, runner: &str, only_plan: bool) -> Result<MoveView, Failure> {
+        let (applications, name) = (self.parts.applications(), self.named(application));
+        managing::move_to(applications, &name, runner, only_plan).map_err(Failure::from_error)
     }
 
     fn create_application(&self, new: NewApplication) -> Result<(), Failure> {

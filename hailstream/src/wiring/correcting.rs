@@ -175,7 +175,11 @@ impl Corrector {
     /// What is gone came before what is left. A record that was not late itself is at most as much earlier than any before
     /// it as watermarks allow; so the latest of the first records that are left, and as much beyond, is later than all that
     /// is gone.
-    fn whole_from(&self, spec: &ApplicationSpec, table: &TableDef) -> Result<Option<(i64, String)>, RunnerError> {
+    pub(super) fn whole_from(
+        &self,
+        spec: &ApplicationSpec,
+        table: &TableDef,
+    ) -> Result<Option<(i64, String)>, RunnerError> {
         let Ok(stream) = stream_of(table) else { return Ok(None) };
         let refused = |e: store::StreamError| RunnerError::new(e.kind(), format!("stream {stream}: {e}"));
         let shards = self.store.shards(stream).map_err(refused)?;
@@ -268,7 +272,7 @@ fn broken_off() -> RunnerError {
     RunnerError::new(Kind::Unavailable, "the correction was broken off: the platform ends")
 }
 
-fn moment(ms: i64) -> String {
+pub(super) fn moment(ms: i64) -> String {
     let at = DateTime::from_timestamp_millis(ms).unwrap_or_default();
     at.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
@@ -339,6 +343,7 @@ mod tests {
                 parallelism: 2,
                 parallelism_per_kpu: 1,
                 checkpoints: None,
+                handover: None,
             }
         }
 

@@ -8,6 +8,7 @@ use engine::port::{
 };
 use model::{Classified, Kind, Position};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use store::Store;
 
@@ -15,14 +16,26 @@ use store::Store;
 pub(super) struct EndingConnectors {
     inner: Arc<dyn Connectors>,
     store: Store,
-    /// Of each split no more than so many records are read.
-    records_max: u64,
+    part: Part,
+}
+
+/// What is read of a stream.
+enum Part {
+    /// Of each split no more than so many records.
+    Beginnings(u64),
+    /// These records of one split.
+    Range(SplitId, Range<Position>),
 }
 
 impl EndingConnectors {
     /// `inner`, whose streams stand in `store`; of each split no more than `records_max` records are read.
     pub(super) fn new(inner: Arc<dyn Connectors>, store: Store, records_max: u64) -> Self {
-        Self { inner, store, records_max }
+        Self { inner, store, part: Part::Beginnings(records_max) }
+    }
+
+    /// The same, but that of the only stream that is read nothing is read but `records` of the split `split`.
+    pub(super) fn of_range(inner: Arc<dyn Connectors>, store: Store, split: SplitId, records: Range<Position>) -> Self {
+        Self { inner, store, part: Part::Range(split, records) }
     }
 
     /// Where each split of a stream ends.
@@ -30,10 +43,15 @@ impl EndingConnectors {
         let refused = |e: store::StreamError| PortError::new(e.kind(), format!("table {}: {e}", table.name));
         let shards = self.store.shards(stream_of(table)?).map_err(refused)?;
         let end = |shard: &store::ShardDescription| {
-            let most = shard.first.0.saturating_add(self.records_max);
-            (SplitId(shard.index.0), Position(shard.next.0.min(most)))
+            let split = SplitId(shard.index.0);
+            let end = match &self.part {
+                Part::Beginnings(records_max) => Position(shard.first.0.saturating_add(*records_max)),
+                Part::Range(chosen, records) if split == *chosen => records.end,
+                Part::Range(..) => return None,
+            };
+            Some((split, end.min(shard.next)))
         };
-        Ok(shards.iter().map(end).collect())
+        Ok(shards.iter().filter_map(end).collect())
     }
 }
 
@@ -66,7 +84,11 @@ impl Connectors for EndingConnectors {
         let source = self.inner.source(&from_the_oldest(table))?;
         let ends = self.ends(table)?;
         // A shard that was opened since then holds nothing that is to be read.
-        let splits = source.splits()?.into_iter().filter(|split| ends.contains_key(&split.id)).collect();
+        let mut splits = source.splits()?;
+        splits.retain(|split| ends.contains_key(&split.id));
+        if let Part::Range(_, records) = &self.part {
+            splits.iter_mut().for_each(|split| (split.start, split.parents) = (records.start, Vec::new()));
+        }
         Ok(Arc::new(EndingSource { source, splits, ends }))
     }
 

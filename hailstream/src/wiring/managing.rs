@@ -1,9 +1,12 @@
 //! Applications between the console's words and control's.
 
-use console::views::{ApplicationChange, ApplicationDetail, ApplicationLog, NewApplication, OperationLine};
+use console::views::{
+    ApplicationChange, ApplicationDetail, ApplicationLog, MoveView, MovedStart, MovedWindows, NewApplication,
+    OperationLine,
+};
 use control::{
     ApplicationSpec, ApplicationView, Applications, Begin, Beginning, Configuration, ControlError, Expected, LogLine,
-    New, Operation, Setting, Update,
+    New, Operation, Setting, StartAt, Update,
 };
 use std::collections::BTreeMap;
 
@@ -16,6 +19,7 @@ pub(super) fn new(new: NewApplication) -> New {
         parallelism: new.parallelism,
         parallelism_per_kpu: new.parallelism_per_kpu,
         checkpoints: None,
+        handover: None,
     };
     let configuration = Configuration { properties: new.properties, ..Configuration::of(&spec) };
     New { name: new.name, configuration, tags: BTreeMap::new() }
@@ -48,6 +52,31 @@ pub(super) fn update(
         (change.anew || change.allow_dropped).then_some(Beginning { from, allow_dropped: change.allow_dropped });
     let update = Update { configuration, resized, beginning };
     applications.update(name, Expected::Version(view.version.version), update)
+}
+
+/// Orders that another runner goes on with an application, or tells what that would mean.
+pub(super) fn move_to(
+    applications: &Applications,
+    name: &str,
+    runner: &str,
+    only_plan: bool,
+) -> Result<MoveView, ControlError> {
+    let plan = applications.plan_move(name, runner)?;
+    let operation = (!only_plan).then(|| applications.move_to(name, Expected::Any, runner)).transpose()?;
+    let start = |(table, start): (String, StartAt)| MovedStart {
+        table,
+        arrived_ms: if let StartAt::Arrived(ms) = start { Some(ms) } else { None },
+    };
+    Ok(MoveView {
+        from: plan.from,
+        to: plan.to,
+        closed_ms: plan.handover.closed_ms,
+        windows: plan.windows.into_iter().map(|(operator, begins_ms)| MovedWindows { operator, begins_ms }).collect(),
+        starts: plan.handover.starts.into_iter().map(start).collect(),
+        sinks: plan.sinks,
+        hints: plan.hints,
+        operation,
+    })
 }
 
 /// All that is to be known of an application.

@@ -17,6 +17,7 @@ mod index_sink;
 mod managing;
 mod measure;
 mod measure_applications;
+mod moving;
 mod observe;
 mod parts;
 mod pipeline;

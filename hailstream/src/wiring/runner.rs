@@ -2,11 +2,12 @@
 
 use super::correcting::Corrector;
 use super::dead_letters::LetterStreams;
+use super::moving::{Mover, begin_at};
 use super::state_place::StatePlace;
 use control::{
-    ApplicationSpec, BadRecord, Begin, Beginning, CheckpointFigures, Correction, LookupStats, OperatorFigures,
-    RunMetrics, RunState, Runner, RunnerError, Running, RunningStats, SinkFigures, SnapshotInfo, SourceFigures,
-    StateFate, SubtaskFigures,
+    ApplicationSpec, BadRecord, Begin, Beginning, CheckpointFigures, Correction, LookupStats, MovePlan,
+    OperatorFigures, RunMetrics, RunState, Runner, RunnerError, Running, RunningStats, SinkFigures, SnapshotInfo,
+    SourceFigures, StateFate, SubtaskFigures,
 };
 use engine::plan::{JobPlan, TableDef};
 use engine::port::{Changelog, Connectors, PortError, Role, Sink, SinkSpec, Source};
@@ -73,7 +74,23 @@ impl EmbeddedRunner {
     }
 
     fn plan(&self, spec: &ApplicationSpec) -> Result<JobPlan, RunnerError> {
-        plan_of(spec, self.connectors.as_ref())
+        let mut plan = plan_of(spec, self.connectors.as_ref())?;
+        if let Some(handover) = &spec.handover {
+            begin_at(&mut plan, &handover.starts);
+        }
+        Ok(plan)
+    }
+
+    /// What it would take to have the runner of `to` go on with what this plan computes, whoever runs it now.
+    pub(super) fn plan_move(
+        &self,
+        from: &ApplicationSpec,
+        to: &ApplicationSpec,
+        closed_ms: Option<i64>,
+    ) -> Result<MovePlan, RunnerError> {
+        let plan = plan_of(from, self.connectors.as_ref())?;
+        let mover = Mover { connectors: &self.connectors, store: &self.letters.0, env: &self.env };
+        mover.plan(from, to, &plan, closed_ms, |table| self.corrector.whole_from(from, table))
     }
 }
 
@@ -158,6 +175,7 @@ impl Runner for EmbeddedRunner {
             parallelism_per_kpu: spec.parallelism_per_kpu,
             dead_letters: Some(Arc::new(letters)),
             restore: restore(&beginning.from),
+            closed_elsewhere: spec.handover.as_ref().and_then(|handover| handover.closed_ms),
             allow_dropped_state: beginning.allow_dropped,
             checkpointing: checkpointing(spec, state),
             state_memory: self.memory.clone(),
@@ -408,6 +426,7 @@ mod tests {
             parallelism: 3,
             parallelism_per_kpu: 2,
             checkpoints: None,
+            handover: None,
         };
         let running = runner.start(&spec, &Beginning::default()).unwrap();
         let (_keep, never) = std::sync::mpsc::channel::<()>();

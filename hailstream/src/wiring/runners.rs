@@ -2,7 +2,7 @@
 
 use super::EmbeddedRunner;
 use control::{ApplicationSpec, Begin, Beginning, Correction, EMBEDDED, FLINK};
-use control::{Runner, RunnerError, Running, SnapshotInfo, StateFate};
+use control::{MovePlan, Runner, RunnerError, Running, SnapshotInfo, StateFate};
 use flink::FlinkRunner;
 use model::Kind;
 use std::sync::Arc;
@@ -30,13 +30,15 @@ impl Runners {
         }
     }
 
-    /// The runner that keeps things of an application, by its name alone: that of this process keeps nothing of one that runs
-    /// on a cluster.
-    fn keeper(&self, name: &str) -> Result<&dyn Runner, RunnerError> {
-        match &self.flink {
-            Some(flink) if flink.knows(name)? => Ok(flink),
-            _ => Ok(&self.embedded),
+    /// The runners that keep things of an application, by its name alone: one that has moved has left some at the former.
+    fn keepers(&self, name: &str) -> Result<Vec<&dyn Runner>, RunnerError> {
+        let mut keepers: Vec<&dyn Runner> = vec![&self.embedded];
+        if let Some(flink) = &self.flink
+            && flink.knows(name)?
+        {
+            keepers.insert(0, flink);
         }
+        Ok(keepers)
     }
 }
 
@@ -58,19 +60,46 @@ impl Runner for Runners {
     }
 
     fn snapshots(&self, name: &str) -> Result<Vec<SnapshotInfo>, RunnerError> {
-        self.keeper(name)?.snapshots(name)
+        let mut all = Vec::new();
+        for keeper in self.keepers(name)? {
+            all.extend(keeper.snapshots(name)?);
+        }
+        all.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.created_ms));
+        Ok(all)
     }
 
     fn snapshot_names(&self, name: &str) -> Result<Vec<String>, RunnerError> {
-        self.keeper(name)?.snapshot_names(name)
+        let mut all = Vec::new();
+        for keeper in self.keepers(name)? {
+            all.extend(keeper.snapshot_names(name)?);
+        }
+        Ok(all)
     }
 
     fn remove_snapshot(&self, name: &str, snapshot: &str) -> Result<(), RunnerError> {
-        self.keeper(name)?.remove_snapshot(name, snapshot)
+        for keeper in self.keepers(name)? {
+            if keeper.snapshot_names(name)?.iter().any(|known| known == snapshot) {
+                return keeper.remove_snapshot(name, snapshot);
+            }
+        }
+        Err(RunnerError::new(Kind::NotFound, format!("application {name} has no snapshot {snapshot:?}")))
     }
 
     fn correct(&self, spec: &ApplicationSpec, only_plan: bool) -> Result<Correction, RunnerError> {
         self.of(spec)?.correct(spec, only_plan)
+    }
+
+    fn plan_move(
+        &self,
+        from: &ApplicationSpec,
+        to: &ApplicationSpec,
+        closed_ms: Option<i64>,
+    ) -> Result<MovePlan, RunnerError> {
+        // There is one to go to before anything is looked at.
+        let next = self.of(to)?;
+        let plan = self.embedded.plan_move(from, to, closed_ms)?;
+        next.check(&ApplicationSpec { handover: Some(plan.handover.clone()), ..to.clone() })?;
+        Ok(plan)
     }
 
     fn close(&self) {

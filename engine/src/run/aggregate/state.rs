@@ -54,6 +54,8 @@ pub(crate) struct Aggregation {
     source: WindowSource,
     slices: BTreeMap<Slice, SliceState>,
     watermark: i64,
+    /// Windows that close at or before this watermark are not this job's: somebody else has given their results.
+    closed_elsewhere: i64,
     /// The moment at which rows come, where windows go by the clock, in milliseconds since the epoch.
     now_ms: i64,
     output: SchemaRef,
@@ -105,6 +107,7 @@ impl Aggregation {
             source,
             slices: BTreeMap::new(),
             watermark: i64::MIN,
+            closed_elsewhere: i64::MIN,
             now_ms: 0,
             output: output.arrow(),
             window_fields: fields[fields.len().saturating_sub(3)..].to_vec(),
@@ -138,6 +141,11 @@ impl Aggregation {
         }
         self.measure();
         self.settle()
+    }
+
+    /// Leaves the windows alone that close at or before `watermark`: rows of theirs are passed over, and are not late.
+    pub(crate) fn leave_closed(&mut self, watermark: Option<i64>) {
+        self.closed_elsewhere = watermark.unwrap_or(i64::MIN);
     }
 
     /// Keeps to a part of the job's memory from now on.
@@ -250,6 +258,9 @@ impl Aggregation {
             // With gaps between windows a row may belong to none.
             let Some(last) = self.windows.last_window_of(slice) else { continue };
             let closes = self.windows.closes_at(last.end);
+            if closes <= self.closed_elsewhere {
+                continue;
+            }
             if closes <= self.watermark {
                 reject(Rejected::Late(Some(last.end)), &rows);
                 continue;
@@ -267,12 +278,13 @@ impl Aggregation {
 
     /// The slice for rows that come now: without the windows that share it and have closed.
     fn open_part(&self, slice: Slice) -> Slice {
-        if self.windows.is_slice_window() || self.windows.closes_at(slice.end) > self.watermark {
+        let passed = self.watermark.max(self.closed_elsewhere);
+        if self.windows.is_slice_window() || self.windows.closes_at(slice.end) > passed {
             return slice;
         }
         let mut windows = self.windows.windows_of(slice).into_iter();
-        let closed = windows.next().is_some_and(|w| self.windows.closes_at(w.end) <= self.watermark);
-        let open = windows.find(|w| self.windows.closes_at(w.end) > self.watermark);
+        let closed = windows.next().is_some_and(|w| self.windows.closes_at(w.end) <= passed);
+        let open = windows.find(|w| self.windows.closes_at(w.end) > passed);
         Slice { from: open.filter(|_| closed).map_or(i64::MIN, |w| w.end), ..slice }
     }
 
@@ -517,6 +529,35 @@ mod tests {
             found.extend((0..batch.num_rows()).map(|row| (number(1, row), number(2, row), number(0, row))));
         }
         found
+    }
+
+    /// Counts in hopping windows of ten milliseconds by the rows' own time.
+    fn by_event_time() -> Aggregation {
+        let Windows::Assigned { spec, .. } = hopping().windows else { unreachable!() };
+        let spec = WindowSpec { time: WindowTime::Row(0), ..spec };
+        let windows = Windows::assigned(spec.clone());
+        Aggregation { windows, source: WindowSource::Assigned(spec), ..hopping() }
+    }
+
+    fn at(times: &[i64]) -> RecordBatch {
+        let field = Field { name: "ts".into(), data_type: DataType::Timestamp(3), nullable: false };
+        let times = arrow_array::TimestampMillisecondArray::from(times.to_vec());
+        RecordBatch::try_new(Schema { fields: vec![field] }.arrow(), vec![Arc::new(times)]).unwrap()
+    }
+
+    #[test]
+    fn windows_that_were_closed_elsewhere_are_left_alone_and_their_rows_are_not_late() {
+        // By 1,009 the windows up to 1,010 have closed.
+        let mut state = by_event_time();
+        state.leave_closed(Some(1_009));
+        let rows = at(&[993, 1_001, 1_004, 1_007, 1_009, 1_012, 1_016]);
+        state.update(&rows, &mut |why, rows| panic!("{why:?} {rows:?}")).unwrap();
+        let told = closed(&mut state, 1_030);
+        assert_eq!(told, [(1_005, 1_015, 3), (1_010, 1_020, 2), (1_015, 1_025, 1)]);
+        // What comes behind the watermark of this job is late, as ever.
+        let mut late = Vec::new();
+        state.update(&at(&[1_003, 1_016]), &mut |why, rows| late.push((why, rows.to_vec()))).unwrap();
+        assert_eq!(late, [(Rejected::Late(Some(1_025)), vec![1])]);
     }
 
     #[test]

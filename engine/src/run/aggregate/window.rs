@@ -3,6 +3,9 @@
 use crate::expr::Zone;
 use crate::plan::{WindowKind, WindowSpec};
 
+/// How far a wall clock is set back or forth at a time, at most.
+const ZONE_CHANGE_MS: i64 = 3 * 3_600_000;
+
 /// A part of the wall clock that no window boundary cuts: a tumbling window itself, or what overlapping windows share.
 /// Ordered by its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,6 +85,22 @@ impl Windows {
         let mut windows: Vec<Slice> = std::iter::successors(Some(last), earlier).collect();
         windows.reverse();
         windows
+    }
+
+    /// When the earliest window begins that is open at `watermark`, whether or not it has rows, in milliseconds since the epoch;
+    /// nothing is known of windows that rows carry.
+    pub(crate) fn earliest_open(&self, watermark: i64) -> Option<i64> {
+        let Self::Assigned { spec, .. } = self else { return None };
+        let wall = spec.zone.wall_ms(watermark.saturating_add(1));
+        let start = match spec.kind {
+            WindowKind::Sliding => {
+                floor(wall.saturating_sub(spec.size_ms), spec.slide_ms, spec.offset_ms).saturating_add(spec.slide_ms)
+            }
+            WindowKind::Cumulative => floor(wall, spec.size_ms, spec.offset_ms),
+        };
+        // A clock that is set back shows a time twice.
+        let margin = if spec.zone.is_utc() { 0 } else { ZONE_CHANGE_MS };
+        Some(spec.zone.epoch_ms(start).saturating_sub(margin))
     }
 
     /// The watermark at which a window that ends at `end` (on the wall clock) closes.
@@ -180,6 +199,9 @@ mod tests {
             if let Some(last) = expected.last() {
                 prop_assert_eq!(windows.closes_at(last.end), last.end - 1);
             }
+            let open = (-800..800)
+                .find(|start| (start - spec.offset_ms).rem_euclid(slide) == 0 && start + size - 1 > at);
+            prop_assert_eq!(windows.earliest_open(at), open);
         }
 
         /// The same for windows that accumulate: from each start one for every multiple of the step.
@@ -200,6 +222,9 @@ mod tests {
                 .collect();
             prop_assert_eq!(&windows.windows_of(slice), &expected);
             prop_assert_eq!(windows.last_window_of(slice), expected.last().copied());
+            let open = (-800..800)
+                .find(|start| (start - spec.offset_ms).rem_euclid(size) == 0 && start + size - 1 > at);
+            prop_assert_eq!(windows.earliest_open(at), open);
         }
     }
 

@@ -178,6 +178,18 @@ pub(crate) enum Order {
         #[arg(long)]
         plan: bool,
     },
+    /// Have another runner go on with a running application: a Flink cluster, or this platform's own engine
+    #[command(after_help = "Example: hailstream app move taxi --runner flink --plan")]
+    Move {
+        #[command(flatten)]
+        target: Target,
+        /// Where it is to go on: flink or embedded
+        #[arg(long, value_name = "RUNNER")]
+        runner: String,
+        /// Tell what would be done, and do nothing
+        #[arg(long)]
+        plan: bool,
+    },
     /// Make an application of a SQL script
     #[command(after_help = "Example: hailstream app create taxi --script taxi.sql --parallelism 4 --start")]
     Create {
@@ -274,6 +286,7 @@ impl Order {
             | Self::Snapshot { target, .. }
             | Self::Restore { target, .. }
             | Self::Correct { target, .. }
+            | Self::Move { target, .. }
             | Self::Create { target, .. }
             | Self::Update { target, .. }
             | Self::Rollback(target)

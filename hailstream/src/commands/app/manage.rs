@@ -109,7 +109,7 @@ async fn update(
 }
 
 /// Waits until an operation has ended, and tells how.
-async fn finished(session: &Session<'_>, ordered: &Value, done: &str) -> Result<(), Failure> {
+pub(super) async fn finished(session: &Session<'_>, ordered: &Value, done: &str) -> Result<(), Failure> {
     let id = ordered["operation"].as_str().unwrap_or_default();
     let name = session.name;
     let until_ns = session.env.monotonic_ns().saturating_add(OPERATION_TIMEOUT_MS * 1_000_000);

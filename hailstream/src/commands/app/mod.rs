@@ -4,6 +4,7 @@ pub(crate) mod args;
 mod correction;
 pub(super) mod look;
 mod manage;
+mod moving;
 pub(super) mod orders;
 
 use super::{Failure, runtime, say};

@@ -2,7 +2,7 @@
 
 use super::args::{Order, Target};
 use super::{Failure, say};
-use super::{correction, manage};
+use super::{correction, manage, moving};
 use crate::commands::console::{ConsoleClient, ConsoleError};
 use crate::status::count;
 use chrono::{DateTime, Utc};
@@ -63,6 +63,7 @@ async fn give(order: &Order) -> Result<(), Failure> {
         Order::Snapshot { snapshot, .. } => session.snapshot(snapshot.as_deref()).await,
         Order::Restore { snapshot, parallelism, .. } => session.restore(snapshot, *parallelism).await,
         Order::Correct { plan, .. } => session.correct(*plan).await,
+        Order::Move { runner, plan, .. } => moving::give(&session, runner, *plan).await,
         Order::DeleteSnapshot { snapshot, .. } => session.delete(snapshot).await,
         other => manage::give(&session, other).await,
     }

@@ -71,6 +71,7 @@ fn configuration(declared: &ApplicationDecl, script: &str, before: Option<&Confi
         parallelism: declared.parallelism,
         parallelism_per_kpu: declared.parallelism_per_kpu,
         checkpoints: None,
+        handover: None,
     };
     let new = Configuration::of(&spec);
     let parallelism = control::Parallelism { auto_scaling: declared.auto_scaling, ..new.parallelism };
