@@ -11,9 +11,12 @@ mod configuration;
 mod correction;
 mod database;
 mod former;
+mod jar;
 mod manager;
 pub mod metrics;
 mod operation;
+mod program;
+mod programs;
 mod properties;
 mod restart;
 mod runner;
@@ -33,6 +36,10 @@ pub use correction::{CorrectedWindows, Correction, CorrectionWork, LostWindow, R
 pub use database::{Database, DatabaseError};
 pub use manager::{ApplicationView, Applications, ControlError, Expected, New, ScaledBy, SnapshotView, Update};
 pub use operation::{Operation, OperationKind, OperationStatus};
+pub use program::{
+    ARGUMENTS_PROPERTY, Code, ENTRY_CLASS_PROPERTY, ObjectPlace, PROGRAM_BYTES_MAX, Program, ProgramRun,
+};
+pub use programs::{Objects, ProgramError, Programs};
 pub use properties::{FIRST_GROUP, PropertyError, PropertyGroups};
 pub use restart::{Options, RestartPolicy};
 pub use runner::{

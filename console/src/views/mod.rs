@@ -14,8 +14,8 @@ mod trial;
 pub use alarms::{AlarmChange, AlarmLine, AlarmState, AlarmView};
 pub use applications::{
     ApplicationChange, ApplicationDetail, ApplicationLine, ApplicationLog, ApplicationView, Checkpoints,
-    CorrectedWindow, Correction, CorrectionWork, LostWindow, NewApplication, OperationLine, OperatorUse, Properties,
-    ReadFrom, RefusedOperator,
+    CorrectedWindow, Correction, CorrectionWork, LostWindow, NewApplication, OperationLine, OperatorUse, ProgramLine,
+    Properties, ReadFrom, RefusedOperator,
 };
 pub use audit::{AuditEntry, AuditPage};
 pub use pipeline::{
