@@ -264,7 +264,7 @@ def jar(stand):
     told = {"CodeMD5": hashlib.md5(content).hexdigest(), "CodeSize": len(content)}
     assert (code["CodeContentType"], code["CodeContentDescription"]) == ("ZIPFILE", told), code
     plan = stand.platform.console("/api/application/explain?application=taxi")["plan"]
-    assert "Source: trips" in plan and "counts by area and hour" in plan, plan
+    assert "Source: trips" in plan and "TumblingEventTimeWindows" in plan, plan
     stand.start()
     replay = threading.Thread(target=stand.replay, args=("3000",))
     replay.start()

@@ -7,6 +7,7 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 use std::fs::File;
 use std::future::Future;
+use std::io::Seek;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -47,8 +48,9 @@ impl Upload {
         Self { name, content: Content::Bytes(bytes) }
     }
 
-    /// A file from where it stands to its end.
-    pub(crate) fn of_file(name: String, file: File) -> std::io::Result<Self> {
+    /// A whole file, wherever it was read to.
+    pub(crate) fn of_file(name: String, mut file: File) -> std::io::Result<Self> {
+        file.rewind()?;
         let bytes = file.metadata()?.len();
         Ok(Self { name, content: Content::File(file, bytes) })
     }

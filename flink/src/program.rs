@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
@@ -146,12 +146,10 @@ impl ProgramSubmitter {
     /// The jar with another place in its resource, in a file without a name.
     fn with_place(&self, spec: &ApplicationSpec, jar: File, resource: &str, place: &str) -> Result<File, RunnerError> {
         let into = tempfile::tempfile_in(self.programs.folder()).map_err(|error| local(spec, &error))?;
-        let mut copy = replaced(jar, into, resource, place).map_err(|error| match error {
+        replaced(jar, into, resource, place).map_err(|error| match error {
             ZipError::Io(error) => local(spec, &error),
             error => wrong(spec, format!("its jar cannot be read: {error}")),
-        })?;
-        copy.rewind().map_err(|error| local(spec, &error))?;
-        Ok(copy)
+        })
     }
 }
 
