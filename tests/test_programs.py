@@ -4,6 +4,7 @@ with them is in conformance/flink."""
 import hashlib
 import io
 import json
+import secrets
 import urllib.error
 import urllib.request
 import zipfile
@@ -214,6 +215,12 @@ def test_the_console_takes_jars_within_bounds_from_its_own_page(start):
     assert refused.value.code == 404 and b"send its jar first" in refused.value.read()
 
 
-def test_a_jar_that_is_too_large_is_refused(start):
-    status, answer = send(start(*CLUSTER), bytes(64 * 1024 * 1024 + 1))
+def test_a_jar_may_be_large_and_one_that_is_too_large_is_refused(start):
+    platform = start(*CLUSTER)
+    packed = io.BytesIO(jar())
+    with zipfile.ZipFile(packed, "a") as archive:
+        archive.writestr(zipfile.ZipInfo("data"), secrets.token_bytes(30 * 1024 * 1024))
+    status, answer = send(platform, packed.getvalue())
+    assert (status, answer.get("bytes")) == (200, len(packed.getvalue())), answer
+    status, answer = send(platform, bytes(64 * 1024 * 1024 + 1))
     assert status == 413 and "larger than 67108864 bytes" in answer["error"]["message"], answer

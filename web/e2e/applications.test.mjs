@@ -213,6 +213,7 @@ test('a program is made an application of: what is wrong is told, what is made i
     await says(page, 'application-runner', /^Runs on an Apache Flink cluster/);
     assert.match(await byId(page, 'application-line').nth(1).textContent(), /counterready · parallelism 3/);
     assert.equal(await byId(page, 'new-application').count(), 0, 'the form is put away');
+    await says(page, 'program', /^A program of 24\.0 kB, which runs trip\.Main, from arn:aws:s3:::code\/trip\.jar\. SHA-256 0123/);
     const refusals = errors.filter((error) => !/status of 400/.test(error));
     assert.deepEqual(refusals, []);
   }));

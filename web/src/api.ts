@@ -244,7 +244,9 @@ export interface ApplicationDetail {
   checkpoint_interval_ms: number | null;
   description: string;
   properties: Record<string, Record<string, string>>;
+  /** Empty where it is a program. */
   script: string;
+  program: { sha256: string; bytes: number; main_class: string | null; from: string | null } | null;
 }
 
 export interface Operation {
