@@ -151,7 +151,13 @@ impl Client {
         self.wait(async move {
             let form = Form::new().part("jarfile", upload.part());
             let request = own.http.post(&address).timeout(PROGRAM).multipart(form);
-            let answer = answered(request, &address).await?;
+            let answer = match answered(request, &address).await {
+                Err(refusal) if refusal.is_missing() => {
+                    let message = "the Flink cluster takes no jars; set web.submit.enable: true in its configuration";
+                    return Err(Refusal::new(Kind::Invalid, message));
+                }
+                answer => answer?,
+            };
             match answer["filename"].as_str() {
                 Some(place) => Ok(place.to_owned()),
                 None => {

@@ -183,8 +183,11 @@ fn a_program_is_checked_without_the_cluster_and_explained_by_it() {
 #[test]
 fn a_main_that_fails_tells_why_and_nothing_runs() {
     let stand = Stand::new();
-    stand.world.lock().main_fails = Some("no property group Input");
     let spec = stand.spec(&stand.asks, "trips");
+    stand.world.lock().takes_no_jars = true;
+    assert!(stand.start(&spec, Begin::Latest).unwrap_err().1.contains("web.submit.enable"));
+    stand.world.lock().takes_no_jars = false;
+    stand.world.lock().main_fails = Some("no property group Input");
     let (kind, told) = stand.start(&spec, Begin::Latest).unwrap_err();
     assert_eq!((kind, told.as_str()), (Kind::Invalid, "application taxi: its program: no property group Input"));
     assert!(stand.running().is_empty());

@@ -41,6 +41,7 @@ pub(crate) struct World {
     pub(crate) jars: BTreeMap<String, Vec<u8>>,
     pub(crate) uploads: usize,
     pub(crate) programs: Vec<Value>,
+    pub(crate) takes_no_jars: bool,
     /// Why the `main` of a program fails.
     pub(crate) main_fails: Option<&'static str>,
 }
@@ -170,6 +171,7 @@ impl World {
     fn of_jars(&mut self, method: &Method, rest: &[&str], body: &[u8]) -> Response {
         let mut recorded = recorded("programs");
         match (method.as_str(), rest) {
+            _ if self.takes_no_jars => missing("Not found: /jars"),
             ("POST", ["upload"]) => {
                 let (name, content) = part(body);
                 self.uploads += 1;
