@@ -242,7 +242,7 @@ def test_changes_are_conditional(platform):
     ({"ApplicationMode": "INTERACTIVE"}, "UnsupportedOperationException", "notebooks"),
     ({"ApplicationConfiguration": {}}, "InvalidArgumentException", "ApplicationCodeConfiguration has to be given"),
     ({"ApplicationConfiguration": {"ApplicationCodeConfiguration": {"CodeContentType": "ZIPFILE", "CodeContent": {"S3ContentLocation":
-      {"BucketARN": "arn:aws:s3:::b", "FileKey": "k"}}}}}, "UnsupportedOperationException", "this version runs SQL alone"),
+      {"BucketARN": "arn:aws:s3:::b", "FileKey": "k"}}}}}, "InvalidArgumentException", "name them with --code-buckets"),
     ({"ApplicationConfiguration": configuration(flink={"ParallelismConfiguration": {"ConfigurationType": "CUSTOM", "Parallelism": 0}})},
      "InvalidArgumentException", "Value '0' at 'applicationConfiguration.flinkApplicationConfiguration.parallelismConfiguration.parallelism'"),
     ({"ApplicationConfiguration": configuration(flink={"ParallelismConfiguration": {"ConfigurationType": "CUSTOM", "Parallelism": 33}})},
@@ -423,9 +423,9 @@ def test_everything_is_found_again_after_a_kill(start, platform, generated):
 def constraints(service, shape, path=()):
     """Each constraint of the model on a member that is looked into: where it stands, and a value that breaks it."""
     model = service.meta.service_model.shape_for(shape) if isinstance(shape, str) else shape
-    left_out = {"SqlApplicationConfiguration", "ZeppelinApplicationConfiguration", "VpcConfigurations", "S3ContentLocation", "ZipFileContent",
+    left_out = {"SqlApplicationConfiguration", "ZeppelinApplicationConfiguration", "VpcConfigurations",
                 "SqlApplicationConfigurationUpdate", "ZeppelinApplicationConfigurationUpdate", "VpcConfigurationUpdates",
-                "S3ContentLocationUpdate", "ZipFileContentUpdate", "SqlRunConfigurations", "KeyId", "KeyIdUpdate"}
+                "SqlRunConfigurations", "KeyId", "KeyIdUpdate"}
     for name, member in model.members.items():
         if name in left_out:
             continue

@@ -10,6 +10,7 @@ Needs Java 17 and Maven; the cluster and its connectors are fetched once, as con
 import argparse
 import concurrent.futures
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -49,7 +50,9 @@ class Stand:
 
     def __init__(self, cluster, folder, functions):
         self.cluster, self.folder = cluster, folder
-        self.options = ["--flink", cluster.rest_url, "--flink-gateway", cluster.gateway_url, "--flink-functions", functions, "--unlimited"]
+        self.buckets = folder / "buckets"
+        self.options = ["--flink", cluster.rest_url, "--flink-gateway", cluster.gateway_url, "--flink-functions", functions, "--unlimited",
+                        "--code-buckets", str(self.buckets)]
         self.platform = Platform(folder, *self.options)
 
     @property
@@ -81,12 +84,26 @@ class Stand:
         subprocess.run([ARGUMENTS.binary, *arguments], check=True, env=os.environ | keys, **quiet)
 
     def create(self, parallelism, script=SCRIPT, name="taxi", client=None, runner="flink"):
-        properties = [{"PropertyGroupId": "Hailstream", "PropertyMap": {"runner": runner}}]
+        code = {"CodeContentType": "PLAINTEXT", "CodeContent": {"TextContent": script}}
+        self.create_of(code, {"Hailstream": {"runner": runner}}, parallelism, name, client)
+
+    def create_program(self, jar, parallelism):
+        """A program that counts trips, with what it asks for."""
+        arn = self.platform.kinesis().describe_stream_summary(StreamName="trips")["StreamDescriptionSummary"]["StreamARN"]
+        properties = {
+            "Input": {"stream.arn": arn, "aws.region": "us-east-1", "aws.endpoint": self.platform.addresses["aws"],
+                      "aws.trust.all.certificates": "true", "flink.stream.initpos": "TRIM_HORIZON", "aws.credentials.provider": "BASIC",
+                      "aws.credentials.provider.basic.accesskeyid": "test", "aws.credentials.provider.basic.secretkey": "test"},
+            "Output": {"address": self.platform.addresses["search"], "index": "pickup_count"}}
+        self.create_of({"CodeContentType": "ZIPFILE", "CodeContent": {"ZipFileContent": jar}}, properties, parallelism)
+
+    def create_of(self, code, properties, parallelism, name="taxi", client=None):
+        groups = [{"PropertyGroupId": group, "PropertyMap": entries} for group, entries in properties.items()]
         (client or self.analytics).create_application(
             ApplicationName=name, RuntimeEnvironment="FLINK-1_20", ServiceExecutionRole=ROLE,
             ApplicationConfiguration={
-                "ApplicationCodeConfiguration": {"CodeContentType": "PLAINTEXT", "CodeContent": {"TextContent": script}},
-                "EnvironmentProperties": {"PropertyGroups": properties},
+                "ApplicationCodeConfiguration": code,
+                "EnvironmentProperties": {"PropertyGroups": groups},
                 "FlinkApplicationConfiguration": {
                     "CheckpointConfiguration": {"ConfigurationType": "CUSTOM", "CheckpointingEnabled": True, "CheckpointInterval": 1000,
                                                 "MinPauseBetweenCheckpoints": 0},
@@ -131,13 +148,13 @@ class Stand:
         jobs = clusters.ask(f"{self.cluster.rest_url}/jobs/overview")["jobs"]
         return [job["jid"] for job in jobs if job["state"] in ("RUNNING", "CREATED", "RESTARTING", "INITIALIZING")]
 
-    def check(self):
-        """Waits until the results are those that are expected."""
-        expected = expected_of(DATA / "expected_pickup_count.csv", DATA / "expected_trip_duration.csv")
+    def check(self, kinds=2):
+        """Waits until the results are those that are expected: counts of pickups, and airport trips unless `kinds` is 1."""
+        expected = expected_of(DATA / "expected_pickup_count.csv", DATA / "expected_trip_duration.csv")[:kinds]
         until = time.monotonic() + WAIT_S
-        while (found := results_of(self.platform)) != expected:
+        while (found := results_of(self.platform)[:kinds]) != expected:
             if time.monotonic() > until:
-                sys.exit(f"{len(found[0])} and {len(found[1])} rows of {len(expected[0])} and {len(expected[1])} are there, "
+                sys.exit(f"{[len(rows) for rows in found]} rows of {[len(rows) for rows in expected]} are there, "
                          f"or not the right ones:\n{self.platform.log_text()[-3000:]}")
             time.sleep(0.5)
 
@@ -149,8 +166,11 @@ class Stand:
         return found["SnapshotDetails"]["SnapshotStatus"]
 
     def rescale_at_rest(self, parallelism):
-        change = {"FlinkApplicationConfigurationUpdate": {"ParallelismConfigurationUpdate": {
-            "ConfigurationTypeUpdate": "CUSTOM", "ParallelismUpdate": parallelism}}}
+        self.change({"FlinkApplicationConfigurationUpdate": {"ParallelismConfigurationUpdate": {
+            "ConfigurationTypeUpdate": "CUSTOM", "ParallelismUpdate": parallelism}}})
+
+    def change(self, change):
+        """Another version."""
         self.analytics.update_application(
             ApplicationName="taxi", CurrentApplicationVersionId=self.detail()["ApplicationVersionId"], ApplicationConfigurationUpdate=change)
 
@@ -276,6 +296,49 @@ def moved(stand):
     stand.check()
 
 
+def jar(stand):
+    """A program written against Flink's own API: from the bytes of its jar, then from a bucket; stopped with a snapshot, restored at
+    another parallelism, rescaled, the platform killed, and nothing left on the cluster when it is deleted."""
+    content = build("examples/trip-counter", "trip-counter.jar").read_bytes()
+    stand.prepare()
+    stand.create_program(content, 2)
+    code = stand.detail()["ApplicationConfigurationDescription"]["ApplicationCodeConfigurationDescription"]
+    told = {"CodeMD5": hashlib.md5(content).hexdigest(), "CodeSize": len(content)}
+    assert (code["CodeContentType"], code["CodeContentDescription"]) == ("ZIPFILE", told), code
+    plan = stand.platform.console("/api/application/explain?application=taxi")["plan"]
+    assert "Source: trips" in plan and "TumblingEventTimeWindows" in plan, plan
+    stand.start()
+    replay = threading.Thread(target=stand.replay, args=("3000",))
+    replay.start()
+    stand.some_results()
+    stand.analytics.create_application_snapshot(ApplicationName="taxi", SnapshotName="named")
+    wait_for(lambda: stand.snapshot("named") == "READY", "the snapshot")
+    stand.analytics.stop_application(ApplicationName="taxi")
+    stand.await_status("READY")
+    assert not stand.jobs(), stand.jobs()
+    (stand.buckets / "code").mkdir(parents=True)
+    (stand.buckets / "code" / "counter.jar").write_bytes(content)
+    place = {"BucketARNUpdate": "arn:aws:s3:::code", "FileKeyUpdate": "counter.jar"}
+    stand.change({"ApplicationCodeConfigurationUpdate": {"CodeContentUpdate": {"S3ContentLocationUpdate": place}}})
+    stand.rescale_at_rest(4)
+    stand.start(ApplicationRestoreConfiguration={"ApplicationRestoreType": "RESTORE_FROM_CUSTOM_SNAPSHOT", "SnapshotName": "named"})
+    before = stand.jobs()
+    stand.rescale(3)
+    assert stand.jobs() == before, "the same job, at another parallelism"
+    replay.join()
+    stand.kill()
+    stand.await_status("RUNNING")
+    assert stand.jobs() == before, "the job that the platform has left, and no other"
+    stand.check(kinds=1)
+    operators = stand.platform.console("/api/applications/view?application=taxi")["operators"]
+    assert len(operators) >= 2 and any(operator["records_in_per_s"] is not None for operator in operators), operators
+    created = stand.detail()["CreateTimestamp"]
+    stand.analytics.delete_application(ApplicationName="taxi", CreateTimestamp=created)
+    wait_for(lambda: not stand.jobs(), "the end of its job")
+    wait_for(lambda: not clusters.ask(f"{stand.cluster.rest_url}/jars")["files"], "the end of what it had on the cluster")
+    wait_for(lambda: not stand.analytics.list_applications()["ApplicationSummaries"], "the end of the application")
+
+
 def examined(stand):
     """A cluster with all that is needed, which reaches the doors; and one that does not."""
     def look(*doors):
@@ -321,11 +384,11 @@ def rows_in(node):
     return pickups, durations
 
 
-CASES = [examined, plain, fan_out, outside, troubled, moved, sql_cases]
+CASES = [examined, plain, fan_out, outside, troubled, moved, jar, sql_cases]
 
 
 def main():
-    functions = build_functions()
+    functions = str(build("flink-functions", "hailstream-flink-functions.jar"))
     chosen = [case for case in CASES if ARGUMENTS.only in (None, case.__name__)]
     with clusters.started(slots=8) as cluster:
         for case in chosen:
@@ -344,12 +407,11 @@ def main():
                 print(f"{case.__name__}: equal, {time.monotonic() - began:.0f} s", flush=True)
 
 
-def build_functions():
-    """The jar with the platform's functions."""
-    cache.need("mvn", "to build the functions")
-    module = ROOT / "flink-functions"
-    cache.run(["mvn", "-q", "-B", "package"], cwd=module)
-    return str(module / "target" / "hailstream-flink-functions.jar")
+def build(module, jar):
+    """The jar of a module."""
+    cache.need("mvn", f"to build {module}")
+    cache.run(["mvn", "-q", "-B", "package"], cwd=ROOT / module)
+    return ROOT / module / "target" / jar
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use model::Kind;
 use object_store::aws::AmazonS3Builder;
 use object_store::path::Path;
-use object_store::{BackoffConfig, ClientOptions, ObjectStore, ObjectStoreExt, RetryConfig};
+use object_store::{BackoffConfig, ClientOptions, GetOptions, ObjectStore, ObjectStoreExt, RetryConfig};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,6 +114,35 @@ impl Bucket {
         self.store.delete(&path).await.map_err(refused)
     }
 
+    /// The bytes of an object by its key below the prefix, `bytes_max` at most: of one version, or as it is now.
+    ///
+    /// # Errors
+    /// When there is none, it is larger, or it cannot be read.
+    pub async fn fetch(&self, key: &str, version: Option<&str>, bytes_max: u64) -> Result<Vec<u8>, PortError> {
+        let shown = format!("{}/{key}", self.address);
+        let refused = |error| failed(&shown, &error);
+        let key = Path::parse(key).map_err(|error| refused(error.into()))?;
+        let options = GetOptions { version: version.map(str::to_owned), ..GetOptions::default() };
+        let path = self.prefix.parts().chain(key.parts()).collect::<Path>();
+        let found = self.store.get_opts(&path, options).await.map_err(refused)?;
+        let too_large = || {
+            let what = format!("{shown}: it has more than {bytes_max} bytes, which are the most");
+            PortError::new(Kind::Invalid, what)
+        };
+        if found.meta.size > bytes_max {
+            return Err(too_large());
+        }
+        let mut stream = found.into_stream();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = stream.try_next().await.map_err(refused)? {
+            if (bytes.len() + chunk.len()) as u64 > bytes_max {
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+
     /// Removes all objects of `folder`.
     ///
     /// # Errors
@@ -196,6 +225,23 @@ mod tests {
         assert!(error.message.starts_with("s3://kept/a: ") && !error.message.contains("hush"), "{error}");
         let error = bucket.objects("app").write("x", &[b"y"]).unwrap_err();
         assert!(error.kind == Kind::Unavailable && error.message.starts_with("s3://kept/a/app/x: "), "{error}");
+    }
+
+    #[test]
+    fn an_object_is_fetched_whole_or_not_at_all() {
+        let runtime = runtime();
+        let bucket = Bucket {
+            store: Arc::new(InMemory::new()),
+            runtime: runtime.handle().clone(),
+            prefix: Path::from("kept"),
+            address: "memory".into(),
+        };
+        bucket.objects("a").write("x.jar", &[b"123"]).unwrap();
+        let fetch = |key: &str, bytes_max: u64| runtime.block_on(bucket.fetch(key, None, bytes_max));
+        assert_eq!(fetch("a/x.jar", 3).unwrap(), b"123");
+        assert!(fetch("a/x.jar", 2).unwrap_err().message.contains("memory/a/x.jar: it has more than 2 bytes"));
+        assert_eq!(fetch("a/y.jar", 3).unwrap_err().kind, Kind::NotFound);
+        assert_eq!(fetch("a//y.jar", 3).unwrap_err().kind, Kind::Invalid);
     }
 
     #[test]

@@ -16,8 +16,15 @@ const BODY_BYTES_MAX: usize = 16 * 1024;
 /// Most larger bodies that are read at a time; who comes later waits.
 const LARGE_BODIES_MAX: usize = 8;
 static LARGE_BODIES: Semaphore = Semaphore::const_new(LARGE_BODIES_MAX);
+/// A body that may be larger than this is a jar.
+const TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Most jars that are read at a time: they are in memory until they are kept.
+const JARS_MAX: usize = 2;
+static JARS: Semaphore = Semaphore::const_new(JARS_MAX);
 /// How long a client may take over a body.
 const BODY: Duration = Duration::from_secs(10);
+/// How long over a jar.
+const JAR: Duration = Duration::from_secs(120);
 
 /// Reads the body before anything else is done for the request, so that a slow client holds nothing but its connection.
 pub(crate) async fn read_ahead(request: Request, next: Next) -> Response {
@@ -27,16 +34,22 @@ pub(crate) async fn read_ahead(request: Request, next: Next) -> Response {
         return next.run(Request::from_parts(parts, Body::empty())).await;
     }
     let large = large_body(&parts.method, parts.uri.path());
+    let is_jar = large.is_some_and(|bytes| bytes > TEXT_BYTES_MAX);
     let read = async {
         // Nobody closes it.
-        let _room = if large.is_some() { LARGE_BODIES.acquire().await.ok() } else { None };
+        let _room = match large {
+            None => None,
+            Some(_) if is_jar => JARS.acquire().await.ok(),
+            Some(_) => LARGE_BODIES.acquire().await.ok(),
+        };
         collected(body, large.unwrap_or(BODY_BYTES_MAX)).await
     };
-    match tokio::time::timeout(BODY, read).await {
+    let limit = if is_jar { JAR } else { BODY };
+    match tokio::time::timeout(limit, read).await {
         Ok(Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
         Ok(Err(response)) => response,
         Err(_) => {
-            let words = format!("the body did not arrive within {} s", BODY.as_secs());
+            let words = format!("the body did not arrive within {} s", limit.as_secs());
             refused(StatusCode::REQUEST_TIMEOUT, words)
         }
     }

@@ -4,8 +4,8 @@ use crate::Failure;
 use crate::views::{
     AirportLine, AlarmLine, AlarmView, ApplicationChange, ApplicationDetail, ApplicationLine, ApplicationLog,
     ApplicationView, AuditPage, Cell, CellsRequest, Correction, Happening, HourCount, MoveView, NewApplication,
-    OperationLine, Pipeline, Scaling, ScalingMode, ShardChange, ShardKeys, Snapshot, StackRequest, StackStep,
-    StreamHistory, StreamLine, StreamView, TimeRange, Totals,
+    OperationLine, Pipeline, ProgramLine, Scaling, ScalingMode, ShardChange, ShardKeys, Snapshot, StackRequest,
+    StackStep, StreamHistory, StreamLine, StreamView, TimeRange, Totals,
 };
 use crate::views::{AlarmItem, AlarmTrial, MetricLine, MetricQuestion};
 use model::{Kind, Sample};
@@ -112,6 +112,11 @@ pub trait Platform: Send + Sync + 'static {
     /// Adds an application; it does not run yet.
     fn create_application(&self, new: NewApplication) -> Result<(), Failure> {
         Err(Failure::new(Kind::Invalid, format!("application {} cannot be made here", new.name)))
+    }
+
+    /// Keeps the jar of a program, which an application may name from then on.
+    fn keep_program(&self, jar: &[u8]) -> Result<ProgramLine, Failure> {
+        Err(Failure::new(Kind::Invalid, format!("a jar of {} bytes cannot be kept here", jar.len())))
     }
 
     /// Changes an application. Returns at once, with the name of the operation.

@@ -1,6 +1,7 @@
-//! What an application is made of: its script, its parallelism, and what that costs in KPUs.
+//! What an application is made of: its code, its parallelism, and what that costs in KPUs.
 
 use crate::Handover;
+use crate::program::ProgramRun;
 use model::limits::{PARALLELISM_MAX, PARALLELISM_PER_KPU_MAX};
 use model::{Classified, Kind};
 use serde::{Deserialize, Serialize};
@@ -13,8 +14,11 @@ pub struct ApplicationSpec {
     /// What runs it, by its name: `embedded` or `flink`.
     #[serde(default = "embedded")]
     pub runner: String,
-    /// The SQL script.
+    /// The SQL script; empty where a program is run.
     pub script: String,
+    /// The program, where the code is one.
+    #[serde(default)]
+    pub program: Option<ProgramRun>,
     /// How many subtasks each operator has, 1–256.
     pub parallelism: u32,
     /// How many subtasks share one KPU, 1–8.
@@ -125,6 +129,7 @@ mod tests {
             name,
             runner: embedded(),
             script,
+            program: None,
             parallelism,
             parallelism_per_kpu: per_kpu,
             checkpoints: None,

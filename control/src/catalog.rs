@@ -11,7 +11,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Snapshots that could not be taken and are still told of; the oldest go first.
@@ -229,6 +229,15 @@ impl Catalog {
                          SELECT name, ?2, ?3, ?4 FROM applications WHERE name = ?1";
             sql.execute(there, (application, whole(at_ms), level, text))?;
             bounded(sql, "lines", application, LINES_PER_APPLICATION_MAX)
+        })
+    }
+
+    /// The programs that versions of applications name, by the SHA-256 of their bytes.
+    pub(crate) fn programs(&self) -> Result<BTreeSet<String>, DatabaseError> {
+        self.database.read(|sql| {
+            let named = "SELECT DISTINCT json_extract(configuration, '$.code.sha256') FROM versions
+                         WHERE json_type(configuration, '$.code') = 'object'";
+            sql.prepare_cached(named)?.query_map([], |row| row.get(0))?.collect()
         })
     }
 

@@ -1,13 +1,14 @@
 //! How an application is set up: what each of its versions holds.
 
 use crate::application::{ApplicationSpec, Checkpoints, SpecError};
+use crate::program::{Code, ProgramRun};
 use crate::properties::{self, PropertyError, PropertyGroups};
 use model::limits::{CHECKPOINT_INTERVAL_MS_MAX, CHECKPOINT_INTERVAL_MS_MIN};
 use serde::{Deserialize, Serialize};
 
-/// The runner that is the engine of this process. It runs what names no other.
+/// The runner that is the engine of this process. It runs the scripts that name no other.
 pub const EMBEDDED: &str = "embedded";
-/// The runner that is a Flink cluster.
+/// The runner that is a Flink cluster. It runs every program, and the scripts that name it.
 pub const FLINK: &str = "flink";
 /// The group of properties that speaks to the platform, and not to the script.
 pub const PLATFORM_GROUP: &str = "Hailstream";
@@ -23,8 +24,8 @@ pub struct Configuration {
     pub runtime: String,
     /// The role that it runs under; it is kept and told, and gives no rights here.
     pub role: String,
-    /// The SQL script, with places for properties: `${name}`.
-    pub code: String,
+    /// What it computes with: a script, or a program.
+    pub code: Code,
     /// Properties in groups, by the name of the group.
     pub properties: PropertyGroups,
     /// How often it keeps its state.
@@ -138,6 +139,14 @@ pub enum ConfigurationError {
         /// Which, and where.
         error: PropertyError,
     },
+    /// Its code is a program that cannot be run like this.
+    #[error("application {name}: {what}")]
+    Program {
+        /// The application.
+        name: String,
+        /// What is wrong, and what to do.
+        what: String,
+    },
     /// Checkpoints are too near to each other, or too far apart.
     #[error(
         "application {name}: {what} of {ms} ms is not within {min} to {CHECKPOINT_INTERVAL_MS_MAX} ms; change the checkpoint configuration"
@@ -155,8 +164,8 @@ pub enum ConfigurationError {
 }
 
 impl Configuration {
-    /// What the managed service makes of an application of which no more is said than its script.
-    pub fn new(runtime: impl Into<String>, role: impl Into<String>, code: impl Into<String>) -> Self {
+    /// What the managed service makes of an application of which no more is said than its code.
+    pub fn new(runtime: impl Into<String>, role: impl Into<String>, code: impl Into<Code>) -> Self {
         Self {
             description: String::new(),
             runtime: runtime.into(),
@@ -193,20 +202,20 @@ impl Configuration {
         Self { parallelism, checkpoints, properties, ..Self::new("FLINK-1_20", "", spec.script.clone()) }
     }
 
-    /// What the runner is given: the script with its properties in their places, at this size or at that of the
-    /// configuration.
+    /// What the runner is given: the script with its properties in their places, or the program with what it is called
+    /// with, at this size or at that of the configuration.
     ///
     /// # Errors
-    /// When a bound is broken, or the script names an unknown property.
+    /// When a bound is broken, the script names an unknown property, or the program cannot be run like this.
     pub fn spec(&self, name: &str, size: Option<Size>, kpus_max: u32) -> Result<ApplicationSpec, ConfigurationError> {
-        let script = properties::substitute(&self.code, &self.properties)
-            .map_err(|error| ConfigurationError::Property { name: name.to_owned(), error })?;
+        let (script, program) = self.resolved_code(name)?;
         let configured = Size { parallelism: self.parallelism.parallelism, per_kpu: self.parallelism.per_kpu };
         let size = size.unwrap_or(configured);
         let spec = ApplicationSpec {
             name: name.to_owned(),
             runner: self.runner().to_owned(),
             script,
+            program,
             parallelism: size.parallelism,
             parallelism_per_kpu: size.per_kpu,
             checkpoints: Some(Checkpoints {
@@ -221,10 +230,31 @@ impl Configuration {
         Ok(spec)
     }
 
-    /// What runs it, by its name: [`EMBEDDED`] where its properties name no other.
+    /// What runs it, by its name: where its properties name none, [`EMBEDDED`] for a script and [`FLINK`] for a program.
     pub fn runner(&self) -> &str {
         let group = self.properties.get(PLATFORM_GROUP);
-        group.and_then(|group| group.get(RUNNER_PROPERTY)).map_or(EMBEDDED, String::as_str)
+        let usual = if self.code.program().is_some() { FLINK } else { EMBEDDED };
+        group.and_then(|group| group.get(RUNNER_PROPERTY)).map_or(usual, String::as_str)
+    }
+
+    /// The script as the engine reads it, or no script and the program.
+    fn resolved_code(&self, name: &str) -> Result<(String, Option<ProgramRun>), ConfigurationError> {
+        let program = match &self.code {
+            Code::Script(script) => {
+                let script = properties::substitute(script, &self.properties)
+                    .map_err(|error| ConfigurationError::Property { name: name.to_owned(), error })?;
+                return Ok((script, None));
+            }
+            Code::Program(program) => program,
+        };
+        if self.runner() == EMBEDDED {
+            let what = format!(
+                "its code is a program, and the engine of this process runs SQL alone: start the platform with --flink and \
+                 --flink-gateway, and set the property {RUNNER_PROPERTY} of the group {PLATFORM_GROUP} to {FLINK}, or leave it out"
+            );
+            return Err(ConfigurationError::Program { name: name.to_owned(), what });
+        }
+        Ok((String::new(), Some(ProgramRun::of(name, program, &self.properties)?)))
     }
 
     /// The same with another runner.
@@ -257,7 +287,7 @@ impl Configuration {
         same_run(self) == same_run(other)
     }
 
-    /// Whether the script that is run is another one.
+    /// Whether the code that is run is the same one.
     pub(crate) fn reads_as(&self, other: &Self) -> bool {
         self.code == other.code && self.properties == other.properties
     }
@@ -266,6 +296,7 @@ impl Configuration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::Program;
 
     fn configuration() -> Configuration {
         Configuration::new("FLINK-1_20", "arn:aws:iam::000000000000:role/r", "SELECT '${word}'")
@@ -293,13 +324,27 @@ mod tests {
     #[test]
     fn what_is_out_of_bounds_is_named() {
         let refused = |change: &dyn Fn(&mut Configuration)| {
-            let mut made = Configuration { code: String::new(), ..configuration() };
+            let mut made = Configuration { code: "".into(), ..configuration() };
             change(&mut made);
             made.spec("a", None, 32).unwrap_err().to_string()
         };
         assert!(refused(&|c| c.checkpoints.interval_ms = 99).contains("interval of 99 ms is not within 100 to"));
         assert!(refused(&|c| c.checkpoints.min_pause_ms = u64::MAX).contains("a pause between checkpoints"));
         assert!(refused(&|c| c.parallelism.parallelism = 33).contains("33 KPUs are more than the quota of 32"));
+    }
+
+    #[test]
+    fn a_program_is_run_by_a_cluster_and_by_nothing_else() {
+        let main_class = Some("a.Main".to_owned());
+        let program = Program { sha256: "ab".into(), md5: "cd".into(), bytes: 3, main_class, from: None };
+        let mut made = Configuration::new("FLINK-1_20", "r", program);
+        let spec = made.spec("a", None, 32).unwrap();
+        assert_eq!((spec.runner.as_str(), spec.script.as_str()), (FLINK, ""));
+        assert_eq!(spec.program.unwrap().entry_class, "a.Main");
+        let named = [(RUNNER_PROPERTY.to_owned(), EMBEDDED.to_owned())].into();
+        made.properties.insert(PLATFORM_GROUP.to_owned(), named);
+        let error = made.spec("a", None, 32).unwrap_err().to_string();
+        assert!(error.contains("its code is a program") && error.contains("--flink"), "{error}");
     }
 
     #[test]
@@ -314,6 +359,6 @@ mod tests {
         assert_eq!(with(&|c| c.monitoring.log_level = "WARN".into()), (true, true));
         assert_eq!(with(&|c| c.parallelism.per_kpu = 2), (false, true));
         assert_eq!(with(&|c| c.checkpoints.interval_ms = 100), (false, true));
-        assert_eq!(with(&|c| c.code.push(' ')), (false, false));
+        assert_eq!(with(&|c| c.code = "SELECT 2".into()), (false, false));
     }
 }

@@ -12,9 +12,12 @@ mod correction;
 mod database;
 mod former;
 mod handover;
+mod jar;
 mod manager;
 pub mod metrics;
 mod operation;
+mod program;
+mod programs;
 mod properties;
 mod restart;
 mod runner;
@@ -35,6 +38,10 @@ pub use database::{Database, DatabaseError};
 pub use handover::{Handover, MovePlan, StartAt, written_up_to};
 pub use manager::{ApplicationView, Applications, ControlError, Expected, New, ScaledBy, SnapshotView, Update};
 pub use operation::{Operation, OperationKind, OperationStatus};
+pub use program::{
+    ARGUMENTS_PROPERTY, Code, ENTRY_CLASS_PROPERTY, ObjectPlace, PROGRAM_BYTES_MAX, Program, ProgramRun,
+};
+pub use programs::{Objects, ProgramError, Programs};
 pub use properties::{FIRST_GROUP, PropertyError, PropertyGroups};
 pub use restart::{Options, RestartPolicy};
 pub use runner::{

@@ -2,15 +2,20 @@
 
 use control::RunnerError;
 use model::Kind;
-use reqwest::{Method, StatusCode};
+use reqwest::multipart::{Form, Part};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
+use std::fs::File;
 use std::future::Future;
+use std::io::Seek;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
 /// How long a cluster may take over an answer.
 const ANSWER: Duration = Duration::from_secs(30);
+/// How long it may take over a jar, and over the `main` of a program.
+const PROGRAM: Duration = Duration::from_secs(300);
 /// How long it may take over a connection.
 const CONNECTION: Duration = Duration::from_secs(5);
 /// Largest answer, in bytes.
@@ -25,6 +30,38 @@ pub struct Addresses {
     pub rest: String,
     /// The SQL gateway, such as `http://127.0.0.1:8083`.
     pub gateway: String,
+}
+
+/// A file for the JobManager's disk, under the name of a jar.
+pub(crate) struct Upload {
+    name: String,
+    content: Content,
+}
+
+enum Content {
+    Bytes(Vec<u8>),
+    File(File, u64),
+}
+
+impl Upload {
+    pub(crate) fn of_bytes(name: String, bytes: Vec<u8>) -> Self {
+        Self { name, content: Content::Bytes(bytes) }
+    }
+
+    /// A whole file, wherever it was read to.
+    pub(crate) fn of_file(name: String, mut file: File) -> std::io::Result<Self> {
+        file.rewind()?;
+        let bytes = file.metadata()?.len();
+        Ok(Self { name, content: Content::File(file, bytes) })
+    }
+
+    fn part(self) -> Part {
+        let part = match self.content {
+            Content::Bytes(bytes) => Part::bytes(bytes),
+            Content::File(file, bytes) => Part::stream_with_length(tokio::fs::File::from_std(file), bytes),
+        };
+        part.file_name(self.name)
+    }
 }
 
 /// Why a question was not answered.
@@ -108,6 +145,38 @@ impl Client {
         self.ask(of, Method::GET, path, None)
     }
 
+    /// Waits until a file is on the JobManager's disk; its place there.
+    pub(crate) fn upload(&self, upload: Upload) -> Result<String, Refusal> {
+        let (own, address) = (self.clone(), format!("{}/jars/upload", self.addresses.rest));
+        self.wait(async move {
+            let form = Form::new().part("jarfile", upload.part());
+            let request = own.http.post(&address).timeout(PROGRAM).multipart(form);
+            let answer = match answered(request, &address).await {
+                Err(refusal) if refusal.is_missing() => {
+                    let message = "the Flink cluster takes no jars; set web.submit.enable: true in its configuration";
+                    return Err(Refusal::new(Kind::Invalid, message));
+                }
+                answer => answer?,
+            };
+            match answer["filename"].as_str() {
+                Some(place) => Ok(place.to_owned()),
+                None => {
+                    let message = format!("{address} does not say where it has put a jar; look at the address");
+                    Err(Refusal::new(Kind::Invalid, message))
+                }
+            }
+        })
+    }
+
+    /// Waits for what the JobManager makes of a program, whose `main` it calls.
+    pub(crate) fn call_program(&self, path: &str, body: Value) -> Result<Value, Refusal> {
+        let (own, address) = (self.clone(), format!("{}{path}", self.addresses.rest));
+        self.wait(async move {
+            let request = own.http.post(&address).timeout(PROGRAM).header("content-type", "application/json");
+            answered(request.body(body.to_string()), &address).await
+        })
+    }
+
     /// Waits for what runs on the runtime, without being one of its tasks.
     pub(crate) fn wait<T: Send + 'static>(
         &self,
@@ -138,35 +207,40 @@ impl Client {
 
     /// The same at a whole address.
     pub(crate) async fn fetch(&self, method: Method, address: &str, body: Option<Value>) -> Result<Value, Refusal> {
-        let unreachable = |error: reqwest::Error| {
-            let what = innermost(&error);
-            Refusal::new(Kind::Unavailable, format!("nobody answers at {address}: {what}"))
-        };
         let mut request = self.http.request(method, address);
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
-        let mut response = request.send().await.map_err(unreachable)?;
-        let status = response.status();
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-            if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
-                let message = format!("{address}: the answer is larger than {ANSWER_BYTES_MAX} bytes");
-                return Err(Refusal::new(Kind::Unavailable, message));
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        if !status.is_success() {
-            return Err(Refusal::new(kind(status), cause(&String::from_utf8_lossy(&bytes))));
-        }
-        if bytes.is_empty() {
-            return Ok(Value::Null);
-        }
-        serde_json::from_slice(&bytes).map_err(|error| {
-            let message = format!("{address} does not answer as a Flink cluster does ({error}); look at the address");
-            Refusal::new(Kind::Invalid, message)
-        })
+        answered(request, address).await
     }
+}
+
+/// The answer to a request.
+async fn answered(request: RequestBuilder, address: &str) -> Result<Value, Refusal> {
+    let unreachable = |error: reqwest::Error| {
+        let what = innermost(&error);
+        Refusal::new(Kind::Unavailable, format!("nobody answers at {address}: {what}"))
+    };
+    let mut response = request.send().await.map_err(unreachable)?;
+    let status = response.status();
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+        if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
+            let message = format!("{address}: the answer is larger than {ANSWER_BYTES_MAX} bytes");
+            return Err(Refusal::new(Kind::Unavailable, message));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    if !status.is_success() {
+        return Err(Refusal::new(kind(status), cause(&String::from_utf8_lossy(&bytes))));
+    }
+    if bytes.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(&bytes).map_err(|error| {
+        let message = format!("{address} does not answer as a Flink cluster does ({error}); look at the address");
+        Refusal::new(Kind::Invalid, message)
+    })
 }
 
 /// An address without what stands behind its host and port.

@@ -1,4 +1,5 @@
-//! Runs applications on an Apache Flink cluster: statements through its SQL gateway, jobs through the JobManager's REST API.
+//! Runs applications on an Apache Flink cluster: statements through its SQL gateway, programs and jobs through the JobManager's
+//! REST API.
 //! For `control` it is one more [`Runner`](control::Runner), so that the same script, snapshots, figures and rules serve both.
 //!
 //! *Invariant:* nothing is started twice. The id of a job is drawn and kept before the job is submitted, and the cluster takes
@@ -15,9 +16,12 @@ mod gateway;
 mod handover;
 mod job;
 mod jobs;
+mod plan;
+mod program;
 mod runner;
 mod script;
 mod submit;
+mod uploads;
 
 pub use client::Addresses;
 pub use connectors::Doors;

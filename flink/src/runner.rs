@@ -6,9 +6,12 @@ use crate::connectors::Doors;
 use crate::figures;
 use crate::job::{FlinkJob, Look};
 use crate::jobs::{self, JobStatus};
+use crate::program::{self, ProgramSubmitter};
 use crate::submit::{Start, Submitter};
+use crate::uploads::Uploads;
 use control::{
-    ApplicationSpec, Begin, Beginning, Correction, Database, Runner, RunnerError, Running, SnapshotInfo, StateFate,
+    ApplicationSpec, Begin, Beginning, Correction, Database, Programs, Runner, RunnerError, Running, SnapshotInfo,
+    StateFate,
 };
 use model::{Env, Kind};
 use reqwest::Method;
@@ -45,6 +48,7 @@ pub(crate) struct Cluster {
     pub(crate) folder: Option<String>,
     doors: Doors,
     functions: Option<String>,
+    programs: ProgramSubmitter,
     closing: AtomicBool,
 }
 
@@ -62,19 +66,21 @@ enum Found {
 const SAVEPOINT: &str = "savepoint-";
 
 impl FlinkRunner {
-    /// A runner for a cluster, which need not answer yet. What it has to know of its jobs is kept in `database`; its calls
-    /// run on `runtime`.
+    /// A runner for a cluster, which need not answer yet. What it has to know of its jobs is kept in `database`, the bytes of
+    /// programs come from `programs`; its calls run on `runtime`.
     ///
     /// # Errors
     /// When an address makes no sense, or the database cannot be used.
     pub fn open(
         options: FlinkOptions,
         database: Arc<Database>,
+        programs: Arc<Programs>,
         env: Env,
         runtime: Handle,
     ) -> Result<Self, RunnerError> {
         let cluster = Cluster {
             client: Client::new(options.addresses, runtime)?,
+            programs: ProgramSubmitter::new(programs, Uploads::open(database.clone()).map_err(unkept)?),
             book: Book::open(database).map_err(unkept)?,
             env,
             folder: options.savepoints,
@@ -96,11 +102,17 @@ impl FlinkRunner {
 
 impl Runner for FlinkRunner {
     fn check(&self, spec: &ApplicationSpec) -> Result<(), RunnerError> {
-        self.cluster.submitter().explain(spec).map(drop)
+        match &spec.program {
+            Some(run) => self.cluster.programs.check(spec, run),
+            None => self.cluster.submitter().explain(spec).map(drop),
+        }
     }
 
     fn explain(&self, spec: &ApplicationSpec) -> Result<String, RunnerError> {
-        self.cluster.submitter().explain(spec)
+        match &spec.program {
+            Some(run) => self.cluster.programs.explain(&self.cluster.client, spec, run),
+            None => self.cluster.submitter().explain(spec),
+        }
     }
 
     fn compare(&self, spec: &ApplicationSpec, from: &Begin) -> Result<Vec<StateFate>, RunnerError> {
@@ -109,7 +121,7 @@ impl Runner for FlinkRunner {
         if same || *from == Begin::Nothing {
             return Ok(Vec::new());
         }
-        let fate = "goes to the operators that the cluster finds again in the changed script; a start that would drop some is refused by it";
+        let fate = "goes to the operators that the cluster finds again in the changed code; a start that would drop some is refused by it";
         Ok(vec![StateFate { of: "the kept state".to_owned(), fate: fate.to_owned(), lost: false }])
     }
 
@@ -153,6 +165,7 @@ impl Runner for FlinkRunner {
     }
 
     fn forget(&self, name: &str) -> Result<(), RunnerError> {
+        self.cluster.programs.forget(&self.cluster.client, name)?;
         let Some(run) = self.cluster.book.run(name)? else { return Ok(()) };
         if let Some(job) = &run.job {
             jobs::cancel(&self.cluster.client, job)?;
@@ -245,7 +258,11 @@ impl Cluster {
         };
         self.book.put_run(&spec.name, &run)?;
         let start = Start { job: job.clone(), restore, allow_dropped: beginning.allow_dropped };
-        let Err(error) = self.submitter().start(spec, &start) else { return Ok(job) };
+        let started = match &spec.program {
+            Some(run) => self.programs.start(&self.client, spec, run, &start),
+            None => self.submitter().start(spec, &start),
+        };
+        let Err(error) = started else { return Ok(job) };
         match jobs::status(&self.client, &job) {
             Ok(Some(status)) if status.is_alive() => {
                 tracing::warn!(application = spec.name, %error, "its job runs although its start was not answered");
@@ -364,7 +381,8 @@ impl Cluster {
 /// Tells what a job is made of from what another one is.
 fn fingerprint(spec: &ApplicationSpec) -> String {
     let handover = spec.handover.as_ref().map(|handover| format!("{handover:?}\n")).unwrap_or_default();
-    let digest = Sha256::digest(format!("{handover}{:?}\n{}", spec.checkpoints, spec.script).as_bytes());
+    let code = spec.program.as_ref().map_or_else(|| spec.script.clone(), program::identity);
+    let digest = Sha256::digest(format!("{handover}{:?}\n{code}", spec.checkpoints).as_bytes());
     digest.iter().fold(String::new(), |mut text, byte| {
         // Writing to a text cannot fail.
         let _ = write!(text, "{byte:02x}");

@@ -177,15 +177,12 @@ fn is_ours(key: &str) -> bool {
         || key.starts_with("execution.state-recovery.")
 }
 
-/// The settings of a session.
-fn properties(spec: &ApplicationSpec, start: Option<&Start>) -> Vec<(String, String)> {
+/// The settings of a job, whatever it is made of.
+pub(crate) fn settings(spec: &ApplicationSpec) -> Vec<(&'static str, String)> {
     let mut all = vec![
         ("pipeline.name", spec.name.clone()),
         ("parallelism.default", spec.parallelism.to_string()),
         ("pipeline.max-parallelism", KEY_GROUPS.to_string()),
-        ("table.local-time-zone", "UTC".to_owned()),
-        // A subtask without a shard, or whose shard rests, holds nobody up.
-        ("table.exec.source.idle-timeout", format!("{IDLE_S} s")),
         ("restart-strategy.type", "fixed-delay".to_owned()),
         ("restart-strategy.fixed-delay.attempts", RESTARTS.to_string()),
         ("restart-strategy.fixed-delay.delay", "1 s".to_owned()),
@@ -198,6 +195,15 @@ fn properties(spec: &ApplicationSpec, start: Option<&Start>) -> Vec<(String, Str
         all.push(("execution.checkpointing.interval", format!("{} ms", checkpoints.interval_ms)));
         all.push(("execution.checkpointing.min-pause", format!("{} ms", checkpoints.min_pause_ms)));
     }
+    all
+}
+
+/// The settings of a session.
+fn properties(spec: &ApplicationSpec, start: Option<&Start>) -> Vec<(String, String)> {
+    let mut all = settings(spec);
+    all.push(("table.local-time-zone", "UTC".to_owned()));
+    // A subtask without a shard, or whose shard rests, holds nobody up.
+    all.push(("table.exec.source.idle-timeout", format!("{IDLE_S} s")));
     if let Some(start) = start {
         all.push(("$internal.pipeline.job-id", start.job.clone()));
         if let Some(path) = &start.restore {

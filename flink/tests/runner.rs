@@ -5,7 +5,7 @@ mod cluster;
 
 use cluster::{Shared, World};
 use control::{
-    ApplicationSpec, Begin, Beginning, Checkpoints, DATABASE_FILE, Database, FLINK, RunState, Runner, Running,
+    ApplicationSpec, Begin, Beginning, Checkpoints, DATABASE_FILE, Database, FLINK, Programs, RunState, Runner, Running,
 };
 use flink::{Addresses, Doors, FlinkOptions, FlinkRunner, Health, examine};
 use model::{Env, Kind};
@@ -49,11 +49,12 @@ impl Stand {
             database.is_some()
         });
         let database = Arc::new(database.unwrap());
+        let programs = Arc::new(Programs::open(self.dir.path().join("programs"), Env::system(), None).unwrap());
         let addresses = Addresses { rest: self.address.clone(), gateway: self.address.clone() };
         let doors = Doors { streams: Some("http://door:4566".into()), ..Doors::default() };
         let options = FlinkOptions { addresses, doors, functions: Some("/f.jar".into()), savepoints: None };
         let handle = self.runtime.handle().clone();
-        self.runner = Some(FlinkRunner::open(options, database, Env::system(), handle).unwrap());
+        self.runner = Some(FlinkRunner::open(options, database, programs, Env::system(), handle).unwrap());
     }
 
     fn runner(&self) -> &FlinkRunner {
@@ -88,6 +89,7 @@ fn spec() -> ApplicationSpec {
         name: "taxi".into(),
         runner: FLINK.into(),
         script: SCRIPT.into(),
+        program: None,
         parallelism: 2,
         parallelism_per_kpu: 2,
         checkpoints: Some(checkpoints),

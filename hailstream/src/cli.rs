@@ -80,6 +80,10 @@ pub(crate) struct PlatformArgs {
     /// Where applications keep checkpoints and snapshots: a folder, or s3://bucket/prefix [default: in the data directory]
     #[arg(long, env = "HAILSTREAM_CHECKPOINT_DIR", value_name = "PLACE")]
     pub(crate) checkpoint_dir: Option<String>,
+    /// Where the buckets are that programs of applications come from: a folder with a folder for each, or s3:// for the object
+    /// store that the AWS_… variables name
+    #[arg(long, env = "HAILSTREAM_CODE_BUCKETS", value_name = "PLACE")]
+    pub(crate) code_buckets: Option<String>,
     /// Address that the doors listen on; one that is not loopback needs credentials [default: 127.0.0.1]
     #[arg(long, env = "HAILSTREAM_BIND", value_name = "ADDRESS")]
     pub(crate) bind: Option<IpAddr>,

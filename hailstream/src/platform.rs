@@ -10,11 +10,11 @@ use crate::telemetry::Sender;
 use crate::trouble::Trouble;
 use crate::wiring::stacks::{self, Extent, Ground, StackFailure};
 use crate::wiring::{
-    ConsolePlatform, Control, EmbeddedRunner, Parts, PlatformConnectors, PolicySeat, Runners, Scaling,
+    CodePlace, ConsolePlatform, Control, EmbeddedRunner, Parts, PlatformConnectors, PolicySeat, Runners, Scaling,
 };
 use crate::wiring::{StatePlace, WatchError, beside_streams, help};
 use axum::Router;
-use control::{Applications, ControlError, Database, DatabaseError, Options};
+use control::{Applications, ControlError, Database, DatabaseError, Objects, Options, ProgramError, Programs};
 use engine::port::PortError;
 use engine::run::StateMemory;
 use flink::FlinkRunner;
@@ -65,6 +65,8 @@ pub(crate) enum PlatformError {
     Database(#[from] DatabaseError),
     #[error(transparent)]
     Runner(#[from] control::RunnerError),
+    #[error("programs cannot be kept: {0}")]
+    Programs(#[from] ProgramError),
     #[error(transparent)]
     Audit(#[from] AuditError),
     #[error(transparent)]
@@ -110,7 +112,8 @@ impl Platform {
         let pace = settings.kpu_records_per_s.filter(|records| *records > 0);
         let runner = runner.with_state_memory(state_memory(settings)?).with_records_per_kpu_s(pace);
         let (dir, database) = open_database(settings)?;
-        let flink = flink_runner(settings, &addresses, &database, &env)?;
+        let programs = open_programs(settings, &env)?;
+        let flink = flink_runner(settings, &addresses, (&database, &programs), &env)?;
         let runner = Arc::new(Runners::new(runner, flink));
         let options = Options { kpus_max: settings.kpus_max, ..Options::default() };
         let applications = {
@@ -119,6 +122,7 @@ impl Platform {
             apart(move || Applications::open(database, &dir, env, runner, options)).await?
         };
         let applications = Arc::new(applications);
+        applications.keep_programs(programs);
         let policies = PolicySeat::default();
         let actions = (settings.alarm_actions.clone(), policies.clone());
         let control = Control::open(&settings.data_dir, env.clone(), database.clone(), actions, Handle::current())?;
@@ -187,12 +191,12 @@ impl Platform {
 fn flink_runner(
     settings: &Settings,
     addresses: &Addresses,
-    database: &Arc<Database>,
+    (database, programs): (&Arc<Database>, &Arc<Programs>),
     env: &Env,
 ) -> Result<Option<FlinkRunner>, PlatformError> {
     let options = settings.flink.options(Some((&addresses.aws, &addresses.search))).map_err(SettingsError::from)?;
     let Some(options) = options else { return Ok(None) };
-    Ok(Some(FlinkRunner::open(options, database.clone(), env.clone(), Handle::current())?))
+    Ok(Some(FlinkRunner::open(options, database.clone(), programs.clone(), env.clone(), Handle::current())?))
 }
 
 /// Kinesis Analytics V2 over the platform's applications.
@@ -236,6 +240,13 @@ fn open_database(settings: &Settings) -> Result<(PathBuf, Arc<Database>), Platfo
     std::fs::create_dir_all(&dir).map_err(failed)?;
     let database = Database::open(&dir.join(control::DATABASE_FILE))?;
     Ok((dir, Arc::new(database)))
+}
+
+/// The bytes of programs, and where those come from that are named by their place.
+fn open_programs(settings: &Settings, env: &Env) -> Result<Arc<Programs>, PlatformError> {
+    let objects =
+        settings.code.as_ref().map(|code| -> Arc<dyn Objects> { Arc::new(CodePlace::of(code, Handle::current())) });
+    Ok(Arc::new(Programs::open(settings.data_dir.join("programs"), env.clone(), objects)?))
 }
 
 /// Does what may wait on a thread that may be held up.

@@ -56,6 +56,8 @@ pub(crate) struct Settings {
     pub(crate) data_dir: PathBuf,
     /// Where applications keep their state.
     pub(crate) state: StateSettings,
+    /// Where the buckets are that code comes from.
+    pub(crate) code: Option<CodeSettings>,
     pub(crate) bind: IpAddr,
     pub(crate) aws_port: u16,
     pub(crate) search_port: u16,
@@ -95,7 +97,19 @@ pub(crate) enum StateSettings {
     Bucket(String, BucketSettings),
 }
 
-/// How the object store is reached that `checkpoint-dir` names; the `AWS_…` variables say what is left out.
+/// Where the buckets are that code of applications comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum CodeSettings {
+    /// In folders of this one.
+    Folder(PathBuf),
+    /// In an object store that is reached like this.
+    Store(BucketSettings),
+}
+
+/// What names an object store where a folder could be named.
+const OBJECT_STORE: &str = "s3://";
+
+/// How the object store is reached that `checkpoint-dir` or `code-buckets` names; the `AWS_…` variables say what is left out.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct S3 {
@@ -111,6 +125,7 @@ pub(crate) struct S3 {
 struct File {
     data_dir: Option<PathBuf>,
     checkpoint_dir: Option<String>,
+    code_buckets: Option<String>,
     #[serde(default)]
     s3: S3,
     bind: Option<IpAddr>,
@@ -193,6 +208,8 @@ pub(crate) enum SettingsError {
     Key(#[from] ClientKeyError),
     #[error("{0:?} is no address of an object store: write it as https://host or http://host:port")]
     Endpoint(String),
+    #[error("code-buckets is {0:?}: name a folder, or {OBJECT_STORE} alone, since each application names its bucket")]
+    CodeBuckets(String),
     #[error("the data directory {path} cannot be used: {source}; name another with --data-dir")]
     DataDir { path: PathBuf, source: std::io::Error },
 }
@@ -209,6 +226,7 @@ impl Settings {
         )?;
         let checkpoint_dir = args.checkpoint_dir.as_deref().or(file.checkpoint_dir.as_deref());
         let settings = Self {
+            code: CodeSettings::new(args.code_buckets.as_deref().or(file.code_buckets.as_deref()), &file.s3)?,
             state: StateSettings::new(checkpoint_dir, &data_dir, &file.s3, |name| std::env::var(name).ok())?,
             data_dir,
             bind: args.bind.or(file.bind).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
@@ -307,19 +325,38 @@ impl StateSettings {
             Some(place) if !Bucket::is_named_by(place) => return Ok(Self::Folder(place.into())),
             Some(address) => address.to_owned(),
         };
-        let first = |given: &Option<String>, names: [&str; 2]| {
-            let filled = |value: &String| !value.is_empty();
-            given.clone().or_else(|| names.iter().find_map(|name| variable(name).filter(filled)))
-        };
-        let endpoint = first(&s3.endpoint, ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]);
-        if let Some(wrong) = endpoint.as_ref().filter(|e| !(e.starts_with("http://") || e.starts_with("https://"))) {
-            return Err(SettingsError::Endpoint(wrong.clone()));
-        }
-        let region = first(&s3.region, ["AWS_REGION", "AWS_DEFAULT_REGION"]);
-        let key = ClientKey::find(s3.profile.as_deref(), &variable)?;
-        let key = key.map(|key| BucketKey { id: key.id, secret: key.secret, session_token: key.session_token });
-        Ok(Self::Bucket(address, BucketSettings { endpoint, region, key }))
+        Ok(Self::Bucket(address, bucket_settings(s3, variable)?))
     }
+}
+
+impl CodeSettings {
+    /// The place that `code_buckets` names; `None` where it names none.
+    fn new(code_buckets: Option<&str>, s3: &S3) -> Result<Option<Self>, SettingsError> {
+        match code_buckets {
+            None => Ok(None),
+            Some(OBJECT_STORE) => Ok(Some(Self::Store(bucket_settings(s3, |name| std::env::var(name).ok())?))),
+            Some(place) if Bucket::is_named_by(place) || place.is_empty() => {
+                Err(SettingsError::CodeBuckets(place.to_owned()))
+            }
+            Some(folder) => Ok(Some(Self::Folder(folder.into()))),
+        }
+    }
+}
+
+/// How an object store is reached: as the file says, else as the environment does.
+fn bucket_settings(s3: &S3, variable: impl Fn(&str) -> Option<String>) -> Result<BucketSettings, SettingsError> {
+    let first = |given: &Option<String>, names: [&str; 2]| {
+        let filled = |value: &String| !value.is_empty();
+        given.clone().or_else(|| names.iter().find_map(|name| variable(name).filter(filled)))
+    };
+    let endpoint = first(&s3.endpoint, ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]);
+    if let Some(wrong) = endpoint.as_ref().filter(|e| !(e.starts_with("http://") || e.starts_with("https://"))) {
+        return Err(SettingsError::Endpoint(wrong.clone()));
+    }
+    let region = first(&s3.region, ["AWS_REGION", "AWS_DEFAULT_REGION"]);
+    let key = ClientKey::find(s3.profile.as_deref(), &variable)?;
+    let key = key.map(|key| BucketKey { id: key.id, secret: key.secret, session_token: key.session_token });
+    Ok(BucketSettings { endpoint, region, key })
 }
 
 /// From where the doors are reached: of each list what the options say, else what the file says.
@@ -496,6 +533,17 @@ mod tests {
         assert!(of(Some("s3://b"), &none, &pair[..1]).unwrap_err().contains("AWS_SECRET_ACCESS_KEY"));
         let wrong = [&pair[..], &[("AWS_ENDPOINT_URL", "localhost:9000")]].concat();
         assert!(of(Some("s3://b"), &none, &wrong).unwrap_err().contains("localhost:9000"));
+    }
+
+    #[test]
+    fn code_comes_from_a_folder_or_from_an_object_store() {
+        let of = |place: Option<&str>| CodeSettings::new(place, &S3::default());
+        assert_eq!(of(None).unwrap(), None);
+        assert_eq!(of(Some("code")).unwrap(), Some(CodeSettings::Folder("code".into())));
+        assert!(matches!(of(Some("s3://")).unwrap(), Some(CodeSettings::Store(_))));
+        assert!(of(Some("s3://bucket")).unwrap_err().to_string().contains("each application names its bucket"));
+        let (_dir, args) = args("code-buckets = 'code'");
+        assert_eq!(Settings::new(&args).unwrap().code, Some(CodeSettings::Folder("code".into())));
     }
 
     #[test]

@@ -189,3 +189,31 @@ test('in a narrow window the graph scrolls and the page does not', () =>
     },
     { width: 400, height: 850 },
   ));
+
+test('a program is made an application of: what is wrong is told, what is made is shown', () =>
+  over('known', async ({ page, errors }) => {
+    await byId(page, 'new-open').click();
+    await byId(page, 'new-jar').setInputFiles({ name: 'trip counter.jar', mimeType: 'application/java-archive', buffer: Buffer.from('no jar') });
+    assert.equal(await byId(page, 'new-name').inputValue(), 'trip-counter');
+    await byId(page, 'new-properties').fill('Input.stream.name = trips\nno property');
+    await says(page, 'new-error', 'Line 2 of the properties is not of the form group.name = value.');
+    assert.ok(await byId(page, 'new-make').isDisabled());
+    await byId(page, 'new-properties').fill('Input.stream.name = trips');
+    await byId(page, 'new-make').click();
+    await says(page, 'new-error', 'the code is no jar: it does not begin as a zip archive does');
+    await byId(page, 'new-jar').setInputFiles({ name: 'counter.jar', mimeType: 'application/java-archive', buffer: Buffer.from('PK and more') });
+    assert.equal(await byId(page, 'new-name').inputValue(), 'counter', 'the name follows the file as long as nobody has written one');
+    await byId(page, 'new-make').click();
+    await says(page, 'new-error', /names no Main-Class/);
+    await byId(page, 'new-entry').fill('trip.Main');
+    await byId(page, 'new-parallelism').fill('3');
+    await byId(page, 'new-make').click();
+    await says(page, 'announcement', 'counter is made; start it when you like.');
+    await says(page, 'application-view-title', 'counter');
+    await says(page, 'application-runner', /^Runs on an Apache Flink cluster/);
+    assert.match(await byId(page, 'application-line').nth(1).textContent(), /counterready · parallelism 3/);
+    assert.equal(await byId(page, 'new-application').count(), 0, 'the form is put away');
+    await says(page, 'program', /^A program of 24\.0 kB, which runs trip\.Main, from arn:aws:s3:::code\/trip\.jar\. SHA-256 0123/);
+    const refusals = errors.filter((error) => !/status of 400/.test(error));
+    assert.deepEqual(refusals, []);
+  }));

@@ -244,7 +244,9 @@ export interface ApplicationDetail {
   checkpoint_interval_ms: number | null;
   description: string;
   properties: Record<string, Record<string, string>>;
+  /** Empty where it is a program. */
   script: string;
+  program: { sha256: string; bytes: number; main_class: string | null; from: string | null } | null;
 }
 
 export interface Operation {
@@ -385,9 +387,13 @@ export const wordsOf = (error: unknown): string => (error instanceof Failure ? e
 
 /** How long an answer may take, in milliseconds. */
 const ANSWER_MS_MAX = 15_000;
+/** How long the answer to a jar may take, which has to be sent first. */
+const JAR_MS_MAX = 120_000;
+/** Largest jar that the console takes, in bytes. */
+export const JAR_BYTES_MAX = 64 * 1024 * 1024;
 
-async function request<T>(path: string, init: RequestInit): Promise<T> {
-  const deadline = AbortSignal.timeout(ANSWER_MS_MAX);
+async function request<T>(path: string, init: RequestInit, ms_max = ANSWER_MS_MAX): Promise<T> {
+  const deadline = AbortSignal.timeout(ms_max);
   const signal = init.signal ? AbortSignal.any([init.signal, deadline]) : deadline;
   let response: Response;
   let body: { error?: { message?: string } };
@@ -396,7 +402,7 @@ async function request<T>(path: string, init: RequestInit): Promise<T> {
     body = await response.json();
   } catch (cause) {
     if (init.signal?.aborted) throw cause;
-    throw new Failure(deadline.aborted ? `No answer within ${ANSWER_MS_MAX / 1000} s.` : 'The platform cannot be reached.');
+    throw new Failure(deadline.aborted ? `No answer within ${ms_max / 1000} s.` : 'The platform cannot be reached.');
   }
   if (response.status === 401) toLogin();
   // Perhaps the role is another one by now, or the session a new one.
@@ -466,10 +472,23 @@ export const streamQuestions = {
   history: (name: string, seconds: number, signal: AbortSignal) => askStreams<StreamHistory>('/history', { name, seconds: String(seconds) }, signal),
 };
 
-function order(path: string, body: object): Promise<void> {
+/** What the headers of an order say: what its body is, and that this page sends it. */
+function headersOf(kind: string): Record<string, string> {
   const csrf = session.value?.csrf;
-  const headers = { 'content-type': 'application/json', ...(csrf ? { 'x-csrf-token': csrf } : {}) };
-  return request(`/api/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+  return { 'content-type': kind, ...(csrf ? { 'x-csrf-token': csrf } : {}) };
+}
+
+function order(path: string, body: object): Promise<void> {
+  return request(`/api/${path}`, { method: 'POST', headers: headersOf('application/json'), body: JSON.stringify(body) });
+}
+
+/** An application that is to be. */
+export interface NewApplication {
+  name: string;
+  program: string;
+  parallelism: number;
+  parallelism_per_kpu: number;
+  properties: Record<string, Record<string, string>>;
 }
 
 export const orders = {
@@ -477,6 +496,9 @@ export const orders = {
   stopReplay: () => order('replay/stop', {}),
   setSpeedup: (speedup: number | null) => order('replay/speed', { speedup }),
   setShardCount: (count: number) => order('stream/shards', { count }),
+  keepProgram: (jar: Blob) =>
+    request<{ sha256: string }>('/api/application/program', { method: 'POST', headers: headersOf('application/java-archive'), body: jar }, JAR_MS_MAX),
+  createApplication: (application: NewApplication) => order('application/create', application),
   startApplication: (application: string) => order('application/start', { application }),
   stopApplication: (application: string) => order('application/stop', { application }),
   rollBack: (application: string) => order('application/rollback', { application }),

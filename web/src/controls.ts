@@ -17,6 +17,8 @@ export type Control = Signal<ControlState>;
 /** There is one replay, and one list of rules. */
 export const replayControl: Control = signal({ pending: false, error: null });
 export const scalingControl: Control = signal({ pending: false, error: null });
+/** One application is made at a time. */
+export const creationControl: Control = signal({ pending: false, error: null });
 
 const known = new Map<string, Control>();
 

@@ -7,6 +7,7 @@ const { alongCells, bounds, cellSize, centre, precisionForZoom } = await load('/
 const { COLOURS, classOf, classes, colourOf } = await load('/src/scale.ts');
 const format = await load('/src/format.ts');
 const graph = await load('/src/graph.ts');
+const { propertiesOf } = await load('/src/properties.ts');
 const range = await load('/src/range.ts');
 
 test('boxes of cells are those that geohash.org gives', () => {
@@ -126,4 +127,15 @@ test('each operator stands to the right of all whose rows it reads, and boxes do
   }
   assert.deepEqual(graph.layout([]), { boxes: [], width: graph.BOX.width, height: graph.BOX.height });
   assert.deepEqual(graph.layout([[7]]).boxes, [{ x: 0, y: 0 }], 'an input that is not told is none');
+});
+
+test('properties stand in their groups, and the first line that is none is told', () => {
+  const of = (text, entry = '') => JSON.parse(JSON.stringify(propertiesOf(text, entry)));
+  assert.deepEqual(of('Input.stream.name = a=b \n\nplain=1\n', 'trip.Main'), {
+    properties: { Input: { 'stream.name': 'a=b' }, FlinkApplicationProperties: { plain: '1' }, Hailstream: { 'entry-class': 'trip.Main' } },
+    wrong: null,
+  });
+  assert.deepEqual(of(''), { properties: {}, wrong: null });
+  for (const text of ['a', 'x = 1\n= 2', 'x =']) assert.match(of(text).wrong, /^Line \d of the properties is not of the form/, text);
+  assert.deepEqual(of('__proto__.x = 1\nconstructor.y = 2').properties.constructor, { y: '2' });
 });

@@ -5,6 +5,7 @@ mod applications;
 mod changes;
 mod controls;
 mod people;
+mod programs;
 mod results;
 mod routes;
 mod scaling;
@@ -41,6 +42,9 @@ const QUESTIONS_MAX: usize = 16;
 const CONTROL_BYTES_MAX: usize = 4 * 1024;
 /// Largest body of a control that brings a script, in bytes.
 const SCRIPT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Largest jar of a program, in bytes. Larger ones come from a bucket.
+const JAR_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// How a console is served.
 #[derive(Debug, Clone)]

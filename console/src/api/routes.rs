@@ -4,8 +4,8 @@
 use super::CONTROL_BYTES_MAX;
 use super::stacks::STACK_BYTES_MAX;
 use super::{
-    SCRIPT_BYTES_MAX, Shared, alarms, applications, changes, controls, health, live_ticks, metrics, people, pipeline,
-    results, scaling, sizes, snapshots, stacks, streams, timeline, trials,
+    JAR_BYTES_MAX, SCRIPT_BYTES_MAX, Shared, alarms, applications, changes, controls, health, live_ticks, metrics,
+    people, pipeline, programs, results, scaling, sizes, snapshots, stacks, streams, timeline, trials,
 };
 use crate::assets;
 use axum::extract::DefaultBodyLimit;
@@ -108,6 +108,7 @@ pub(super) fn all() -> Vec<Route> {
         question("/api/applications", Look, applications::list),
         question("/api/applications/view", Look, applications::view),
         large("/api/application/create", Control, SCRIPT_BYTES_MAX, changes::create),
+        large("/api/application/program", Control, JAR_BYTES_MAX, programs::keep),
         large("/api/application/update", Control, SCRIPT_BYTES_MAX, changes::update),
         order("/api/application/rollback", Control, changes::roll_back),
         order("/api/application/delete", Control, changes::delete),

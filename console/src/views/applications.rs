@@ -268,8 +268,10 @@ impl ApplicationLine {
 pub struct NewApplication {
     /// Its name.
     pub name: String,
-    /// Its SQL script.
-    pub script: String,
+    /// Its SQL script; one of script and program is given.
+    pub script: Option<String>,
+    /// A program whose jar was sent before, by the SHA-256 of its bytes in hexadecimal digits.
+    pub program: Option<String>,
     /// Parallel subtasks of each operator.
     pub parallelism: u32,
     /// Subtasks that share one KPU.
@@ -277,6 +279,19 @@ pub struct NewApplication {
     /// Properties in groups, by the name of the group.
     #[serde(default)]
     pub properties: Properties,
+}
+
+/// A program by what its bytes are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProgramLine {
+    /// The SHA-256 of its bytes, in hexadecimal digits.
+    pub sha256: String,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// The class that its manifest names to be run.
+    pub main_class: Option<String>,
+    /// The bucket and the key that it was fetched from.
+    pub from: Option<String>,
 }
 
 /// Properties in groups, by the name of the group.
@@ -290,6 +305,8 @@ pub struct ApplicationChange {
     pub application: Option<String>,
     /// Its SQL script.
     pub script: Option<String>,
+    /// A program whose jar was sent before, by its SHA-256.
+    pub program: Option<String>,
     /// Parallel subtasks of each operator.
     pub parallelism: Option<u32>,
     /// Subtasks that share one KPU.
@@ -339,8 +356,10 @@ pub struct ApplicationDetail {
     pub description: String,
     /// Its properties, in groups.
     pub properties: Properties,
-    /// Its SQL script, with places for properties.
+    /// Its SQL script, with places for properties; empty where it is a program.
     pub script: String,
+    /// Its program, where it is one.
+    pub program: Option<ProgramLine>,
     /// Tags by name.
     pub tags: BTreeMap<String, String>,
     /// How often it started anew after a failure.

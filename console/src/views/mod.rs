@@ -15,7 +15,7 @@ pub use alarms::{AlarmChange, AlarmLine, AlarmState, AlarmView};
 pub use applications::{
     ApplicationChange, ApplicationDetail, ApplicationLine, ApplicationLog, ApplicationView, Checkpoints,
     CorrectedWindow, Correction, CorrectionWork, LostWindow, MoveView, MovedStart, MovedWindows, NewApplication,
-    OperationLine, OperatorUse, Properties, ReadFrom, RefusedOperator,
+    OperationLine, OperatorUse, ProgramLine, Properties, ReadFrom, RefusedOperator,
 };
 pub use audit::{AuditEntry, AuditPage};
 pub use pipeline::{

@@ -50,6 +50,7 @@ impl Applications {
     /// the new version could not go on from the state that is kept; nothing has changed then.
     pub fn update(&self, name: &str, expected: Expected, update: Update) -> Result<String, ControlError> {
         let (id, work) = self.begin_update(name, expected, update)?;
+        self.shared.sweep_programs();
         work.into_iter().for_each(|work| self.shared.hand_over(name, work));
         Ok(id)
     }

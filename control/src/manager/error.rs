@@ -3,7 +3,7 @@
 use crate::configuration::ConfigurationError;
 use crate::database::DatabaseError;
 use crate::runner::StateFate;
-use crate::{RunnerError, SpecError, Status};
+use crate::{ProgramError, RunnerError, SpecError, Status};
 use model::limits::{APPLICATIONS_MAX, SNAPSHOTS_PER_APPLICATION_MAX};
 use model::{Classified, Kind, SealedError};
 
@@ -113,6 +113,9 @@ pub enum ControlError {
     /// The runner refused.
     #[error(transparent)]
     Runner(#[from] RunnerError),
+    /// A program could not be kept or read.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
     /// The catalogue could not be read or written.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -164,6 +167,7 @@ impl Classified for ControlError {
             | Self::Status { .. } => Kind::Conflict,
             Self::StopSnapshot { cause, .. } => cause.kind(),
             Self::Runner(e) => e.kind(),
+            Self::Program(e) => e.kind(),
             Self::Database(e) => e.kind(),
             Self::Sealed(e) => e.kind(),
             Self::Catalog(_) => Kind::Corrupt,

@@ -11,6 +11,7 @@ mod changes;
 mod error;
 mod moving;
 mod orders;
+mod programs;
 mod recover;
 mod snapshotting;
 mod state;
@@ -28,7 +29,7 @@ use model::Env;
 use parking_lot::{Condvar, Mutex};
 use state::{Application, Shared, State, resolved};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 pub use changes::{Expected, Update};
@@ -72,6 +73,7 @@ impl Applications {
             state,
             wake: Condvar::new(),
             threads: Mutex::default(),
+            programs: OnceLock::new(),
         });
         recover::carry_on(&shared)?;
         let supervised = shared.clone();
@@ -180,7 +182,10 @@ impl Applications {
     pub fn compare(&self, name: &str, script: &str) -> Result<Vec<StateFate>, ControlError> {
         let view = self.view(name)?;
         let mut configuration = (*view.version.configuration).clone();
-        script.clone_into(&mut configuration.code);
+        if configuration.code.program().is_some() {
+            return Err(programs::no_script(name));
+        }
+        configuration.code = script.into();
         let spec = configuration.spec(name, None, self.kpus_max())?;
         Ok(self.shared.runner.compare(&spec, &Begin::Latest)?)
     }

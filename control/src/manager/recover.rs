@@ -133,6 +133,7 @@ mod tests {
             name,
             runner: crate::EMBEDDED.into(),
             script,
+            program: None,
             parallelism: 3,
             parallelism_per_kpu: 2,
             checkpoints: None,

@@ -8,12 +8,12 @@ use crate::operation::{Operation, OperationKind, OperationStatus};
 use crate::restart::Failures;
 use crate::runner::{Begin, Beginning};
 use crate::timeline::{Event, Severity, Timeline};
-use crate::{ApplicationSpec, Options, RestartPolicy, RunState, Runner, Running, Status};
+use crate::{ApplicationSpec, Options, Programs, RestartPolicy, RunState, Runner, Running, Status};
 use model::Env;
 use parking_lot::{Condvar, Mutex};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 pub(super) struct Shared {
@@ -22,6 +22,8 @@ pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) catalog: Catalog,
     pub(super) timeline: Timeline,
+    /// The bytes of programs; the first that are given stay.
+    pub(super) programs: OnceLock<Arc<Programs>>,
     /// The threads that carry out orders and take snapshots; as many as there are of these.
     pub(super) threads: Mutex<Vec<JoinHandle<()>>>,
     pub(super) state: Mutex<State>,

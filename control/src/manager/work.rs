@@ -464,6 +464,7 @@ impl Shared {
             Ok(()) => {
                 state.applications.remove(name);
                 drop(state);
+                self.sweep_programs();
                 self.timeline.tell(&crate::timeline::Event {
                     at_ms: self.now_ms(),
                     severity: Severity::Info,

@@ -187,6 +187,7 @@ pub(crate) fn spec(script: &str) -> ApplicationSpec {
         name,
         runner: control::EMBEDDED.into(),
         script,
+        program: None,
         parallelism: 2,
         parallelism_per_kpu: 1,
         checkpoints: None,

@@ -1,5 +1,6 @@
 //! A cluster of the tests: it answers as a real one did (`tests/answers`), and keeps which jobs it has.
 #![allow(clippy::unwrap_used, reason = "a failed expectation is the test's result")]
+#![allow(dead_code, reason = "each file of tests asks for a part of it")]
 
 use axum::Router;
 use axum::body::Bytes;
@@ -36,6 +37,13 @@ pub(crate) struct World {
     pub(crate) functions: Vec<&'static str>,
     pub(crate) results: Vec<Result<Value, String>>,
     pub(crate) operations: Vec<Value>,
+    /// Files on the JobManager's disk, by their ids, and what was asked of them.
+    pub(crate) jars: BTreeMap<String, Vec<u8>>,
+    pub(crate) uploads: usize,
+    pub(crate) programs: Vec<Value>,
+    pub(crate) takes_no_jars: bool,
+    /// Why the `main` of a program fails.
+    pub(crate) main_fails: Option<&'static str>,
 }
 
 pub(crate) type Shared = Arc<Mutex<World>>;
@@ -57,6 +65,7 @@ fn recorded(name: &str) -> Value {
     let text = match name {
         "job" => include_str!("../answers/job.json"),
         "checkpoints" => include_str!("../answers/checkpoints.json"),
+        "programs" => include_str!("../answers/programs.json"),
         _ => include_str!("../answers/parts.json"),
     };
     serde_json::from_str(text).unwrap()
@@ -69,9 +78,12 @@ async fn answer(
     Query(query): Query<HashMap<String, String>>,
     body: Bytes,
 ) -> Response {
-    let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let path: Vec<&str> = uri.path().split('/').skip(1).collect();
     let mut world = world.lock();
+    if let ["jars", rest @ ..] = path.as_slice() {
+        return world.of_jars(&method, rest, &body);
+    }
+    let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
     match (method.as_str(), path.as_slice()) {
         ("GET", ["config"]) => ok(json!({ "flink-version": "1.20.5" })),
         ("GET", ["info"]) => ok(json!({ "productName": "Apache Flink", "version": "1.20.5" })),
@@ -155,6 +167,48 @@ impl World {
         Ok(json!({ "jobID": job, "results": { "data": [{ "fields": [job] }] } }))
     }
 
+    /// Files under the names of jars, and the programs in them.
+    fn of_jars(&mut self, method: &Method, rest: &[&str], body: &[u8]) -> Response {
+        let mut recorded = recorded("programs");
+        match (method.as_str(), rest) {
+            _ if self.takes_no_jars => missing("Not found: /jars"),
+            ("POST", ["upload"]) => {
+                let (name, content) = part(body);
+                self.uploads += 1;
+                let id = format!("{:08x}-730c-4222-97e9-8b627fff1da5_{name}", self.uploads);
+                self.jars.insert(id.clone(), content);
+                recorded["upload"]["filename"] = format!("{UPLOADS}/{id}").into();
+                ok(recorded["upload"].clone())
+            }
+            ("GET", []) => {
+                recorded["jars"]["files"] = self.jars.keys().map(|id| json!({ "id": id, "entry": [] })).collect();
+                ok(recorded["jars"].clone())
+            }
+            ("DELETE", [id]) if self.jars.remove(*id).is_some() => ok(json!({})),
+            ("POST", [id, what]) if self.jars.contains_key(*id) => {
+                let mut body: Value = serde_json::from_slice(body).unwrap();
+                body["jar"] = (*id).into();
+                self.programs.push(body.clone());
+                match (self.main_fails, *what) {
+                    (Some(why), _) => (StatusCode::INTERNAL_SERVER_ERROR, trace(why)).into_response(),
+                    (None, "plan") => ok(recorded["plan"].clone()),
+                    (None, _) => self.run_program(&body, recorded["run"].take()),
+                }
+            }
+            _ => {
+                (StatusCode::BAD_REQUEST, json!({ "errors": ["Jar file does not exist"] }).to_string()).into_response()
+            }
+        }
+    }
+
+    fn run_program(&mut self, body: &Value, mut answer: Value) -> Response {
+        let job = body["jobId"].as_str().unwrap().to_owned();
+        self.parallelism.insert(job.clone(), body["parallelism"].as_u64().unwrap());
+        answer["jobid"] = job.clone().into();
+        self.jobs.insert(job, "RUNNING");
+        ok(answer)
+    }
+
     fn of_job(
         &mut self,
         method: &Method,
@@ -222,6 +276,22 @@ impl World {
     fn operation(&self, id: &str) -> Response {
         ok(json!({ "status": { "id": "COMPLETED" }, "operation": self.operations[id.parse::<usize>().unwrap()] }))
     }
+}
+
+/// Where the JobManager keeps what is sent to it.
+pub(crate) const UPLOADS: &str = "/tmp/flink-web/flink-web-upload";
+
+/// The name and the content of the one file of a form.
+fn part(form: &[u8]) -> (String, Vec<u8>) {
+    let find = |what: &[u8], from: usize| {
+        form[from..].windows(what.len()).position(|window| window == what).map(|at| from + at).unwrap()
+    };
+    let end = find(b"\r\n", 0);
+    let boundary = [b"\r\n", &form[..end]].concat();
+    let begin = find(b"\r\n\r\n", 0) + 4;
+    let head = String::from_utf8_lossy(&form[..begin]).into_owned();
+    let name = head.split("filename=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    (name, form[begin..find(&boundary, begin)].to_vec())
 }
 
 fn row(text: &str) -> Value {

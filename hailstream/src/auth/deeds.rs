@@ -4,6 +4,7 @@
 //! What a request does is told by its door: the router or the operations of each are made of the same table or the same
 //! closed list as their rules, and what has no rule is the administrator's alone.
 
+use super::error::AuthError;
 use super::layer::read;
 use super::who::{Who, actor};
 use crate::audit::{Actor, AuditError, AuditLog, Event, Happening};
@@ -128,10 +129,13 @@ impl Rules {
             return self.done(Deed { access, operation, subject: None }, request, next).await;
         }
         let (parts, body) = request.into_parts();
-        // The console has bounded the body and read it before.
-        let body = match read(body).await {
-            Ok(body) => body,
-            Err(error) => return self.door.refusal(error.status(), error.name(), &error.to_string()),
+        // The console has bounded the body and read it before; a jar may be larger than what the AWS door takes.
+        let body = match body.collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) => {
+                let error = AuthError::Truncated(error.to_string());
+                return self.door.refusal(error.status(), error.name(), &error.to_string());
+            }
         };
         let subject = parameters(&body);
         let request = Request::from_parts(parts, Body::from(body));

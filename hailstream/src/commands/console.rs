@@ -81,6 +81,16 @@ pub(crate) struct ConsoleClient {
     profile: Option<String>,
 }
 
+const JSON: &str = "application/json";
+const JAR: &str = "application/java-archive";
+
+/// What is sent with a request.
+#[derive(Clone, Default)]
+struct Content {
+    kind: &'static str,
+    bytes: Bytes,
+}
+
 /// A connection, whatever is under it.
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
@@ -108,19 +118,28 @@ impl ConsoleClient {
 
     /// What the console answers to a question.
     pub(crate) async fn get<T: for<'d> Deserialize<'d>>(&self, path: &str) -> Result<T, ConsoleError> {
-        self.asked(Method::GET, path, Bytes::new(), QUESTION_TIMEOUT).await
+        self.asked(Method::GET, path, Content::default(), QUESTION_TIMEOUT).await
     }
 
     /// What the console answers to an order.
     pub(crate) async fn post<T: for<'d> Deserialize<'d>>(&self, path: &str, body: &Value) -> Result<T, ConsoleError> {
-        self.asked(Method::POST, path, body.to_string().into(), ORDER_TIMEOUT).await
+        self.asked(Method::POST, path, Content { kind: JSON, bytes: body.to_string().into() }, ORDER_TIMEOUT).await
+    }
+
+    /// What the console answers to the bytes of a jar.
+    pub(crate) async fn send_jar<T: for<'d> Deserialize<'d>>(
+        &self,
+        path: &str,
+        jar: Vec<u8>,
+    ) -> Result<T, ConsoleError> {
+        self.asked(Method::POST, path, Content { kind: JAR, bytes: jar.into() }, ORDER_TIMEOUT).await
     }
 
     async fn asked<T: for<'d> Deserialize<'d>>(
         &self,
         method: Method,
         path: &str,
-        body: Bytes,
+        body: Content,
         limit: Duration,
     ) -> Result<T, ConsoleError> {
         let mut answer = self.sent(&method, path, &body, None, limit).await?;
@@ -139,7 +158,7 @@ impl ConsoleClient {
         &self,
         method: &Method,
         path: &str,
-        body: &Bytes,
+        body: &Content,
         key: Option<HeaderValue>,
         limit: Duration,
     ) -> Result<(StatusCode, Bytes), ConsoleError> {
@@ -154,20 +173,19 @@ impl ConsoleClient {
         &self,
         method: &Method,
         path: &str,
-        body: Bytes,
+        body: Content,
         key: Option<HeaderValue>,
     ) -> Result<Request<Full<Bytes>>, ConsoleError> {
         let (scheme, authority) = (if self.tls.is_some() { "https" } else { "http" }, self.authority());
         let mut request = Request::builder().method(method.clone()).uri(path).header(HOST, &authority);
         if method == Method::POST {
             // The console takes orders from its own page alone; whoever can set this header is no page of somebody else.
-            request =
-                request.header(ORIGIN, format!("{scheme}://{authority}")).header(CONTENT_TYPE, "application/json");
+            request = request.header(ORIGIN, format!("{scheme}://{authority}")).header(CONTENT_TYPE, body.kind);
         }
         if let Some(key) = key {
             request = request.header(AUTHORIZATION, key);
         }
-        request.body(Full::new(body)).map_err(|error| self.strange(&error.to_string()))
+        request.body(Full::new(body.bytes)).map_err(|error| self.strange(&error.to_string()))
     }
 
     fn authority(&self) -> String {

@@ -216,7 +216,13 @@ impl Platform for ConsolePlatform {
     }
 
     fn create_application(&self, new: NewApplication) -> Result<(), Failure> {
-        self.parts.applications().make(managing::new(new)).map_err(Failure::from_error)
+        let new = managing::new(self.parts.applications(), new).map_err(Failure::from_error)?;
+        self.parts.applications().make(new).map_err(Failure::from_error)
+    }
+
+    fn keep_program(&self, jar: &[u8]) -> Result<views::ProgramLine, Failure> {
+        let kept = self.parts.applications().programs().and_then(|programs| programs.keep(jar));
+        kept.map(|program| managing::program(&program)).map_err(Failure::from_error)
     }
 
     fn update_application(&self, change: ApplicationChange) -> Result<String, Failure> {

@@ -340,6 +340,7 @@ mod tests {
                 name: "app".into(),
                 runner: control::EMBEDDED.into(),
                 script: SCRIPT.into(),
+                program: None,
                 parallelism: 2,
                 parallelism_per_kpu: 1,
                 checkpoints: None,

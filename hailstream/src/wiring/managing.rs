@@ -2,27 +2,55 @@
 
 use console::views::{
     ApplicationChange, ApplicationDetail, ApplicationLog, MoveView, MovedStart, MovedWindows, NewApplication,
-    OperationLine,
+    OperationLine, ProgramLine,
 };
 use control::{
-    ApplicationSpec, ApplicationView, Applications, Begin, Beginning, Configuration, ControlError, Expected, LogLine,
-    New, Operation, Setting, StartAt, Update,
+    ApplicationSpec, ApplicationView, Applications, Begin, Beginning, Code, Configuration, ControlError, Expected,
+    LogLine, New, Operation, Program, ProgramError, Setting, StartAt, Update,
 };
+use model::Kind;
 use std::collections::BTreeMap;
 
 /// An application that somebody wants to have.
-pub(super) fn new(new: NewApplication) -> New {
+pub(super) fn new(applications: &Applications, new: NewApplication) -> Result<New, ControlError> {
+    let code = code(applications, new.script, new.program.as_deref())?;
+    let code = code.ok_or_else(|| wrong("an application has code: give a script, or a program"))?;
     let spec = ApplicationSpec {
         name: new.name.clone(),
         runner: control::EMBEDDED.into(),
-        script: new.script,
+        script: String::new(),
+        program: None,
         parallelism: new.parallelism,
         parallelism_per_kpu: new.parallelism_per_kpu,
         checkpoints: None,
         handover: None,
     };
-    let configuration = Configuration { properties: new.properties, ..Configuration::of(&spec) };
-    New { name: new.name, configuration, tags: BTreeMap::new() }
+    let configuration = Configuration { code, properties: new.properties, ..Configuration::of(&spec) };
+    Ok(New { name: new.name, configuration, tags: BTreeMap::new() })
+}
+
+fn wrong(message: &str) -> ControlError {
+    ControlError::Program(ProgramError::new(Kind::Invalid, message))
+}
+
+/// The code that was given: a script, or a program that was sent before.
+fn code(
+    applications: &Applications,
+    script: Option<String>,
+    program: Option<&str>,
+) -> Result<Option<Code>, ControlError> {
+    match (script, program) {
+        (Some(_), Some(_)) => Err(wrong("give a script or a program, not both")),
+        (script, None) => Ok(script.map(Code::from)),
+        (None, Some(sha256)) => Ok(Some(applications.programs()?.kept(sha256)?.into())),
+    }
+}
+
+/// A program in few words.
+pub(super) fn program(program: &Program) -> ProgramLine {
+    let from = program.from.as_ref().map(|place| format!("{}/{}", place.bucket_arn, place.key));
+    let (sha256, main_class) = (program.sha256.clone(), program.main_class.clone());
+    ProgramLine { sha256, bytes: program.bytes, main_class, from }
 }
 
 /// Orders a change of an application; gives back the operation's id.
@@ -33,8 +61,8 @@ pub(super) fn update(
 ) -> Result<String, ControlError> {
     let view = applications.view(name)?;
     let mut configuration = (*view.version.configuration).clone();
-    if let Some(script) = change.script {
-        configuration.code = script;
+    if let Some(code) = code(applications, change.script, change.program.as_deref())? {
+        configuration.code = code;
     }
     if let Some(properties) = change.properties {
         configuration.properties = properties;
@@ -99,7 +127,8 @@ pub(super) fn detail(view: ApplicationView) -> ApplicationDetail {
         checkpoint_interval_ms: checkpoints.enabled.then_some(checkpoints.interval_ms),
         description: configuration.description.clone(),
         properties: configuration.properties.clone(),
-        script: configuration.code.clone(),
+        script: configuration.code.script().unwrap_or_default().to_owned(),
+        program: configuration.code.program().map(program),
         name: view.spec.name,
         tags: view.tags,
         restarts: view.restarts,

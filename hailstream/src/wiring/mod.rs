@@ -5,6 +5,7 @@ mod alarm_actions;
 mod alarms;
 mod application_rates;
 mod applications;
+mod code_place;
 mod connectors;
 mod console;
 mod control;
@@ -39,6 +40,7 @@ mod waiting;
 
 pub use aggregating::Aggregating;
 pub(crate) use alarm_actions::{PolicySeat, is_web_address};
+pub(crate) use code_place::CodePlace;
 pub use connectors::PlatformConnectors;
 pub(crate) use connectors::{index_of, with_kafka};
 pub(crate) use console::ConsolePlatform;

@@ -355,6 +355,7 @@ mod tests {
             parallelism_per_kpu: 1,
             checkpoints: None,
             handover: None,
+            program: None,
         }
     }
 

@@ -96,6 +96,11 @@ impl EmbeddedRunner {
 
 /// The one job of an application's script.
 pub(crate) fn plan_of(spec: &ApplicationSpec, connectors: &dyn Connectors) -> Result<JobPlan, RunnerError> {
+    if spec.program.is_some() {
+        let message =
+            format!("application {} is a program, which runs on a Flink cluster: it has no script to plan", spec.name);
+        return Err(RunnerError::new(Kind::Invalid, message));
+    }
     let wrong = |e: SqlError| RunnerError::new(Kind::Invalid, format!("application {}: {e}", spec.name));
     let script = Script::parse(&spec.script).map_err(wrong)?;
     let planned = Session::new().plan(&script, connectors).map_err(wrong)?;
@@ -423,6 +428,7 @@ mod tests {
             name: "app".into(),
             runner: control::EMBEDDED.into(),
             script: SCRIPT.into(),
+            program: None,
             parallelism: 3,
             parallelism_per_kpu: 2,
             checkpoints: None,

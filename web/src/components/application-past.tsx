@@ -6,7 +6,7 @@ import { orders } from '../api';
 import { detail, lines, operations, refresh, trouble } from '../application-past';
 import { zone } from '../clock';
 import { controlOf, locked, run } from '../controls';
-import { count, duration } from '../format';
+import { bytes, count, duration } from '../format';
 import { Instant } from './instant';
 import { Trouble } from './trouble';
 
@@ -182,12 +182,20 @@ function SetUp({ now }: { now: ApplicationDetail }) {
           </table>
         </div>
       </details>
-      <details class="as-table">
-        <summary data-testid="script-open">SQL script</summary>
-        <pre class="script" tabIndex={0} data-testid="script">
-          {now.script}
-        </pre>
-      </details>
+      {now.program ? (
+        <p class="setup-words key-name" data-testid="program">
+          A program of {bytes(now.program.bytes).join(' ')}
+          {now.program.main_class && `, which runs ${now.program.main_class}`}
+          {now.program.from && `, from ${now.program.from}`}. SHA-256 {now.program.sha256}
+        </p>
+      ) : (
+        <details class="as-table">
+          <summary data-testid="script-open">SQL script</summary>
+          <pre class="script" tabIndex={0} data-testid="script">
+            {now.script}
+          </pre>
+        </details>
+      )}
     </section>
   );
 }

@@ -8,6 +8,7 @@ import { watermark } from '../watermark';
 import { Absent } from './absent';
 import { PARALLELISM_MAX, moodOfState } from './application-stage';
 import { ApplicationPast } from './application-past';
+import { NewApplication } from './new-application';
 import { OperatorGraph, isHeldUp, moodOfBusy } from './operator-graph';
 import { Snapshots } from './snapshots';
 import { Facts, moodOfLag } from './stage';
@@ -235,6 +236,7 @@ export function ApplicationView() {
         {all === null && <div class="skeleton" />}
         {all?.length === 0 && <p class="panel-none">No application yet. Make one with hailstream app create.</p>}
         <ul>{all?.map((line) => <Line key={line.name} line={line} />)}</ul>
+        <NewApplication />
       </nav>
       <div class="stream-detail">
         <Absent what="application" names={applications.value?.map((line) => line.name) ?? null} />

@@ -61,12 +61,14 @@ impl Analytics {
                 "ApplicationConfiguration.ApplicationCodeConfiguration has to be given: an application has code.",
             ));
         };
-        let text = code_text(code, "", Some(code.given("CodeContentType")), name)?;
-        let text = text.ok_or_else(|| {
-            invalid("CodeContent.TextContent has to be given: it is the SQL script of the application.")
+        let code = self.code(code, "", Some(code.given("CodeContentType")), None)?.ok_or_else(|| {
+            invalid(
+                "CodeContent has to be given: TextContent with an SQL script, or ZipFileContent or S3ContentLocation with the jar \
+                 of a program.",
+            )
         })?;
         let (runtime, role) = (input.given("RuntimeEnvironment"), input.given("ServiceExecutionRole"));
-        let mut configuration = Configuration::new(runtime, role, text);
+        let mut configuration = Configuration::new(runtime, role, code);
         input.given("ApplicationDescription").clone_into(&mut configuration.description);
         if let Some(input) = given {
             apply(&mut configuration, Members { input, suffix: "" })?;
@@ -94,8 +96,9 @@ impl Analytics {
             check_supported(input, "Update")?;
             let code = input.of("ApplicationCodeConfigurationUpdate");
             let content_type = code.and_then(|code| code.text("CodeContentTypeUpdate"));
-            if let Some(text) = code.map(|code| code_text(code, "Update", content_type, name)).transpose()?.flatten() {
-                text.clone_into(&mut configuration.code);
+            let code = code.map(|code| self.code(code, "Update", content_type, Some(&configuration.code)));
+            if let Some(code) = code.transpose()?.flatten() {
+                configuration.code = code;
             }
             if let Some(groups) = input.of("EnvironmentPropertyUpdates") {
                 configuration.properties = properties(groups)?;
@@ -203,8 +206,8 @@ fn check_runtime(runtime: &str) -> Result<(), ServiceError> {
         return Ok(());
     }
     Err(unsupported(format!(
-        "RuntimeEnvironment {runtime} does not run here: applications are Flink SQL. Use FLINK-1_20 and give the script as \
-         TextContent."
+        "RuntimeEnvironment {runtime} does not run here: applications are Flink SQL, or programs for Flink. Use FLINK-1_20 and \
+         give the script as TextContent, or the program as ZipFileContent or S3ContentLocation."
     )))
 }
 
@@ -212,7 +215,7 @@ fn check_supported(given: Input<'_>, suffix: &str) -> Result<(), ServiceError> {
     for name in ["SqlApplicationConfiguration", "ZeppelinApplicationConfiguration"] {
         if given.value(&format!("{name}{suffix}")).is_some() {
             return Err(unsupported(format!(
-                "{name} is for other kinds of applications than Flink SQL, which do not run here."
+                "{name} is for other kinds of applications than Flink SQL and programs for Flink, which do not run here."
             )));
         }
     }
@@ -227,24 +230,6 @@ fn check_supported(given: Input<'_>, suffix: &str) -> Result<(), ServiceError> {
         return Err(unsupported("Checkpoints are not encrypted with keys of customers here: use AWS_OWNED_KEY."));
     }
     Ok(())
-}
-
-/// The script that a code configuration holds; `None` where it holds none.
-fn code_text<'a>(
-    code: Input<'a>,
-    suffix: &str,
-    content_type: Option<&str>,
-    name: &str,
-) -> Result<Option<&'a str>, ServiceError> {
-    let content = code.of(&format!("CodeContent{suffix}"));
-    let holds = |member: &str| content.is_some_and(|content| content.value(&format!("{member}{suffix}")).is_some());
-    if content_type == Some("ZIPFILE") || holds("ZipFileContent") || holds("S3ContentLocation") {
-        return Err(unsupported(format!(
-            "The code of application {name} is a program for a Flink cluster, and this version runs SQL alone, also on a cluster: \
-             give the script as TextContent with CodeContentType PLAINTEXT."
-        )));
-    }
-    Ok(content.and_then(|content| content.text(&format!("TextContent{suffix}"))))
 }
 
 fn properties(groups: Input<'_>) -> Result<PropertyGroups, ServiceError> {

@@ -87,10 +87,7 @@ fn put(detail: &mut Value, name: &str, value: Option<u64>) {
 fn described(view: &ApplicationView, plan: Option<String>) -> Value {
     let configuration = &*view.version.configuration;
     let mut described = json!({
-        "ApplicationCodeConfigurationDescription": {
-            "CodeContentType": "PLAINTEXT",
-            "CodeContentDescription": { "TextContent": configuration.code },
-        },
+        "ApplicationCodeConfigurationDescription": super::code::described(&configuration.code),
         "RunConfigurationDescription": {
             "ApplicationRestoreConfigurationDescription": restore(&view.beginning.from),
             "FlinkRunConfigurationDescription": { "AllowNonRestoredState": view.beginning.allow_dropped },

@@ -1,6 +1,7 @@
 //! Kinesis Analytics V2 over the platform's applications: each operation is checked against the service's model, made one
 //! call, and its result written as the service writes it.
 
+mod code;
 mod configure;
 mod describe;
 mod life;

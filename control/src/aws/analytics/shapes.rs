@@ -81,10 +81,17 @@ static LOGGINGS: Shape = List { of: &LOGGING, min: 0, max: usize::MAX };
 static LOGGING_UPDATE: Shape = Structure(&[must("CloudWatchLoggingOptionId", &ID), may("LogStreamARNUpdate", &ARN)]);
 static LOGGING_UPDATES: Shape = List { of: &LOGGING_UPDATE, min: 0, max: usize::MAX };
 
+static BLOB: Shape = Text { min: 0, max: usize::MAX, form: None };
+static KEY: Shape = Text { min: 1, max: 1_024, form: None };
+static OBJECT_VERSION: Shape = Text { min: 0, max: 1_024, form: None };
+static PLACE: Shape =
+    Structure(&[must("BucketARN", &ARN), must("FileKey", &KEY), may("ObjectVersion", &OBJECT_VERSION)]);
+static PLACE_UPDATE: Shape =
+    Structure(&[may("BucketARNUpdate", &ARN), may("FileKeyUpdate", &KEY), may("ObjectVersionUpdate", &OBJECT_VERSION)]);
 static CODE: Shape = Structure(&[
     may(
         "CodeContent",
-        &Structure(&[may("TextContent", &SCRIPT), may("ZipFileContent", &Any), may("S3ContentLocation", &Any)]),
+        &Structure(&[may("TextContent", &SCRIPT), may("ZipFileContent", &BLOB), may("S3ContentLocation", &PLACE)]),
     ),
     must("CodeContentType", &CONTENT),
 ]);
@@ -94,8 +101,8 @@ static CODE_UPDATE: Shape = Structure(&[
         "CodeContentUpdate",
         &Structure(&[
             may("TextContentUpdate", &SCRIPT),
-            may("ZipFileContentUpdate", &Any),
-            may("S3ContentLocationUpdate", &Any),
+            may("ZipFileContentUpdate", &BLOB),
+            may("S3ContentLocationUpdate", &PLACE_UPDATE),
         ]),
     ),
 ]);

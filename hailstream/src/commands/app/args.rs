@@ -190,21 +190,25 @@ pub(crate) enum Order {
         #[arg(long)]
         plan: bool,
     },
-    /// Make an application of a SQL script
-    #[command(after_help = "Example: hailstream app create taxi --script taxi.sql --parallelism 4 --start")]
+    /// Make an application of an SQL script, or of a program for a Flink cluster
+    #[command(after_help = "Example: hailstream app create taxi --script taxi.sql --parallelism 4 --start\n         \
+        hailstream app create counter --jar counter.jar --property input.stream=trips")]
     Create {
         #[command(flatten)]
         target: Target,
         /// The script
+        #[arg(long, value_name = "FILE", required_unless_present = "jar", conflicts_with = "jar")]
+        script: Option<PathBuf>,
+        /// The jar of a program, which runs on the Flink cluster that the platform knows
         #[arg(long, value_name = "FILE")]
-        script: PathBuf,
+        jar: Option<PathBuf>,
         /// Subtasks of each operator
         #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = parallelism())]
         parallelism: u32,
         /// Subtasks that share one KPU, that is, one thread
         #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = per_kpu())]
         parallelism_per_kpu: u32,
-        /// A property for places ${name} of the script: group.name=value, or name=value; may be given again
+        /// A property for places ${name} of the script, or for the program: group.name=value, or name=value; may be given again
         #[arg(long = "property", value_name = "NAME=VALUE")]
         properties: Vec<String>,
         /// Let it run, too
@@ -218,8 +222,11 @@ pub(crate) enum Order {
         #[command(flatten)]
         target: Target,
         /// The new script
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", conflicts_with = "jar")]
         script: Option<PathBuf>,
+        /// The jar of the new program
+        #[arg(long, value_name = "FILE")]
+        jar: Option<PathBuf>,
         /// Subtasks of each operator
         #[arg(long, value_name = "COUNT", value_parser = parallelism())]
         parallelism: Option<u32>,

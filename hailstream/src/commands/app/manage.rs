@@ -40,17 +40,20 @@ struct Line {
 
 pub(super) async fn give(session: &Session<'_>, order: &Order) -> Result<(), Failure> {
     match order {
-        Order::Create { script, parallelism, parallelism_per_kpu, properties, start, .. } => {
+        Order::Create { script, jar, parallelism, parallelism_per_kpu, properties, start, .. } => {
+            let properties = groups(properties)?;
+            let script = script.as_deref().map(read).transpose()?;
             let body = json!({
-                "name": session.name, "script": read(script)?, "parallelism": parallelism,
-                "parallelism_per_kpu": parallelism_per_kpu, "properties": groups(properties)?,
+                "name": session.name, "script": script, "program": send(session, jar.as_deref()).await?,
+                "parallelism": parallelism, "parallelism_per_kpu": parallelism_per_kpu, "properties": properties,
             });
             create(session, &body, *start).await
         }
-        Order::Update { script, properties, .. } => {
+        Order::Update { script, jar, properties, .. } => {
             let script = script.as_deref().map(read).transpose()?;
             let properties = if properties.is_empty() { None } else { Some(groups(properties)?) };
-            update(session, order, script, properties).await
+            let program = send(session, jar.as_deref()).await?;
+            update(session, order, (script, program), properties).await
         }
         Order::Rollback(_) => {
             let ordered: Value = session.order("rollback", json!({})).await?;
@@ -88,21 +91,22 @@ async fn create(session: &Session<'_>, body: &Value, start: bool) -> Result<(), 
 async fn update(
     session: &Session<'_>,
     order: &Order,
-    script: Option<String>,
+    (script, program): (Option<String>, Option<String>),
     properties: Option<BTreeMap<String, BTreeMap<String, String>>>,
 ) -> Result<(), Failure> {
     let Order::Update { parallelism, parallelism_per_kpu, rollback, allow_dropped_state, anew, .. } = order else {
         return Ok(());
     };
-    let nothing = script.is_none() && properties.is_none() && rollback.is_none();
+    let nothing = script.is_none() && program.is_none() && properties.is_none() && rollback.is_none();
     if nothing && parallelism.is_none() && parallelism_per_kpu.is_none() {
         return Err(
-            "say what is to change: --script, --parallelism, --parallelism-per-kpu, --property or --rollback".into()
+            "say what is to change: --script, --jar, --parallelism, --parallelism-per-kpu, --property or --rollback"
+                .into(),
         );
     }
     let body = json!({
-        "script": script, "parallelism": parallelism, "parallelism_per_kpu": parallelism_per_kpu,
-        "properties": properties, "rollback": rollback, "allow_dropped": allow_dropped_state, "anew": anew,
+        "script": script, "program": program, "parallelism": parallelism,
+        "parallelism_per_kpu": parallelism_per_kpu, "properties": properties, "rollback": rollback, "allow_dropped": allow_dropped_state, "anew": anew,
     });
     let ordered: Value = session.order("update", body).await?;
     finished(session, &ordered, "is updated").await
@@ -167,6 +171,10 @@ async fn describe(session: &Session<'_>) -> Result<(), Failure> {
     let (per_kpu, kpus, auto) = (text("parallelism_per_kpu"), text("kpus"), text("auto_scaling"));
     let of = if kpus == "1" { "KPU" } else { "KPUs" };
     say(&format!("parallelism {now} (set up with {set}), {per_kpu} per KPU, {kpus} {of}, auto-scaling {auto}"));
+    if let Some(program) = told["program"].as_object() {
+        let of = |name: &str| program[name].as_str().map_or_else(|| program[name].to_string(), str::to_owned);
+        say(&format!("program of {} bytes, SHA-256 {}", of("bytes"), of("sha256")));
+    }
     let checkpoints = told["checkpoint_interval_ms"].as_u64().map_or("none".to_owned(), |ms| format!("every {ms} ms"));
     say(&format!("checkpoints {checkpoints}, snapshots {}, rollback {}", text("snapshots"), text("rollback")));
     let (created, updated) = (told["created_ms"].as_i64(), told["updated_ms"].as_i64());
@@ -206,6 +214,18 @@ async fn logs(session: &Session<'_>, lines: u32, follow: bool) -> Result<(), Fai
 
 fn read(script: &Path) -> Result<String, Failure> {
     Ok(std::fs::read_to_string(script).map_err(|e| format!("{}: {e}", script.display()))?)
+}
+
+/// Sends the jar of a program; by what the platform knows it from then on.
+async fn send(session: &Session<'_>, jar: Option<&Path>) -> Result<Option<String>, Failure> {
+    #[derive(Deserialize)]
+    struct Kept {
+        sha256: String,
+    }
+    let Some(jar) = jar else { return Ok(None) };
+    let bytes = std::fs::read(jar).map_err(|e| format!("{}: {e}", jar.display()))?;
+    let kept: Kept = session.client.send_jar("/api/application/program", bytes).await?;
+    Ok(Some(kept.sha256))
 }
 
 /// Properties as they are given on a command line, in their groups.

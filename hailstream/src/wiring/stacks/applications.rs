@@ -68,6 +68,7 @@ fn configuration(declared: &ApplicationDecl, script: &str, before: Option<&Confi
         name: declared.name.clone(),
         runner: control::EMBEDDED.into(),
         script: script.to_owned(),
+        program: None,
         parallelism: declared.parallelism,
         parallelism_per_kpu: declared.parallelism_per_kpu,
         checkpoints: None,
