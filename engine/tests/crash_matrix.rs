@@ -8,7 +8,8 @@ mod run_support;
 use bytes::Bytes;
 use engine::plan::TableDef;
 use engine::port::{
-    Connectors, PortError, Role, Sink, SinkBatch, SinkSpec, Source, SplitId, SplitInfo, SplitRead, SplitReader, Waker,
+    Connectors, Cursor, PortError, Role, Sink, SinkBatch, SinkSpec, Source, SplitId, SplitInfo, SplitRead, SplitReader,
+    Waker,
 };
 use engine::run::decode::JsonOptions;
 use engine::run::encode::JsonEncoder;
@@ -97,7 +98,7 @@ impl Source for MortalSource {
         self.0.fuse.cross("source.splits", || self.1.splits())
     }
 
-    fn open(&self, split: SplitId, from: Position) -> Result<Box<dyn SplitReader>, PortError> {
+    fn open(&self, split: SplitId, from: Cursor) -> Result<Box<dyn SplitReader>, PortError> {
         let reader = self.0.fuse.cross("source.open", || self.1.open(split, from))?;
         Ok(Box::new(MortalReader(self.0.fuse.clone(), reader)))
     }

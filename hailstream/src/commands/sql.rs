@@ -3,7 +3,7 @@
 use super::{Failure, say, say_error};
 use crate::cli::SqlArgs;
 use crate::status::{StatusLine, count, duration};
-use crate::wiring::{OutsideIndices, REST_LOOKUP, RestLookups, with_kafka};
+use crate::wiring::{OutsideIndices, OutsideStreams, REST_LOOKUP, RestLookups, with_kafka};
 use arrow_array::RecordBatch;
 use engine::plan::JobPlan;
 use engine::port::Connectors;
@@ -44,6 +44,8 @@ pub(super) fn run(args: &SqlArgs) -> Result<(), Failure> {
     for name in OutsideIndices::CONNECTORS {
         known = known.with(name, outside.clone());
     }
+    let streams = Arc::new(OutsideStreams::new(runtime.handle().clone(), env.clone()));
+    known = known.with(OutsideStreams::CONNECTOR, streams);
     let connectors: Arc<dyn Connectors> = Arc::new(known);
     let script = Script::parse(&text)?;
     let planned = Session::new().plan(&script, connectors.as_ref())?;
