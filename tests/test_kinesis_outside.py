@@ -1,6 +1,7 @@
 """One platform reads the stream of another through its AWS door, signed: the embedded engine's own reach to Kinesis."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -141,6 +142,7 @@ def test_a_stream_elsewhere_is_counted_exactly_through_reshards_and_kills(start,
     reader = start(name="reader")
     before = counted(reader)
     wait_for(lambda: counted(reader) > before, "the counts to go on")
+    assert writer.is_alive(), "it is killed while records come"
     reader.end(signal.SIGKILL)
     reader = start(name="reader")
 
@@ -185,6 +187,45 @@ def test_what_stands_against_reading_is_told(start, source):
         service.stop_application(ApplicationName=name, Force=True)
     with pytest.raises(Exception, match="ASSUME_ROLE"):
         create(reader, script(source, more=", 'aws.credentials.provider' = 'ASSUME_ROLE'"), name="other")
+
+
+def test_a_key_of_the_environment_reads_over_tls_whom_the_system_trusts(start, tmp_path):
+    keys = tmp_path / "keys.toml"
+    keys.write_text(KEYS)
+    keys.chmod(0o600)
+    source = start("--credentials", keys, "--tls", "required", name="source")
+    assert source.addresses["aws"].startswith("https://")
+    certificate = source.data_dir / "data" / "tls" / "cert.pem"
+    kinesis = boto3.client("kinesis", endpoint_url=source.addresses["aws"], region_name="us-east-1", aws_access_key_id="A",
+                           aws_secret_access_key="hush-a", verify=str(certificate))
+    kinesis.create_stream(StreamName="orders", ShardCount=1)
+    active(kinesis)
+    writer = Writer(kinesis)
+    writer.put([("user-1", 1), ("user-2", 2)])
+    table = script(source).split(";")[0].replace("'aws.credentials.basic.accesskeyid' = 'A', ", "")
+    table = table.replace("'aws.credentials.basic.secretkey' = 'hush-a'", "'aws.credentials.provider' = 'ENV_VAR'")
+    query = table + "; SELECT k, n FROM orders"
+
+    def sql(environment, more=""):
+        command = [BINARY, "sql", "-e", query.replace("ENV_VAR'", f"ENV_VAR'{more}")]
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                text=True, env=os.environ | {"HOME": str(tmp_path)} | environment)
+
+    key = {"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "hush-a"}
+    for environment, more in ((key | {"SSL_CERT_FILE": str(certificate)}, ""), (key, ", 'aws.trust.all.certificates' = 'true'")):
+        running = sql(environment, more)
+        # Nobody waits for ever for rows that do not come.
+        guard = threading.Timer(60, running.kill)
+        guard.start()
+        rows = [running.stdout.readline() for _ in range(2)]
+        guard.cancel()
+        running.kill()
+        _, errors = running.communicate()
+        assert all(rows), errors
+        assert [json.loads(row) for row in rows] == [{"k": "user-1", "n": 1}, {"k": "user-2", "n": 2}]
+    for environment, told in (({"SSL_CERT_FILE": str(certificate)}, "no AWS_ACCESS_KEY_ID"), (key, "certificate")):
+        _, errors = (running := sql(environment)).communicate(timeout=90)
+        assert running.returncode == 1 and told in errors, errors
 
 
 def test_an_application_waits_while_the_stream_is_away(start, source, tmp_path):

@@ -117,7 +117,8 @@ impl KinesisClient {
         let body = input.to_string();
         let head = self.head(operation, &body)?;
         let request = self.http.post(self.endpoint.to_string()).headers(head.headers).body(body);
-        let response = request.send().await.map_err(|error| lost(operation, &error))?;
+        let response =
+            request.send().await.map_err(|error| lost(&format!("{operation} at {}", self.endpoint), &error))?;
         let status = response.status().as_u16();
         if status == 200 {
             return Ok(response);

@@ -72,7 +72,7 @@ async fn described(client: &KinesisClient, operation: &str, input: &Value) -> Re
 pub(super) async fn run(feed: Feed, place: Place, consumer: &str) {
     let pauses = Pauses::new(feed.place(), feed.shared.env.clone());
     let mut subscriptions = Subscriptions { feed, place };
-    if let Err(failure) = subscriptions.to_the_end(pauses, consumer).await {
+    if let Err(failure) = subscriptions.until_the_end(pauses, consumer).await {
         let place = subscriptions.feed.place();
         subscriptions.feed.queue.fail(failure.error(&place));
     }
@@ -85,7 +85,7 @@ struct Subscriptions {
 }
 
 impl Subscriptions {
-    async fn to_the_end(&mut self, mut pauses: Pauses, consumer: &str) -> Result<(), Failure> {
+    async fn until_the_end(&mut self, mut pauses: Pauses, consumer: &str) -> Result<(), Failure> {
         let mut ticks = tokio::time::interval(SUBSCRIBE_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

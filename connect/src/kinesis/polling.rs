@@ -15,7 +15,7 @@ use tokio::time::MissedTickBehavior;
 pub(super) async fn run(feed: Feed, place: Place, records_max: u64, interval: Duration) {
     let pauses = Pauses::new(feed.place(), feed.shared.env.clone());
     let mut poll = Poll { feed, place, records_max, iterator: None };
-    if let Err(failure) = poll.to_the_end(pauses, interval).await {
+    if let Err(failure) = poll.until_the_end(pauses, interval).await {
         let place = poll.feed.place();
         poll.feed.queue.fail(failure.error(&place));
     }
@@ -30,7 +30,7 @@ struct Poll {
 }
 
 impl Poll {
-    async fn to_the_end(&mut self, mut pauses: Pauses, interval: Duration) -> Result<(), Failure> {
+    async fn until_the_end(&mut self, mut pauses: Pauses, interval: Duration) -> Result<(), Failure> {
         let mut ticks = tokio::time::interval(interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

@@ -95,8 +95,10 @@ impl Runner<'_> {
         while !job.wait_for(if encoder.is_some() { Duration::ZERO } else { LOOK_EVERY }) {
             if let (Some(encoder), Some((_, rows))) = (&encoder, job.collected()) {
                 // The channel ends with the job; a pause shorter than a glance lets failures be seen.
-                if let Ok(batch) = rows.recv_timeout(LOOK_EVERY) {
-                    print(encoder, &batch, &mut out)?;
+                match rows.recv_timeout(LOOK_EVERY) {
+                    Ok(batch) => print(encoder, &batch, &mut out)?,
+                    // What has come of an input without an end is seen before the next row comes.
+                    Err(_) => out.flush()?,
                 }
             }
             if let Some(line) = &line {
