@@ -194,7 +194,7 @@ fn numbers(range: std::ops::Range<i64>) -> Vec<String> {
 }
 
 fn starts(source: &dyn Source) -> Vec<u64> {
-    source.splits().unwrap().iter().map(|s| s.start.0).collect()
+    source.splits().unwrap().iter().map(|s| s.start.position.0).collect()
 }
 
 #[test]
@@ -246,8 +246,8 @@ fn reading_begins_where_it_is_said() {
     // Who goes on from a state of its own needs no offset of the group.
     let source = cluster.source(&[group]);
     assert_eq!(read(source.as_ref(), 0, 8, 2, 100), numbers(8..10));
-    let nowhere = source.splits().unwrap()[1].start;
-    let error = source.open(SplitId(1), nowhere.into()).err().unwrap();
+    let nowhere = source.splits().unwrap()[1].start.clone();
+    let error = source.open(SplitId(1), nowhere).err().unwrap();
     assert_eq!(error.kind, Kind::Invalid);
     assert!(error.message.contains("t, partition 1") && error.message.contains("'scan.startup.mode'"), "{error}");
 }
