@@ -22,10 +22,6 @@ use tokio::runtime::Handle;
 /// The connector whose tables are streams of the platform.
 pub(super) const KINESIS: &str = KinesisStreams::CONNECTOR;
 
-/// Options that a stream of this process understands, beside those that say how to reach and read a remote one: these are let
-/// stand, so that one script serves both.
-const STREAM_OPTIONS: [&str; 2] = ["connector", stream_place::PLACE];
-
 /// All connectors of one platform.
 pub struct PlatformConnectors {
     store: Store,
@@ -94,7 +90,8 @@ impl PlatformConnectors {
         }
         match role {
             Role::Source => {
-                check_options(table, &[&STREAM_OPTIONS, &KinesisStreams::OPTIONS, &JsonOptions::KEYS])?;
+                // Options that say how to reach and read a remote service are let stand, so that one script serves both.
+                check_options(table, &[&[stream_place::PLACE], &KinesisStreams::OPTIONS, &JsonOptions::KEYS])?;
                 name_of(table)?;
                 initial_position(table)?;
                 JsonOptions::parse(&table.options).map(|_| ())
@@ -329,8 +326,33 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_option_is_named() {
-        let error = check_options(&table(&[("strem", "x")]), &[&STREAM_OPTIONS]).unwrap_err().message;
-        assert!(error.contains("'strem'") && error.contains("'stream'"), "{error}");
+    fn an_endpoint_says_whose_stream_a_table_is() {
+        let (dir, runtime) = (tempfile::tempdir().unwrap(), tokio::runtime::Runtime::new().unwrap());
+        let platform = platform(dir.path(), runtime.handle());
+        let of = |options: &[(&str, &str)]| {
+            let mut all = vec![("connector", KINESIS), ("stream", "trips"), ("format", "json")];
+            all.extend(options);
+            let table = table(&all);
+            platform.check(&table, Role::Source).map(|()| stream_of(&table).ok().map(str::to_owned))
+        };
+        let far = ("aws.endpoint", "http://10.0.0.1:4566");
+        for own in [
+            &[][..],
+            &[("aws.region", "eu-west-1"), ("scan.stream.recordpublisher", "EFO")],
+            &[far, (stream_place::PLACE, "own")],
+        ] {
+            assert_eq!(of(own).unwrap().as_deref(), Some("trips"), "{own:?}");
+        }
+        assert_eq!(of(&[far]).unwrap(), None);
+        for (options, what) in [
+            (&[("strem", "x")][..], "unknown option 'strem'; known are 'hailstream.stream', 'connector', 'stream'"),
+            (&[far, ("strem", "x")], "unknown option 'strem'"),
+            (&[far, ("aws.credentials.provider", "PROFILE")], "BASIC, ENV_VAR and AUTO"),
+            (&[(stream_place::PLACE, "here")], "own or outside"),
+        ] {
+            assert!(of(options).unwrap_err().message.contains(what), "{options:?}");
+        }
+        let missing = platform.source(&table(&[("connector", KINESIS), ("stream", "none")])).map(drop).unwrap_err();
+        assert!(missing.kind == Kind::NotFound && missing.message.contains("'hailstream.stream' = 'outside'"));
     }
 }
