@@ -171,17 +171,17 @@ impl News {
 /// Reads a split from a position until so many payloads have come, or to its end.
 fn read(source: &dyn Source, split: u32, from: u64, count: usize, bytes_max: usize) -> Vec<String> {
     let news = News::of(source);
-    let mut reader = source.open(SplitId(split), Position(from)).unwrap();
+    let mut reader = source.open(SplitId(split), Position(from).into()).unwrap();
     let (mut found, mut at) = (Vec::new(), from);
     while found.len() < count {
         match reader.read(bytes_max).unwrap() {
             SplitRead::Payloads(block) => {
-                assert!(block.first.0 >= at && block.next.0 > at, "positions go on: {block:?}");
-                at = block.next.0;
+                assert!(block.first.0 >= at && block.next.position.0 > at, "positions go on: {block:?}");
+                at = block.next.position.0;
                 let text = |row: &std::ops::Range<u32>| block.data[row.start as usize..row.end as usize].to_vec();
                 found.extend(block.rows.iter().map(|row| String::from_utf8(text(row)).unwrap()));
             }
-            SplitRead::Tip => news.wait(),
+            SplitRead::Tip | SplitRead::Later => news.wait(),
             SplitRead::End => break,
             SplitRead::Rows { .. } => panic!("a topic holds payloads"),
         }
@@ -194,7 +194,7 @@ fn numbers(range: std::ops::Range<i64>) -> Vec<String> {
 }
 
 fn starts(source: &dyn Source) -> Vec<u64> {
-    source.splits().unwrap().iter().map(|s| s.start.0).collect()
+    source.splits().unwrap().iter().map(|s| s.start.position.0).collect()
 }
 
 #[test]
@@ -218,8 +218,8 @@ fn two_readers_of_one_partition_are_refused_and_two_partitions_do_not_mix() {
     let cluster = Cluster::new(&[("t", 2)]);
     let source = cluster.source(&[EARLIEST]);
     let (first, second) =
-        (source.open(SplitId(0), Position(0)).unwrap(), source.open(SplitId(1), Position(0)).unwrap());
-    let error = source.open(SplitId(0), Position(0)).err().unwrap();
+        (source.open(SplitId(0), Position(0).into()).unwrap(), source.open(SplitId(1), Position(0).into()).unwrap());
+    let error = source.open(SplitId(0), Position(0).into()).err().unwrap();
     assert_eq!(error.kind, Kind::Conflict, "{error}");
     drop((first, second));
     cluster.put_numbers("t", 0, 0..20);
@@ -246,7 +246,7 @@ fn reading_begins_where_it_is_said() {
     // Who goes on from a state of its own needs no offset of the group.
     let source = cluster.source(&[group]);
     assert_eq!(read(source.as_ref(), 0, 8, 2, 100), numbers(8..10));
-    let nowhere = source.splits().unwrap()[1].start;
+    let nowhere = source.splits().unwrap()[1].start.clone();
     let error = source.open(SplitId(1), nowhere).err().unwrap();
     assert_eq!(error.kind, Kind::Invalid);
     assert!(error.message.contains("t, partition 1") && error.message.contains("'scan.startup.mode'"), "{error}");
@@ -276,7 +276,7 @@ fn a_bounded_read_ends_where_the_topic_ended_when_it_began() {
 fn news_wakes_who_waits_and_the_lag_is_told() {
     let cluster = Cluster::new(&[("t", 1)]);
     let source = cluster.source(&[EARLIEST]);
-    let mut reader = source.open(SplitId(0), Position(0)).unwrap();
+    let mut reader = source.open(SplitId(0), Position(0).into()).unwrap();
     assert_eq!(reader.millis_behind_latest(), None);
     let news = News::of(source.as_ref());
     let mut until = |behind: &dyn Fn(&SplitRead, Option<u64>) -> bool| {
@@ -323,7 +323,7 @@ fn what_was_deleted_before_it_was_read_is_told_or_passed_over_where_that_is_want
     let first = starts(source.as_ref())[0];
     assert!(first > 0, "nothing was deleted");
     let news = News::of(source.as_ref());
-    let mut reader = source.open(SplitId(0), Position(0)).unwrap();
+    let mut reader = source.open(SplitId(0), Position(0).into()).unwrap();
     let error = loop {
         match reader.read(1_000) {
             Err(error) => break error,

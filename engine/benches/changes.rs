@@ -7,7 +7,7 @@
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, TimestampMillisecondArray};
 use engine::plan::TableDef;
 use engine::port::{
-    Changelog, Connectors, PortError, Role, Sink, SinkBatch, SinkSpec, Source, SplitId, SplitInfo, SplitRead,
+    Changelog, Connectors, Cursor, PortError, Role, Sink, SinkBatch, SinkSpec, Source, SplitId, SplitInfo, SplitRead,
     SplitReader, Waker,
 };
 use engine::run::{Job, JobOptions};
@@ -83,11 +83,11 @@ fn made(rows: usize) -> Made {
 
 impl Source for Made {
     fn splits(&self) -> Result<Vec<SplitInfo>, PortError> {
-        Ok(vec![SplitInfo { id: SplitId(0), name: "one".into(), parents: vec![], start: Position::ZERO }])
+        Ok(vec![SplitInfo { id: SplitId(0), name: "one".into(), parents: vec![], start: Position::ZERO.into() }])
     }
 
-    fn open(&self, _split: SplitId, from: Position) -> Result<Box<dyn SplitReader>, PortError> {
-        Ok(Box::new(Reader { made: self.clone(), next: from.0 as usize }))
+    fn open(&self, _split: SplitId, from: Cursor) -> Result<Box<dyn SplitReader>, PortError> {
+        Ok(Box::new(Reader { made: self.clone(), next: from.position.0 as usize }))
     }
 
     fn is_bounded(&self) -> bool {
@@ -108,7 +108,7 @@ impl SplitReader for Reader {
     fn read(&mut self, _bytes_max: usize) -> Result<SplitRead, PortError> {
         let Some(batch) = self.made.0.get(self.next) else { return Ok(SplitRead::End) };
         self.next += 1;
-        Ok(SplitRead::Rows { batch: batch.clone(), next: Position(self.next as u64) })
+        Ok(SplitRead::Rows { batch: batch.clone(), next: Position(self.next as u64).into() })
     }
 
     fn millis_behind_latest(&self) -> Option<u64> {

@@ -6,7 +6,8 @@
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, TimestampMillisecondArray};
 use engine::plan::{JobPlan, TableDef};
 use engine::port::{
-    Connectors, PortError, Role, Sink, SinkBatch, SinkSpec, Source, SplitId, SplitInfo, SplitRead, SplitReader, Waker,
+    Connectors, Cursor, PortError, Role, Sink, SinkBatch, SinkSpec, Source, SplitId, SplitInfo, SplitRead, SplitReader,
+    Waker,
 };
 use engine::run::{Checkpointing, Folder, Job, JobHandle, JobOptions};
 use engine::sql::{Planned, Script, Session};
@@ -70,13 +71,13 @@ impl Source for Made {
             id: SplitId(id as u32),
             name: format!("split-{id}"),
             parents: vec![],
-            start: Position::ZERO,
+            start: Position::ZERO.into(),
         };
         Ok((0..SPLITS).map(info).collect())
     }
 
-    fn open(&self, split: SplitId, from: Position) -> Result<Box<dyn SplitReader>, PortError> {
-        Ok(Box::new(Reader { made: self.clone(), split: u64::from(split.0), next: from.0 }))
+    fn open(&self, split: SplitId, from: Cursor) -> Result<Box<dyn SplitReader>, PortError> {
+        Ok(Box::new(Reader { made: self.clone(), split: u64::from(split.0), next: from.position.0 }))
     }
 
     fn is_bounded(&self) -> bool {
@@ -120,7 +121,7 @@ impl SplitReader for Reader {
         let batch = RecordBatch::try_from_iter(columns).unwrap();
         self.next += rows;
         self.made.read[self.split as usize].store(self.next, Ordering::SeqCst);
-        Ok(SplitRead::Rows { batch, next: Position(self.next) })
+        Ok(SplitRead::Rows { batch, next: Position(self.next).into() })
     }
 
     fn next_read_in_ms(&self) -> Option<u64> {

@@ -10,8 +10,8 @@ use arrow_array::types::{Float64Type, TimestampMillisecondType};
 use bytes::Bytes;
 use engine::plan::{JobPlan, TableDef};
 use engine::port::{
-    Connectors, PayloadBlock, PortError, Role, Sink, SinkBatch, SinkSpec, Source, SplitId, SplitInfo, SplitRead,
-    SplitReader, Waker,
+    Connectors, Cursor, PayloadBlock, PortError, Role, Sink, SinkBatch, SinkSpec, Source, SplitId, SplitInfo,
+    SplitRead, SplitReader, Waker,
 };
 use engine::run::decode::{JsonDecoder, JsonOptions, TimestampFormat};
 use engine::run::{Job, JobOptions};
@@ -127,7 +127,7 @@ fn blocks(lines: &[String]) -> Vec<Vec<PayloadBlock>> {
             let mut cut = |data: &mut Vec<u8>, rows: &mut Vec<std::ops::Range<u32>>| {
                 let next = first + rows.len() as u64;
                 let (data, rows) = (Bytes::from(std::mem::take(data)), std::mem::take(rows));
-                blocks.push(PayloadBlock { data, rows, first: Position(first), next: Position(next) });
+                blocks.push(PayloadBlock { data, rows, first: Position(first), next: Position(next).into() });
                 first = next;
             };
             for line in lines.iter().enumerate().filter(|(i, _)| (i * 7) % SPLITS == split).map(|(_, l)| l) {
@@ -320,12 +320,12 @@ impl Source for Memory {
             id: SplitId(id as u32),
             name: format!("shard-{id}"),
             parents: Vec::new(),
-            start: Position::ZERO,
+            start: Position::ZERO.into(),
         };
         Ok((0..SPLITS).map(info).collect())
     }
 
-    fn open(&self, split: SplitId, _: Position) -> Result<Box<dyn SplitReader>, PortError> {
+    fn open(&self, split: SplitId, _: Cursor) -> Result<Box<dyn SplitReader>, PortError> {
         Ok(Box::new(Reader { blocks: self.blocks.clone(), split: split.0 as usize, next: 0 }))
     }
 

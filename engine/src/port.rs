@@ -11,6 +11,7 @@ use crate::types::Schema;
 use arrow_array::{RecordBatch, StringArray};
 use bytes::Bytes;
 use model::{Classified, Kind, Position};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,6 +20,22 @@ use std::time::Duration;
 /// One independently ordered part of a source (a shard, a file), numbered by its source and never renumbered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SplitId(pub u32);
+
+/// Where a split is read on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// How far that is: it grows as the split is read, and people are told it.
+    pub position: Position,
+    /// What the source goes by where a position does not say it (another system's own name of the place). Short; it is
+    /// kept with a job's state as it is, and handed back when the split is opened.
+    pub mark: Option<Arc<str>>,
+}
+
+impl From<Position> for Cursor {
+    fn from(position: Position) -> Self {
+        Self { position, mark: None }
+    }
+}
 
 /// What a source says of one of its splits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +47,7 @@ pub struct SplitInfo {
     /// The splits that must be read to their end before this one.
     pub parents: Vec<SplitId>,
     /// Where a first read begins.
-    pub start: Position,
+    pub start: Cursor,
 }
 
 /// Wakes a worker that waits for news of a source. Calling it more often than needed does no harm.
@@ -43,7 +60,11 @@ pub trait Source: Send + Sync {
     fn splits(&self) -> Result<Vec<SplitInfo>, PortError>;
 
     /// A reader of `split` that begins at `from`.
-    fn open(&self, split: SplitId, from: Position) -> Result<Box<dyn SplitReader>, PortError>;
+    fn open(&self, split: SplitId, from: Cursor) -> Result<Box<dyn SplitReader>, PortError>;
+
+    /// Told before anything is asked where a job goes on from its state, which knows these splits: others have appeared
+    /// since, and are to be read from their beginning wherever a first read would begin.
+    fn goes_on(&self, _known: &BTreeSet<SplitId>) {}
 
     /// Whether every split ends by itself and no split can appear later.
     fn is_bounded(&self) -> bool;
@@ -62,7 +83,7 @@ pub trait SplitReader: Send {
     /// `None` where the source cannot tell.
     fn millis_behind_latest(&self) -> Option<u64>;
 
-    /// After a read that gave [`SplitRead::Tip`]: in how many milliseconds to ask again, where the source knows that
+    /// After a read that gave [`SplitRead::Tip`] or [`SplitRead::Later`]: in how many milliseconds to ask again, where the source knows that
     /// without waking anybody; `None` where it wakes its subscribers.
     fn next_read_in_ms(&self) -> Option<u64> {
         None
@@ -79,10 +100,12 @@ pub enum SplitRead {
         /// The rows.
         batch: RecordBatch,
         /// Where the next read begins.
-        next: Position,
+        next: Cursor,
     },
     /// Nothing for now; more may come.
     Tip,
+    /// Nothing yet, though there may be something: it is on its way, or who has it does not answer. The split is waited for.
+    Later,
     /// Nothing will ever come again. New splits may have appeared in the place of this one.
     End,
 }
@@ -97,7 +120,7 @@ pub struct PayloadBlock {
     /// The position of the first payload.
     pub first: Position,
     /// Where the next read begins.
-    pub next: Position,
+    pub next: Cursor,
 }
 
 /// What a sink is made for.

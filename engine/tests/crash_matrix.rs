@@ -8,12 +8,13 @@ mod run_support;
 use bytes::Bytes;
 use engine::plan::TableDef;
 use engine::port::{
-    Connectors, PortError, Role, Sink, SinkBatch, SinkSpec, Source, SplitId, SplitInfo, SplitRead, SplitReader, Waker,
+    Connectors, Cursor, PortError, Role, Sink, SinkBatch, SinkSpec, Source, SplitId, SplitInfo, SplitRead, SplitReader,
+    Waker,
 };
 use engine::run::decode::JsonOptions;
 use engine::run::encode::JsonEncoder;
 use engine::run::{CheckpointStorage, Checkpointing, Job, JobOptions, JobState};
-use model::{Env, Kind, Position};
+use model::{Env, Kind};
 use run_support::{Hands, Index, Kept, Memory, counts, event, expected_counts, pause};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -97,9 +98,13 @@ impl Source for MortalSource {
         self.0.fuse.cross("source.splits", || self.1.splits())
     }
 
-    fn open(&self, split: SplitId, from: Position) -> Result<Box<dyn SplitReader>, PortError> {
+    fn open(&self, split: SplitId, from: Cursor) -> Result<Box<dyn SplitReader>, PortError> {
         let reader = self.0.fuse.cross("source.open", || self.1.open(split, from))?;
         Ok(Box::new(MortalReader(self.0.fuse.clone(), reader)))
+    }
+
+    fn goes_on(&self, known: &BTreeSet<SplitId>) {
+        self.1.goes_on(known);
     }
 
     fn is_bounded(&self) -> bool {

@@ -25,6 +25,8 @@ const ENDPOINT: &str = "aws.endpoint";
 const SEARCH: &str = "elasticsearch-7";
 /// The platform's own option that says whose index a table is, `own` or `outside`, where its hosts do not; no cluster knows it.
 const PLACE: &str = "hailstream.index";
+/// The same of streams.
+const STREAM_PLACE: &str = "hailstream.stream";
 
 /// What a value comes from.
 #[derive(Clone, Copy)]
@@ -96,10 +98,16 @@ pub(crate) fn translated(
 }
 
 fn add(pairs: &mut Vec<(String, String)>, connector: &str, doors: &Doors) {
-    let place = pairs.iter().position(|(key, _)| key == PLACE).map(|at| pairs.remove(at).1);
+    let option = if connector == STREAMS { STREAM_PLACE } else { PLACE };
+    let place = pairs.iter().position(|(key, _)| key == option).map(|at| pairs.remove(at).1);
     // A stream of somebody else is reached as its table says, with the key that its table names.
     let endpoint = pairs.iter().find(|(key, _)| key == ENDPOINT).map(|(_, endpoint)| endpoint);
-    if connector == STREAMS && (doors.streams.is_none() || endpoint.is_some_and(|endpoint| !is_here(endpoint))) {
+    let is_ours = match place.as_deref() {
+        Some("own") => true,
+        Some("outside") => false,
+        _ => endpoint.is_none_or(|endpoint| is_here(endpoint)),
+    };
+    if connector == STREAMS && (doors.streams.is_none() || !is_ours) {
         return;
     }
     for (_, option, value) in ADDED.into_iter().filter(|(of, ..)| *of == connector) {
@@ -208,6 +216,13 @@ mod tests {
         };
         check(&placed("http://localhost:9200", "outside"), &known(), &doors(), &index("http://localhost:9200"));
         check(&placed("http://far:9200", "own"), &known(), &doors(), &index("http://10.0.0.1:9200"));
+        let stream = |endpoint: &str| format!("'connector' = 'kinesis', 'stream' = 's', 'aws.endpoint' = '{endpoint}'");
+        let placed = |endpoint: &str, place: &str| format!("{}, 'hailstream.stream' = '{place}'", stream(endpoint));
+        check(&placed("http://localhost:4567", "outside"), &known(), &doors(), &stream("http://localhost:4567"));
+        let ours = "'connector' = 'kinesis', 'stream' = 's', 'aws.endpoint' = 'http://10.0.0.1:4566', 'aws.region' = 'us-east-1', \
+                    'aws.credentials.provider' = 'BASIC', 'aws.credentials.basic.accesskeyid' = 'AK', \
+                    'aws.credentials.basic.secretkey' = 'it''s', 'scan.shard-assigner' = 'uniform'";
+        check(&placed("http://far:4566", "own"), &known(), &doors(), ours);
         let own = "'connector' = 'mine', 'k' = 'v'";
         check(own, &[], &doors(), own);
     }

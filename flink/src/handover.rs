@@ -12,34 +12,35 @@ use std::ops::Range;
 /// Functions that put rows into windows.
 const WINDOWS: [&str; 3] = ["TUMBLE", "HOP", "CUMULATE"];
 
-/// Options that say where reading begins, by connector: where at the oldest record, and where at a time.
-type Begin = &'static [(&'static str, &'static str)];
-const OLDEST: [(&str, Begin); 2] =
-    [("kinesis", &[("scan.stream.initpos", "TRIM_HORIZON")]), ("kafka", &[("scan.startup.mode", "earliest-offset")])];
+/// Options of streams that say where reading begins, of the two generations of their connector: the place, and the time.
+const STREAM_STARTS: [[&str; 2]; 2] =
+    [["scan.stream.initpos", "scan.stream.initpos-timestamp"], ["source.init.position", "source.init.timestamp"]];
 
 /// Has a table begin where the handover says.
 pub(crate) fn begin_at(pairs: &mut Vec<(String, String)>, connector: &str, start: StartAt) {
-    let texts = |pairs: Begin| pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    let options: Vec<(String, String)> = match (connector, start) {
-        ("kinesis", StartAt::Arrived(ms)) => {
-            let seconds = format!("{}.{:03}", ms / 1_000, ms % 1_000);
-            vec![
-                ("scan.stream.initpos".to_owned(), "AT_TIMESTAMP".to_owned()),
-                ("scan.stream.initpos-timestamp".to_owned(), seconds),
-            ]
+    let options: Vec<(&str, String)> = match connector {
+        "kinesis" => {
+            let is_newer = pairs.iter().any(|(key, _)| key.starts_with("source."));
+            let [place, time] = STREAM_STARTS[usize::from(is_newer)];
+            pairs.retain(|(key, _)| !STREAM_STARTS.as_flattened().contains(&key.as_str()));
+            match start {
+                StartAt::Oldest => vec![(place, "TRIM_HORIZON".to_owned())],
+                StartAt::Arrived(ms) => {
+                    vec![(place, "AT_TIMESTAMP".to_owned()), (time, format!("{}.{:03}", ms / 1_000, ms % 1_000))]
+                }
+            }
         }
-        ("kafka", StartAt::Arrived(ms)) => vec![
-            ("scan.startup.mode".to_owned(), "timestamp".to_owned()),
-            ("scan.startup.timestamp-millis".to_owned(), ms.to_string()),
-        ],
-        _ => OLDEST.iter().find(|(of, _)| *of == connector).map(|(_, options)| texts(options)).unwrap_or_default(),
+        "kafka" => {
+            let (mode, time) = ("scan.startup.mode", "scan.startup.timestamp-millis");
+            pairs.retain(|(key, _)| !key.starts_with("scan.startup."));
+            match start {
+                StartAt::Oldest => vec![(mode, "earliest-offset".to_owned())],
+                StartAt::Arrived(ms) => vec![(mode, "timestamp".to_owned()), (time, ms.to_string())],
+            }
+        }
+        _ => Vec::new(),
     };
-    for (key, value) in options {
-        match pairs.iter_mut().find(|(known, _)| *known == key) {
-            Some(pair) => pair.1 = value,
-            None => pairs.push((key, value)),
-        }
-    }
+    pairs.extend(options.into_iter().map(|(key, value)| (key.to_owned(), value)));
 }
 
 /// The statement with all of its windows but those that were closed before.
@@ -156,18 +157,20 @@ mod tests {
 
     #[test]
     fn sources_begin_where_the_handover_says() {
-        let at = |connector: &str, start| {
-            let mut pairs = vec![("scan.stream.initpos".to_owned(), "LATEST".to_owned())];
+        let begun = |given: (&str, &str), connector: &str, start| {
+            let mut pairs = vec![(given.0.to_owned(), given.1.to_owned())];
             begin_at(&mut pairs, connector, start);
             pairs.into_iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
         };
+        let at = |connector: &str, start| begun(("scan.stream.initpos", "LATEST"), connector, start);
         let from = "scan.stream.initpos=AT_TIMESTAMP scan.stream.initpos-timestamp=1452063600.007";
         assert_eq!(at("kinesis", StartAt::Arrived(1_452_063_600_007)), from);
         assert_eq!(at("kinesis", StartAt::Oldest), "scan.stream.initpos=TRIM_HORIZON");
-        assert!(
-            at("kafka", StartAt::Arrived(7)).ends_with("scan.startup.mode=timestamp scan.startup.timestamp-millis=7")
-        );
-        assert!(at("kafka", StartAt::Oldest).ends_with("scan.startup.mode=earliest-offset"));
+        let newer = begun(("source.init.position", "LATEST"), "kinesis", StartAt::Arrived(7));
+        assert_eq!(newer, "source.init.position=AT_TIMESTAMP source.init.timestamp=0.007");
+        let kafka = |start| begun(("scan.startup.specific-offsets", "partition:0,offset:7"), "kafka", start);
+        assert_eq!(kafka(StartAt::Arrived(7)), "scan.startup.mode=timestamp scan.startup.timestamp-millis=7");
+        assert_eq!(kafka(StartAt::Oldest), "scan.startup.mode=earliest-offset");
         assert_eq!(at("filesystem", StartAt::Oldest), "scan.stream.initpos=LATEST");
     }
 }

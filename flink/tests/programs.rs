@@ -74,6 +74,7 @@ impl Stand {
             parallelism: 2,
             parallelism_per_kpu: 2,
             checkpoints: Some(Checkpoints { enabled: true, interval_ms: 1_000, min_pause_ms: 7 }),
+            handover: None,
         }
     }
 

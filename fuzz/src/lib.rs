@@ -17,8 +17,8 @@ pub use services::{CALLS, rules, services};
 pub use sql::sql;
 
 use md5::{Digest, Md5};
-use store::kinesis::aggregation::user_records;
-use store::kinesis::event_stream::{decode, encode};
+use wire::aggregation::user_records;
+use wire::event_stream::{decode, encode};
 
 /// What aggregated records begin with.
 const AGGREGATED_MAGIC: [u8; 4] = [0xf3, 0x89, 0x9a, 0xc2];

@@ -104,7 +104,7 @@ fn aggregated() {
 
 #[test]
 fn events() {
-    let frame = store::kinesis::event_stream::encode(&[(":message-type", "event")], b"{}").unwrap_or_default();
+    let frame = wire::event_stream::encode(&[(":message-type", "event")], b"{}").unwrap_or_default();
     drive(fuzz::events, &[frame], 100_000);
 }
 

@@ -9,7 +9,6 @@ use axum::http::request::Parts;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use hailstream::auth::{ClientKey, Signer};
 use model::{Env, PutRecord, ShardIndex};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -24,8 +23,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-use store::kinesis::client::Authorize;
 use store::{CapacityMode, Limits, StartAt, Store, StoreConfig};
+use wire::signature::{Authorize, ClientKey, Signer};
 
 const RECORDS: usize = 500;
 const RECORD_BYTES: usize = 460;

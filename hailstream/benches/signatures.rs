@@ -9,7 +9,7 @@ use axum::http::{Request, StatusCode};
 use axum::routing::any;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hailstream::auth::{ClientKey, KeyRing, Signer, guarded};
+use hailstream::auth::{KeyRing, guarded};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use model::Env;
@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
+use wire::signature::{ClientKey, Signer};
 
 const RECORDS: usize = 500;
 const RECORD_BYTES: usize = 460;

@@ -1,9 +1,9 @@
 //! How a Flink cluster is reached, and how it reaches the platform.
 
-use crate::auth::{ClientKey, ClientKeyError};
 use clap::Args;
 use flink::{Addresses, Doors, FlinkOptions};
 use serde::Deserialize;
+use wire::signature::{ClientKey, ClientKeyError};
 
 /// A cluster that applications may run on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args, Deserialize)]

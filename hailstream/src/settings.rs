@@ -1,6 +1,5 @@
 //! What the platform is told before it opens: configuration file, then environment, then options; all of it checked.
 
-use crate::auth::{ClientKey, ClientKeyError};
 use crate::cli::PlatformArgs;
 use crate::doors::{DoorName, Networks, Reach, TlsMode, network};
 use crate::flink_settings::{ClusterError, FlinkArgs};
@@ -14,6 +13,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use wire::signature::{ClientKey, ClientKeyError};
 
 /// The data directory where none is named.
 pub(crate) const DATA_DIR_DEFAULT: &str = "hailstream-data";

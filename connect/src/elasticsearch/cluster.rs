@@ -2,23 +2,19 @@
 
 use super::bulk::{reason_of, shortened};
 use super::options::{Login, Options};
+use crate::outgoing::{self, Trust};
 use bytes::{Bytes, BytesMut};
 use engine::port::PortError;
 use model::Kind;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
-use std::error::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 /// Largest answer that is read: an action of the largest bulk takes some hundred bytes of it.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Largest answer that is read of a request that was not taken.
 const REFUSAL_BYTES_MAX: usize = 64 * 1024;
-/// How long a connection that nobody uses is kept.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections to one host that nobody uses, at most.
 const IDLE_MAX: usize = 1;
 
@@ -59,28 +55,16 @@ impl Cluster {
     /// # Errors
     /// When TLS is wanted and the system trusts nobody.
     pub(super) fn new(options: &Options, first: usize) -> Result<Self, PortError> {
-        // TLS of all that goes out is that of the doors. Somebody may have chosen it already, which is as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        // A cluster is named by its hosts: neither a proxy of the environment nor an answer names another one.
-        let mut builder = Client::builder()
-            .no_proxy()
-            .redirect(Policy::none())
+        let trust = match options.is_insecure {
+            true => Trust::Anybody,
+            false if options.hosts.iter().all(|host| host.starts_with("http://")) => Trust::Unneeded,
+            false => Trust::System,
+        };
+        let builder = outgoing::builder(trust)
             .connect_timeout(options.connect_timeout)
             .timeout(options.socket_timeout)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(IDLE_MAX)
-            .tcp_nodelay(true)
-            .user_agent("hailstream");
-        if options.is_insecure {
-            builder = builder.tls_danger_accept_invalid_certs(true);
-        } else if options.hosts.iter().all(|host| host.starts_with("http://")) {
-            // A small container trusts nobody, and need not where no TLS is spoken.
-            builder = builder.tls_certs_only([]);
-        }
-        let client = builder.build().map_err(|error| {
-            let what = format!("no connection over TLS can be made: {}", causes(&error));
-            PortError::new(Kind::Invalid, format!("{what}; SSL_CERT_FILE names the certificates to trust"))
-        })?;
+            .pool_max_idle_per_host(IDLE_MAX);
+        let client = outgoing::build(builder)?;
         let (hosts, login) = (options.hosts.clone(), options.login.clone());
         Ok(Self { client, hosts, login, next: AtomicUsize::new(first) })
     }
@@ -143,15 +127,9 @@ fn lost(error: &reqwest::Error) -> Failure {
     Failure::Away(format!("{what} ({})", causes(error)))
 }
 
-/// What has caused an error, in one line, without the address, which is told beside it.
+/// What has caused an error, short.
 fn causes(error: &reqwest::Error) -> String {
-    let (mut told, mut cause) = (Vec::new(), error.source());
-    while let Some(error) = cause {
-        told.push(error.to_string());
-        cause = error.source();
-    }
-    let told = if told.is_empty() { error.to_string() } else { told.join(": ") };
-    shortened(&told)
+    shortened(&outgoing::causes(error))
 }
 
 /// A request that was answered by a refusal of all of it.

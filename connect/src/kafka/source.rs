@@ -4,7 +4,8 @@ use super::client::{self, Failure, Told};
 use super::options::{Place, SourceOptions};
 use super::places::{Finder, Partitions, no_group_offset, partitions};
 use super::split::PartitionReader;
-use engine::port::{PortError, Source, SplitId, SplitInfo, SplitReader, Waker};
+use crate::wakers::Wakers;
+use engine::port::{Cursor, PortError, Source, SplitId, SplitInfo, SplitReader, Waker};
 use model::{Env, Kind, Position};
 use parking_lot::Mutex;
 use rdkafka::consumer::BaseConsumer;
@@ -32,35 +33,6 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn finder(&self) -> Finder<'_> {
         Finder { consumer: &self.consumer, reset: self.reset.as_ref(), place: &self.place }
-    }
-}
-
-/// Who is to be woken when records have come.
-#[derive(Default)]
-pub(super) struct Wakers(Mutex<(u64, BTreeMap<u64, Waker>)>);
-
-impl Wakers {
-    pub(super) fn wake(&self) {
-        self.0.lock().1.values().for_each(|waker| waker());
-    }
-
-    fn add(self: &Arc<Self>, waker: Waker) -> Subscription {
-        let mut wakers = self.0.lock();
-        wakers.0 += 1;
-        let number = wakers.0;
-        wakers.1.insert(number, waker);
-        Subscription { wakers: self.clone(), number }
-    }
-}
-
-struct Subscription {
-    wakers: Arc<Wakers>,
-    number: u64,
-}
-
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        self.wakers.0.lock().1.remove(&self.number);
     }
 }
 
@@ -156,22 +128,22 @@ impl Source for KafkaSource {
             id: SplitId(*id),
             name: format!("{}, partition {}", partition.topic, partition.number),
             parents: Vec::new(),
-            start: partition.start,
+            start: partition.start.into(),
         };
         Ok(known.partitions.iter().map(info).collect())
     }
 
-    fn open(&self, split: SplitId, from: Position) -> Result<Box<dyn SplitReader>, PortError> {
+    fn open(&self, split: SplitId, from: Cursor) -> Result<Box<dyn SplitReader>, PortError> {
         let partition = self.known.lock().partitions.get(&split.0).cloned();
         let partition = partition.ok_or_else(|| {
             let what = format!("{}: partition number {} is not there any more", self.shared.place, split.0);
             PortError::new(Kind::NotFound, what)
         })?;
         let Partition { topic, number, end, .. } = partition;
-        if from == NOWHERE {
+        if from.position == NOWHERE {
             return Err(no_group_offset(&self.shared.place, &(topic, number)));
         }
-        Ok(Box::new(PartitionReader::open(self.shared.clone(), (topic, number), from, end)?))
+        Ok(Box::new(PartitionReader::open(self.shared.clone(), (topic, number), from.position, end)?))
     }
 
     fn is_bounded(&self) -> bool {

@@ -210,7 +210,7 @@ impl SplitReader for PartitionReader {
                 data: Bytes::from(block.data),
                 rows: block.rows,
                 first: position(block.first.unwrap_or(self.next)),
-                next: position(self.next),
+                next: position(self.next).into(),
             }));
         }
         if self.ended {

@@ -31,7 +31,7 @@ use super::wake::{Parker, Wake};
 use super::worker::{Seat, Shared};
 use crate::expr::{Expr, Program};
 use crate::plan::{JobPlan, Node, NodeId, NodeKind, SinkTarget, TableDef, WindowSource, WindowSpec};
-use crate::port::{Changelog, Lookup, LookupSpec, SinkSpec, Source, SplitInfo};
+use crate::port::{Changelog, Lookup, LookupSpec, SinkSpec, Source, SplitId, SplitInfo};
 use crate::types::{DataType, Field, Schema};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -225,6 +225,9 @@ fn open_sources(plan: &JobPlan, options: &JobOptions, layout: &Layout, cut: &Cut
             floor,
             splits: stood.map(|s| s.splits.clone()).unwrap_or_default(),
         };
+        if stood.is_some() {
+            source.goes_on(&tracker_options.splits.keys().map(|id| SplitId(*id)).collect());
+        }
         let splits = source.splits().map_err(JobError::port(&table))?;
         same_splits(&name, &splits, &tracker_options.splits)?;
         let wakes = (0..layout.parallelism).map(|s| layout.wake(*node, s)).collect();

@@ -11,8 +11,8 @@ use super::task::Step;
 use super::worker::Seat;
 use crate::plan::{JobPlan, TableDef};
 use crate::port::{
-    Connectors, PayloadBlock, PortError, Role, Sink, SinkBatch, SinkSpec, Source, SplitId, SplitInfo, SplitRead,
-    SplitReader, Waker,
+    Connectors, Cursor, PayloadBlock, PortError, Role, Sink, SinkBatch, SinkSpec, Source, SplitId, SplitInfo,
+    SplitRead, SplitReader, Waker,
 };
 use crate::run::decode::JsonOptions;
 use crate::run::encode::JsonEncoder;
@@ -83,13 +83,13 @@ impl Source for World {
             id: SplitId(id as u32),
             name: format!("split-{id}"),
             parents: split.parents.iter().map(|p| SplitId(*p)).collect(),
-            start: Position::ZERO,
+            start: Position::ZERO.into(),
         };
         Ok(self.splits.iter().enumerate().map(info).collect())
     }
 
-    fn open(&self, split: SplitId, from: Position) -> Result<Box<dyn SplitReader>, PortError> {
-        Ok(Box::new(Reader { world: self.clone(), split: split.0 as usize, next: from.0 as usize }))
+    fn open(&self, split: SplitId, from: Cursor) -> Result<Box<dyn SplitReader>, PortError> {
+        Ok(Box::new(Reader { world: self.clone(), split: split.0 as usize, next: from.position.0 as usize }))
     }
 
     fn is_bounded(&self) -> bool {
@@ -126,7 +126,7 @@ impl SplitReader for Reader {
         }
         self.next += taken;
         let next = Position(self.next as u64);
-        Ok(SplitRead::Payloads(PayloadBlock { data: Bytes::from(data), rows, first, next }))
+        Ok(SplitRead::Payloads(PayloadBlock { data: Bytes::from(data), rows, first, next: next.into() }))
     }
 
     fn millis_behind_latest(&self) -> Option<u64> {

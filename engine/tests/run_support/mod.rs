@@ -6,8 +6,8 @@ use arrow_array::Array;
 use bytes::Bytes;
 use engine::plan::{JobPlan, TableDef};
 use engine::port::{
-    Changelog, Connectors, Lookup, LookupSpec, PayloadBlock, PortError, Refusals, Role, Sink, SinkBatch, SinkSpec,
-    Source, SplitId, SplitInfo, SplitRead, SplitReader, Waker,
+    Changelog, Connectors, Cursor, Lookup, LookupSpec, PayloadBlock, PortError, Refusals, Role, Sink, SinkBatch,
+    SinkSpec, Source, SplitId, SplitInfo, SplitRead, SplitReader, Waker,
 };
 use engine::run::decode::JsonOptions;
 use engine::run::encode::JsonEncoder;
@@ -99,16 +99,16 @@ impl Source for Memory {
             id: SplitId(i as u32),
             name: format!("split-{i}"),
             parents: s.parents.iter().map(|p| SplitId(*p)).collect(),
-            start: Position::ZERO,
+            start: Position::ZERO.into(),
         };
         Ok(splits.iter().enumerate().map(info).collect())
     }
 
-    fn open(&self, split: SplitId, from: Position) -> Result<Box<dyn SplitReader>, PortError> {
+    fn open(&self, split: SplitId, from: Cursor) -> Result<Box<dyn SplitReader>, PortError> {
         let mut opened = self.opened.lock().unwrap();
-        let at = opened.entry(split.0).or_insert(from.0);
-        *at = (*at).max(from.0);
-        Ok(Box::new(Reader { memory: self.clone(), split: split.0 as usize, next: from.0 as usize }))
+        let at = opened.entry(split.0).or_insert(from.position.0);
+        *at = (*at).max(from.position.0);
+        Ok(Box::new(Reader { memory: self.clone(), split: split.0 as usize, next: from.position.0 as usize }))
     }
 
     fn is_bounded(&self) -> bool {
@@ -159,7 +159,7 @@ impl SplitReader for Reader {
         }
         self.memory.bytes_read.fetch_add(data.len() as u64, Ordering::SeqCst);
         let (first, next) = (Position(first as u64), Position(self.next as u64));
-        Ok(SplitRead::Payloads(PayloadBlock { data: Bytes::from(data), rows, first, next }))
+        Ok(SplitRead::Payloads(PayloadBlock { data: Bytes::from(data), rows, first, next: next.into() }))
     }
 
     fn millis_behind_latest(&self) -> Option<u64> {

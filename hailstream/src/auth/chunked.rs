@@ -1,14 +1,14 @@
 //! Bodies in chunks, each sealed by a code that goes on from the one before it, or by one checksum at the end.
 
-use super::canonical::{Head, sha256_hex};
 use super::claim::header;
 use super::error::AuthError;
-use super::signing::{ALGORITHM, SigningKey};
 use super::verify::bytes_of;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
+use wire::signature::{ALGORITHM, SigningKey};
+use wire::signature::{Head, sha256_hex};
 
 /// Longest line of a chunk's head or of a trailer, in bytes.
 const LINE_BYTES_MAX: usize = 1_024;

@@ -1,9 +1,9 @@
 //! What a request says of its own signature, in its headers or, presigned, in its query.
 
-use super::canonical::{Head, parameters};
 use super::error::AuthError;
-use super::time::{seconds_of, stamp};
 use chrono::DateTime;
+use wire::signature::{Head, parameters};
+use wire::signature::{seconds_of, stamp};
 
 /// What a request says of its signature. Nothing of it is checked but that it is there.
 pub(super) struct Claim {

@@ -2,7 +2,6 @@
 
 use super::error::AuthError;
 use super::roles::Role;
-use super::signing::SigningKey;
 use model::Env;
 use parking_lot::Mutex;
 use serde::Deserialize;
@@ -11,6 +10,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fmt, fs, io};
+use wire::signature::SigningKey;
 
 /// How long a look at the file is good for, in nanoseconds.
 const LOOK_NS: u64 = 1_000_000_000;

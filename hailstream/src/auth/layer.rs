@@ -1,6 +1,5 @@
 //! The layer around the AWS door: reads a request once, asks who signed it and whether they may, and hands it on.
 
-use super::canonical::Head;
 use super::credentials::KeyRing;
 use super::deeds::at_aws;
 use super::error::AuthError;
@@ -16,6 +15,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use model::Access;
 use std::sync::Arc;
 use store::kinesis::{Caller, DEFAULT_ACCOUNT, give_way};
+use wire::signature::Head;
 
 /// Largest body that is read, in bytes: as much as the door itself takes.
 const BODY_BYTES_MAX: usize = 24 * 1024 * 1024;
@@ -118,12 +118,12 @@ fn text_in_cbor(out: &mut Vec<u8>, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ClientKey, Signer};
     use super::*;
     use model::Env;
     use std::os::unix::fs::PermissionsExt;
     use store::kinesis::client::{ClientError, KinesisClient};
     use store::{CapacityMode, Store, StoreConfig};
+    use wire::signature::{ClientKey, Signer};
 
     /// A guarded door with a stream `trips`, and a key of each of two roles.
     async fn served(dir: &std::path::Path) -> String {

@@ -1,10 +1,8 @@
 //! A table of requests that must be refused, each with the error's name and its message, in both codecs; and that the
 //! requests from which they were made are taken.
 
-use super::canonical::{Head, sha256_hex};
 use super::credentials::KeyRing;
 use super::layer::guarded;
-use super::signing::SigningKey;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request};
@@ -19,6 +17,8 @@ use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
+use wire::signature::SigningKey;
+use wire::signature::{Head, sha256_hex};
 
 /// One case a line: the form of the request, what is done to it, and what it is refused with.
 const CASES: &str = include_str!("vectors/refusals.jsonl");

@@ -1,13 +1,13 @@
 //! Whether a request was signed by a key that is known, and its body as the operation wants it.
 
-use super::canonical::{Head, sha256_hex};
 use super::chunked::{self, Chunking, Seal};
 use super::claim::{Claim, claim, header};
 use super::credentials::{Key, Keys};
 use super::error::AuthError;
-use super::signing::{ALGORITHM, SERVICE, TERMINATOR};
-use super::time::{seconds_of, stamp};
 use std::sync::Arc;
+use wire::signature::{ALGORITHM, SERVICE, TERMINATOR};
+use wire::signature::{Head, sha256_hex};
+use wire::signature::{seconds_of, stamp};
 
 /// How far a signature's time may be from the clock, in seconds.
 const SKEW_S: i64 = 300;

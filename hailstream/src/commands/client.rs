@@ -1,12 +1,12 @@
 //! How the commands that talk to a running platform reach its AWS door: they sign where they find a key.
 
 use super::Failure;
-use crate::auth::{ClientKey, Signer};
 use crate::cli::EndpointArgs;
 use model::Env;
 use std::sync::Arc;
 use store::kinesis::DEFAULT_REGION;
 use store::kinesis::client::KinesisClient;
+use wire::signature::{ClientKey, Signer};
 
 /// A client of the endpoint that the options name. Without a key its calls go unsigned, which an open door takes.
 pub(super) fn open(args: &EndpointArgs, env: &Env) -> Result<KinesisClient, Failure> {

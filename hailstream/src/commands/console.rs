@@ -2,7 +2,6 @@
 //!
 //! The secret of a key is sent only to a console that asks for one, and only where nobody else can read it.
 
-use crate::auth::{ClientKey, ClientKeyError};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -25,6 +24,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use wire::signature::{ClientKey, ClientKeyError};
 
 /// An answer larger than this is none of the console's.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -3,7 +3,7 @@
 use super::{Failure, say, say_error};
 use crate::cli::SqlArgs;
 use crate::status::{StatusLine, count, duration};
-use crate::wiring::{OutsideIndices, REST_LOOKUP, RestLookups, with_kafka};
+use crate::wiring::{OutsideIndices, OutsideStreams, REST_LOOKUP, RestLookups, with_kafka};
 use arrow_array::RecordBatch;
 use engine::plan::JobPlan;
 use engine::port::Connectors;
@@ -44,6 +44,8 @@ pub(super) fn run(args: &SqlArgs) -> Result<(), Failure> {
     for name in OutsideIndices::CONNECTORS {
         known = known.with(name, outside.clone());
     }
+    let streams = Arc::new(OutsideStreams::new(runtime.handle().clone(), env.clone()));
+    known = known.with(OutsideStreams::CONNECTOR, streams);
     let connectors: Arc<dyn Connectors> = Arc::new(known);
     let script = Script::parse(&text)?;
     let planned = Session::new().plan(&script, connectors.as_ref())?;
@@ -93,8 +95,10 @@ impl Runner<'_> {
         while !job.wait_for(if encoder.is_some() { Duration::ZERO } else { LOOK_EVERY }) {
             if let (Some(encoder), Some((_, rows))) = (&encoder, job.collected()) {
                 // The channel ends with the job; a pause shorter than a glance lets failures be seen.
-                if let Ok(batch) = rows.recv_timeout(LOOK_EVERY) {
-                    print(encoder, &batch, &mut out)?;
+                match rows.recv_timeout(LOOK_EVERY) {
+                    Ok(batch) => print(encoder, &batch, &mut out)?,
+                    // What has come of an input without an end is seen before the next row comes.
+                    Err(_) => out.flush()?,
                 }
             }
             if let Some(line) = &line {

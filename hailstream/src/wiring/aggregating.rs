@@ -6,8 +6,8 @@ use replay::{PutError, PutLimits, PutTarget, PutVerdict};
 use std::collections::BTreeMap;
 use store::hash_key;
 use store::kinesis::admin::Admin;
-use store::kinesis::aggregator::{AGGREGATE_BYTES, Aggregator};
 use tokio::runtime::Handle;
+use wire::aggregator::{AGGREGATE_BYTES, Aggregator};
 
 /// How long the shards of a stream are taken to be what they were, in nanoseconds. Rows that are aggregated for a shard that
 /// was closed meanwhile go to one of its children, as with the producer library.
@@ -103,7 +103,7 @@ fn fill(records: &[PutRecord], ranges: &[HashKeyRange]) -> Vec<Filled> {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use store::kinesis::aggregation::user_records;
+    use wire::aggregation::user_records;
 
     #[test]
     fn rows_go_to_the_record_of_their_shard_in_their_order() {

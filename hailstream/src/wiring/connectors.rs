@@ -4,8 +4,9 @@
 use super::index_place::{OutsideIndices, PLACE, is_index, is_own};
 use super::index_sink::IndexSink;
 use super::rest_lookup::{REST_LOOKUP, RestLookups};
+use super::stream_place::{self, OutsideStreams, is_stream, name_of};
 use super::stream_source::StreamSource;
-use connect::{Elasticsearch, KafkaKind, KafkaTables};
+use connect::{Elasticsearch, KafkaKind, KafkaTables, KinesisStreams};
 use engine::plan::TableDef;
 use engine::port::{Changelog, Connectors, Lookup, LookupSpec, PortError, Role, Sink, SinkSpec, Source};
 use engine::run::connectors::{BuiltinConnectors, builtin_changelog};
@@ -19,25 +20,8 @@ use store::{StartAt, Store};
 use tokio::runtime::Handle;
 
 /// The connector whose tables are streams of the platform.
-pub(super) const KINESIS: &str = "kinesis";
+pub(super) const KINESIS: &str = KinesisStreams::CONNECTOR;
 
-/// Options of Flink's stream connector that a stream of this process understands.
-const STREAM_OPTIONS: [&str; 4] = ["connector", "stream", "scan.stream.initpos", "scan.stream.initpos-timestamp"];
-/// Options that say how to reach and poll a remote service: they are let stand, so that one script serves both.
-const REMOTE_STREAM_OPTIONS: [&str; 12] = [
-    "aws.region",
-    "aws.endpoint",
-    "aws.credentials.provider",
-    "aws.credentials.basic.accesskeyid",
-    "aws.credentials.basic.secretkey",
-    "aws.trust.all.certificates",
-    "scan.stream.recordpublisher",
-    "scan.stream.efo.consumername",
-    "scan.stream.efo.registration",
-    "scan.shard-assigner",
-    "scan.shard.getrecords.intervalmillis",
-    "scan.shard.getrecords.maxrecordcount",
-];
 /// All connectors of one platform.
 pub struct PlatformConnectors {
     store: Store,
@@ -45,6 +29,7 @@ pub struct PlatformConnectors {
     runtime: Handle,
     builtin: BuiltinConnectors,
     outside: OutsideIndices,
+    streams: OutsideStreams,
 }
 
 impl PlatformConnectors {
@@ -52,8 +37,9 @@ impl PlatformConnectors {
     pub fn new(store: Store, index: Index, runtime: Handle, base_dir: &Path, env: Env) -> Self {
         let lookups = Arc::new(RestLookups::new(runtime.clone()));
         let outside = OutsideIndices::new(runtime.clone(), env.clone());
+        let streams = OutsideStreams::new(runtime.clone(), env.clone());
         let builtin = with_kafka(BuiltinConnectors::new(base_dir, env.clone()), &env).with(REST_LOOKUP, lookups);
-        Self { store, index, runtime, builtin, outside }
+        Self { store, index, runtime, builtin, outside, streams }
     }
 
     fn starts(
@@ -97,19 +83,46 @@ impl PlatformConnectors {
     }
 }
 
-impl Connectors for PlatformConnectors {
-    fn check(&self, table: &TableDef, role: Role) -> Result<(), PortError> {
-        match (connector(table), role) {
-            (KINESIS, Role::Source) => {
-                check_options(table, &[&STREAM_OPTIONS, &REMOTE_STREAM_OPTIONS, &JsonOptions::KEYS])?;
-                required(table, "stream")?;
+impl PlatformConnectors {
+    fn check_stream(&self, table: &TableDef, role: Role) -> Result<(), PortError> {
+        if !stream_place::is_own(table)? {
+            return self.streams.check(table, role);
+        }
+        match role {
+            Role::Source => {
+                // Options that say how to reach and read a remote service are let stand, so that one script serves both.
+                check_options(table, &[&[stream_place::PLACE], &KinesisStreams::OPTIONS, &JsonOptions::KEYS])?;
+                name_of(table)?;
                 initial_position(table)?;
                 JsonOptions::parse(&table.options).map(|_| ())
             }
-            (KINESIS, Role::Sink) => Err(wrong(table, "a stream cannot be written to from SQL yet; use an index")),
-            (KINESIS, Role::Lookup) => {
-                Err(wrong(table, "its connector cannot be looked up; 'filesystem' and 'rest-lookup' can"))
-            }
+            Role::Sink => Err(wrong(table, "a stream cannot be written to from SQL yet; use an index")),
+            Role::Lookup => Err(wrong(table, "its connector cannot be looked up; 'filesystem' and 'rest-lookup' can")),
+        }
+    }
+
+    fn own_stream(&self, table: &TableDef) -> Result<Arc<dyn Source>, PortError> {
+        let stream = name_of(table)?;
+        if self.store.describe_stream(stream).is_err() {
+            return Err(PortError::new(
+                Kind::NotFound,
+                format!(
+                    "table {}: there is no stream {stream:?}; create it first, or say by 'aws.endpoint' or '{}' = \
+                     'outside' that it is elsewhere",
+                    table.name,
+                    stream_place::PLACE
+                ),
+            ));
+        }
+        let starts = self.starts(table, stream)?;
+        Ok(Arc::new(StreamSource::new(self.store.clone(), stream.to_owned(), starts)))
+    }
+}
+
+impl Connectors for PlatformConnectors {
+    fn check(&self, table: &TableDef, role: Role) -> Result<(), PortError> {
+        match (connector(table), role) {
+            (KINESIS, role) => self.check_stream(table, role),
             _ if is_index(table) => self.check_index(table, role),
             _ => self.builtin.check(table, role),
         }
@@ -120,18 +133,11 @@ impl Connectors for PlatformConnectors {
     }
 
     fn source(&self, table: &TableDef) -> Result<Arc<dyn Source>, PortError> {
-        if connector(table) != KINESIS {
-            return self.builtin.source(table);
+        match is_stream(table) {
+            false => self.builtin.source(table),
+            true if stream_place::is_own(table)? => self.own_stream(table),
+            true => self.streams.source(table),
         }
-        let stream = required(table, "stream")?;
-        if self.store.describe_stream(stream).is_err() {
-            return Err(PortError::new(
-                Kind::NotFound,
-                format!("table {}: there is no stream {stream:?}; create it first", table.name),
-            ));
-        }
-        let starts = self.starts(table, stream)?;
-        Ok(Arc::new(StreamSource::new(self.store.clone(), stream.to_owned(), starts)))
     }
 
     fn lookup(&self, spec: &LookupSpec) -> Result<Arc<dyn Lookup>, PortError> {
@@ -167,13 +173,14 @@ pub(crate) fn with_kafka(builtin: BuiltinConnectors, env: &Env) -> BuiltinConnec
     KafkaKind::ALL.into_iter().fold(builtin, add)
 }
 
-/// The stream that a table of the platform reads.
+/// The stream of the platform that a table reads.
 ///
 /// # Errors
 /// When it is no such table.
 pub(super) fn stream_of(table: &TableDef) -> Result<&str, PortError> {
     match connector(table) {
-        KINESIS => required(table, "stream"),
+        KINESIS if stream_place::is_own(table)? => name_of(table),
+        KINESIS => Err(wrong(table, "it reads a stream elsewhere")),
         other => Err(wrong(table, &format!("its connector is '{other}', which reads no stream"))),
     }
 }
@@ -210,11 +217,14 @@ fn check_options(table: &TableDef, known: &[&[&str]]) -> Result<(), PortError> {
 
 /// Where reading begins, by Flink's names; the newest record where nothing is said, as there.
 fn initial_position(table: &TableDef) -> Result<StartAt, PortError> {
-    match table.options.get("scan.stream.initpos").map_or("LATEST", String::as_str) {
+    let either =
+        |older: &str, newer: &str| table.options.get(older).or_else(|| table.options.get(newer)).map(String::as_str);
+    match either("scan.stream.initpos", "source.init.position").unwrap_or("LATEST") {
         "LATEST" => Ok(StartAt::Latest),
         "TRIM_HORIZON" => Ok(StartAt::Oldest),
         "AT_TIMESTAMP" => {
-            let text = required(table, "scan.stream.initpos-timestamp")?;
+            let text = either("scan.stream.initpos-timestamp", "source.init.timestamp");
+            let text = text.ok_or_else(|| wrong(table, "the option 'scan.stream.initpos-timestamp' is missing"))?;
             let time = replay::parse_time(text).and_then(|t| u64::try_from(t.0).ok());
             let seconds = || text.parse::<f64>().ok().filter(|s| *s >= 0.0).map(|s| (s * 1_000.0) as u64);
             time.or_else(seconds).map(StartAt::Time).ok_or_else(|| {
@@ -316,8 +326,33 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_option_is_named() {
-        let error = check_options(&table(&[("strem", "x")]), &[&STREAM_OPTIONS]).unwrap_err().message;
-        assert!(error.contains("'strem'") && error.contains("'stream'"), "{error}");
+    fn an_endpoint_says_whose_stream_a_table_is() {
+        let (dir, runtime) = (tempfile::tempdir().unwrap(), tokio::runtime::Runtime::new().unwrap());
+        let platform = platform(dir.path(), runtime.handle());
+        let of = |options: &[(&str, &str)]| {
+            let mut all = vec![("connector", KINESIS), ("stream", "trips"), ("format", "json")];
+            all.extend(options);
+            let table = table(&all);
+            platform.check(&table, Role::Source).map(|()| stream_of(&table).ok().map(str::to_owned))
+        };
+        let far = ("aws.endpoint", "http://10.0.0.1:4566");
+        for own in [
+            &[][..],
+            &[("aws.region", "eu-west-1"), ("scan.stream.recordpublisher", "EFO")],
+            &[far, (stream_place::PLACE, "own")],
+        ] {
+            assert_eq!(of(own).unwrap().as_deref(), Some("trips"), "{own:?}");
+        }
+        assert_eq!(of(&[far]).unwrap(), None);
+        for (options, what) in [
+            (&[("strem", "x")][..], "unknown option 'strem'; known are 'hailstream.stream', 'connector', 'stream'"),
+            (&[far, ("strem", "x")], "unknown option 'strem'"),
+            (&[far, ("aws.credentials.provider", "PROFILE")], "BASIC, ENV_VAR and AUTO"),
+            (&[(stream_place::PLACE, "here")], "own or outside"),
+        ] {
+            assert!(of(options).unwrap_err().message.contains(what), "{options:?}");
+        }
+        let missing = platform.source(&table(&[("connector", KINESIS), ("stream", "none")])).map(drop).unwrap_err();
+        assert!(missing.kind == Kind::NotFound && missing.message.contains("'hailstream.stream' = 'outside'"));
     }
 }

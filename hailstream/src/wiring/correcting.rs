@@ -250,7 +250,9 @@ impl Corrector {
         for table in correction.sources() {
             let splits = self.connectors.source(&from_the_oldest(&table)).and_then(|source| source.splits());
             let splits = splits.map_err(|e| RunnerError::new(e.kind, e.message))?;
-            from.extend(splits.into_iter().map(|split| ReadFrom { split: split.name, position: split.start.0 }));
+            from.extend(
+                splits.into_iter().map(|split| ReadFrom { split: split.name, position: split.start.position.0 }),
+            );
         }
         let (corrected, refused) = (corrected.collect(), refused.collect());
         Ok(control::Correction { late_rows, corrected, lost, refused, from, work: None })

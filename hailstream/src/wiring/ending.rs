@@ -1,10 +1,10 @@
 //! Streams as they stand: each is read from its oldest record up to the one that was the newest when it was opened.
 
-use super::connectors::{KINESIS, stream_of};
+use super::connectors::stream_of;
 use engine::plan::TableDef;
 use engine::port::{
-    Changelog, Connectors, Lookup, LookupSpec, PortError, Role, Sink, SinkSpec, Source, SplitId, SplitInfo, SplitRead,
-    SplitReader, Waker,
+    Changelog, Connectors, Cursor, Lookup, LookupSpec, PortError, Role, Sink, SinkSpec, Source, SplitId, SplitInfo,
+    SplitRead, SplitReader, Waker,
 };
 use model::{Classified, Kind, Position};
 use std::collections::BTreeMap;
@@ -58,10 +58,11 @@ impl EndingConnectors {
 /// A table that is read from its oldest record on, unless its script names a time. What an application found as the newest
 /// record at its first start is not known any more.
 pub(super) fn from_the_oldest(table: &TableDef) -> TableDef {
-    const WHERE: &str = "scan.stream.initpos";
+    const WHERE: [&str; 2] = ["scan.stream.initpos", "source.init.position"];
     let mut table = table.clone();
-    if table.options.get(WHERE).is_none_or(|at| at != "AT_TIMESTAMP") {
-        table.options.insert(WHERE.to_owned(), "TRIM_HORIZON".to_owned());
+    if !WHERE.iter().any(|option| table.options.get(*option).is_some_and(|at| at == "AT_TIMESTAMP")) {
+        table.options.remove(WHERE[1]);
+        table.options.insert(WHERE[0].to_owned(), "TRIM_HORIZON".to_owned());
     }
     table
 }
@@ -76,7 +77,7 @@ impl Connectors for EndingConnectors {
     }
 
     fn source(&self, table: &TableDef) -> Result<Arc<dyn Source>, PortError> {
-        if table.options.get("connector").is_none_or(|connector| connector != KINESIS) {
+        if stream_of(table).is_err() {
             let source = self.inner.source(table)?;
             let endless = || PortError::new(Kind::Invalid, format!("table {} never ends", table.name));
             return if source.is_bounded() { Ok(source) } else { Err(endless()) };
@@ -87,7 +88,9 @@ impl Connectors for EndingConnectors {
         let mut splits = source.splits()?;
         splits.retain(|split| ends.contains_key(&split.id));
         if let Part::Range(_, records) = &self.part {
-            splits.iter_mut().for_each(|split| (split.start, split.parents) = (records.start, Vec::new()));
+            splits
+                .iter_mut()
+                .for_each(|split| (split.start, split.parents) = (Cursor::from(records.start), Vec::new()));
         }
         Ok(Arc::new(EndingSource { source, splits, ends }))
     }
@@ -112,9 +115,10 @@ impl Source for EndingSource {
         Ok(self.splits.clone())
     }
 
-    fn open(&self, split: SplitId, from: Position) -> Result<Box<dyn SplitReader>, PortError> {
-        let end = self.ends.get(&split).copied().unwrap_or(from);
-        Ok(Box::new(EndingSplit { reader: self.source.open(split, from)?, next: from, end }))
+    fn open(&self, split: SplitId, from: Cursor) -> Result<Box<dyn SplitReader>, PortError> {
+        let next = from.position;
+        let end = self.ends.get(&split).copied().unwrap_or(next);
+        Ok(Box::new(EndingSplit { reader: self.source.open(split, from)?, next, end }))
     }
 
     fn is_bounded(&self) -> bool {
@@ -140,13 +144,13 @@ impl SplitReader for EndingSplit {
         let read = self.reader.read(bytes_max)?;
         match &read {
             // Some records of the last block may have come after the end: they are as good as those before it.
-            SplitRead::Payloads(block) if block.first == self.next => self.next = block.next,
+            SplitRead::Payloads(block) if block.first == self.next => self.next = block.next.position,
             SplitRead::Payloads(block) => {
                 let what = format!("records from {} to {} were deleted while they were read", self.next, block.first);
                 return Err(PortError::new(Kind::Conflict, what));
             }
-            SplitRead::Rows { next, .. } => self.next = *next,
-            SplitRead::Tip | SplitRead::End => return Ok(SplitRead::End),
+            SplitRead::Rows { next, .. } => self.next = next.position,
+            SplitRead::Tip | SplitRead::Later | SplitRead::End => return Ok(SplitRead::End),
         }
         Ok(read)
     }

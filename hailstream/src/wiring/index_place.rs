@@ -54,7 +54,8 @@ fn without_login(host: &str) -> &str {
     host.rsplit_once('@').map_or(host, |(_, rest)| rest)
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether an address, with or without scheme, port and path, is on the loopback interface.
+pub(super) fn is_loopback(host: &str) -> bool {
     let rest = host.split_once("://").map_or(host, |(_, rest)| rest);
     let rest = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let rest = without_login(rest);

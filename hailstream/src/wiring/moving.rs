@@ -206,7 +206,11 @@ fn beginning_at(table: &TableDef, start: StartAt) -> TableDef {
         ("kafka", StartAt::Oldest) => vec![("scan.startup.mode", "earliest-offset".to_owned())],
         _ => Vec::new(),
     };
+    const PLACES: [&str; 3] = ["scan.stream.initpos", "scan.startup.", "source.init."];
     let mut table = table.clone();
+    if !options.is_empty() {
+        table.options.retain(|key, _| !PLACES.iter().any(|place| key.starts_with(place)));
+    }
     table.options.extend(options.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
     table
 }

@@ -1,26 +1,26 @@
 //! The engine's source over a stream of the platform: shards are splits, blocks of the log are payloads, nothing is copied.
 //! Of an aggregated record its user records are read, all of them, at the one position that they share.
 
-use engine::port::{PayloadBlock, PortError, Source, SplitId, SplitInfo, SplitRead, SplitReader, Waker};
+use engine::port::{Cursor, PayloadBlock, PortError, Source, SplitId, SplitInfo, SplitRead, SplitReader, Waker};
 use model::{Classified, Position, ShardIndex};
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use store::kinesis::aggregation::user_records;
 use store::{ReadError, RecordBlock, ShardDescription, ShardRead, ShardReader, Store};
+use wire::aggregation::user_records;
 
 /// A stream as a source.
 pub(crate) struct StreamSource {
     store: Store,
     stream: String,
     /// Where the shards that were there at the start begin, where that is not their oldest record.
-    starts: BTreeMap<ShardIndex, Position>,
+    starts: Mutex<BTreeMap<ShardIndex, Position>>,
 }
 
 impl StreamSource {
     /// The stream `stream`; shards that are not in `starts` are read from their oldest record.
     pub(crate) fn new(store: Store, stream: String, starts: BTreeMap<ShardIndex, Position>) -> Self {
-        Self { store, stream, starts }
+        Self { store, stream, starts: Mutex::new(starts) }
     }
 
     fn split(&self, shard: &ShardDescription, known: &[ShardDescription]) -> SplitInfo {
@@ -30,7 +30,7 @@ impl StreamSource {
             name: format!("{}, shard {}", self.stream, shard.index.0),
             // A parent that has expired cannot be read any more, so nothing waits for it.
             parents: shard.parents.iter().filter(there).map(|p| SplitId(p.0)).collect(),
-            start: self.starts.get(&shard.index).copied().unwrap_or(shard.first),
+            start: self.starts.lock().get(&shard.index).copied().unwrap_or(shard.first).into(),
         }
     }
 }
@@ -41,9 +41,14 @@ impl Source for StreamSource {
         Ok(stream.shards.iter().map(|shard| self.split(shard, &stream.shards)).collect())
     }
 
-    fn open(&self, split: SplitId, from: Position) -> Result<Box<dyn SplitReader>, PortError> {
-        let reader = self.store.shard_reader(&self.stream, ShardIndex(split.0), from).map_err(port_error)?;
+    fn open(&self, split: SplitId, from: Cursor) -> Result<Box<dyn SplitReader>, PortError> {
+        let reader = self.store.shard_reader(&self.stream, ShardIndex(split.0), from.position).map_err(port_error)?;
         Ok(Box::new(StreamSplit { reader: Mutex::new(reader) }))
+    }
+
+    fn goes_on(&self, known: &BTreeSet<SplitId>) {
+        // What was split or merged meanwhile is read whole.
+        self.starts.lock().retain(|shard, _| known.contains(&SplitId(shard.0)));
     }
 
     fn is_bounded(&self) -> bool {
@@ -74,7 +79,7 @@ impl SplitReader for StreamSplit {
                 ShardRead::Block(block) => SplitRead::Payloads(PayloadBlock {
                     rows: payloads(&block),
                     first: block.rows.first().map_or(block.next, |row| row.position),
-                    next: block.next,
+                    next: block.next.into(),
                     data: block.data,
                 }),
                 ShardRead::Tip => SplitRead::Tip,
@@ -154,12 +159,30 @@ mod tests {
             (1, vec![b"one", b"two", AGGREGATED]),
             (2, vec![AGGREGATED]),
         ] {
-            let mut reader = source.open(SplitId(0), Position(from)).unwrap();
+            let mut reader = source.open(SplitId(0), Position(from).into()).unwrap();
             let SplitRead::Payloads(block) = reader.read(1 << 20).unwrap() else { panic!("there are records") };
             let read: Vec<&[u8]> = block.rows.iter().map(|r| &block.data[r.start as usize..r.end as usize]).collect();
             assert_eq!(read, expected, "from {from}");
-            assert_eq!((block.first, block.next), (Position(from), Position(3)));
+            assert_eq!((block.first, block.next.position), (Position(from), Position(3)));
         }
+        store.shutdown().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn what_was_split_off_while_a_job_stood_still_is_read_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let store =
+            Store::open(StoreConfig { status_delay_ms: 0, ..StoreConfig::new(dir.path(), Env::system()) }).unwrap();
+        store.create_stream("s", 2, CapacityMode::Provisioned).await.unwrap();
+        // As a table that begins at the newest records finds them when the job is started again.
+        let starts = BTreeMap::from([(ShardIndex(0), Position(5)), (ShardIndex(1), Position(9))]);
+        let source = StreamSource::new(store.clone(), "s".into(), starts);
+        let begin = |source: &StreamSource| -> Vec<u64> {
+            source.splits().unwrap().iter().map(|split| split.start.position.0).collect()
+        };
+        assert_eq!(begin(&source), [5, 9]);
+        source.goes_on(&BTreeSet::from([SplitId(0)]));
+        assert_eq!(begin(&source), [5, 0]);
         store.shutdown().await;
     }
 }

@@ -9,11 +9,11 @@ use control::aws::{StreamMetric, stream_series};
 use md5::{Digest, Md5};
 use model::limits::{SHARD_READ_BYTES_PER_S, SHARD_WRITE_BYTES_PER_S, SHARD_WRITE_RECORDS_PER_S};
 use model::{HashKeyRange, Kind, ShardIndex};
-use store::kinesis::aggregation::user_records;
 use store::{
     HotKey, HotKeys, Limits, RecordBlock, Row, ShardDescription, ShardRead, ShardState, SplitAdvice, StartAt,
     StreamDescription,
 };
+use wire::aggregation::user_records;
 
 /// Points of a history: enough for a chart as wide as a window.
 const HISTORY_POINTS: u64 = 180;

@@ -8,7 +8,6 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::header::{CONTENT_TYPE, HOST};
-use hyper::http::request::Parts;
 use hyper::{Method, Request, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -18,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use wire::signature::Authorize;
 
 /// An answer larger than this is no answer to what this client asks.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -25,15 +25,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Unused connections that are kept for the next calls.
 const IDLE_CONNECTIONS_MAX: usize = 32;
-
-/// Adds to a call what an endpoint asks for beside the protocol, such as a signature.
-pub trait Authorize: Send + Sync {
-    /// Adds headers to a call whose head is complete otherwise, and whose body this is.
-    ///
-    /// # Errors
-    /// When the call cannot be sent so, in words.
-    fn authorize(&self, request: &mut Parts, body: &[u8]) -> Result<(), String>;
-}
 
 /// Talks to one endpoint. Cheap to clone; clones share their connections.
 #[derive(Clone)]

@@ -3,15 +3,12 @@
 
 mod access;
 pub mod admin;
-pub mod aggregation;
-pub mod aggregator;
 mod capacity;
 pub mod client;
 mod codec;
 mod consumers;
 mod encryption;
 mod error;
-pub mod event_stream;
 mod get;
 mod lists;
 mod monitoring;
@@ -178,7 +175,7 @@ async fn handle(State(door): State<Arc<Door>>, request: Request) -> Response {
     };
     let (status, kind, body) = match result {
         Ok(Answer::Whole(body)) => (StatusCode::OK, shown.content_type(), Body::from(body)),
-        Ok(Answer::Events(body)) => (StatusCode::OK, HeaderValue::from_static(event_stream::CONTENT_TYPE), body),
+        Ok(Answer::Events(body)) => (StatusCode::OK, HeaderValue::from_static(wire::event_stream::CONTENT_TYPE), body),
         Err(error) => (error.code.status(), shown.content_type(), Body::from(error_body(&error, shown))),
     };
     let mut response = Response::new(body);

@@ -2,7 +2,6 @@
 
 use super::codec::Codec;
 use super::error::{ApiError, Code};
-use super::event_stream::encode;
 use super::get::{ChildOutput, RecordOutput};
 use super::sequence::Sequence;
 use super::validate::Check;
@@ -17,6 +16,7 @@ use model::Position;
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::sync::Arc;
+use wire::event_stream::encode;
 
 const POSITION_TYPES: [&str; 5] =
     ["AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER", "TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"];

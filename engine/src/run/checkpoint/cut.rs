@@ -2,7 +2,8 @@
 
 use super::layout::StateLayout;
 use super::part::Part;
-use model::Watermark;
+use crate::port::Cursor;
+use model::{Position, Watermark};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,10 +35,20 @@ pub(crate) struct SplitCut {
     pub(crate) name: String,
     /// The first position that is not in the state.
     pub(crate) position: u64,
+    /// What the source goes by beside it, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mark: Option<String>,
     /// Its own watermark, in milliseconds since the epoch.
     pub(crate) watermark: i64,
     /// Read to its end.
     pub(crate) ended: bool,
+}
+
+impl SplitCut {
+    /// Where it is read on.
+    pub(crate) fn cursor(&self) -> Cursor {
+        Cursor { position: Position(self.position), mark: self.mark.as_deref().map(Arc::from) }
+    }
 }
 
 /// Parts of the state of one operator.

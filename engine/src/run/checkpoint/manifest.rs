@@ -130,6 +130,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn splits_are_read_with_their_marks_and_as_they_were_written_without() {
+        let read = |split: &str| {
+            let source = format!(r#"{{"watermark":5,"splits":{{"7":{split}}}}}"#);
+            let text =
+                format!(r#"{{"number":1,"created_ms":2,"sources":{{"t":{source}}},"operators":[],"sinks":{{}}}}"#);
+            let manifest = Manifest::read(&model::seal(MANIFEST_MAGIC, VERSION, text.as_bytes())).unwrap();
+            assert_eq!(Manifest::read(&manifest.write().unwrap()).unwrap(), manifest);
+            manifest.sources["t"].splits[&7].cursor()
+        };
+        let before = read(r#"{"name":"s","position":9,"watermark":3,"ended":false}"#);
+        assert_eq!((before.position.0, before.mark), (9, None));
+        let now = read(r#"{"name":"s","position":9,"mark":"after 49","watermark":3,"ended":false}"#);
+        assert_eq!((now.position.0, now.mark.as_deref()), (9, Some("after 49")));
+    }
+
+    #[test]
     fn prepared_transactions_are_read_as_they_are_and_as_they_were_written() {
         let sinks = BTreeMap::from([("t".to_owned(), vec![vec![0, 255, 7], Vec::new()])]);
         let manifest = Manifest { number: 1, created_ms: 2, sources: BTreeMap::new(), operators: Vec::new(), sinks };

@@ -46,6 +46,8 @@ pub struct SplitState {
     pub name: String,
     /// The first position that is not in the state.
     pub position: u64,
+    /// What the source goes by beside it, such as a number that another system gave.
+    pub mark: Option<String>,
     /// Its watermark in milliseconds since the epoch; `None` before the first one.
     pub watermark: Option<i64>,
     /// Whether it was read to its end.
@@ -94,6 +96,7 @@ fn view(manifest: &Manifest) -> StateView {
     let split = |s: &SplitCut| SplitState {
         name: s.name.clone(),
         position: s.position,
+        mark: s.mark.clone(),
         watermark: known(s.watermark),
         ended: s.ended,
     };

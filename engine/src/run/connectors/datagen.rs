@@ -2,7 +2,7 @@
 
 use super::invalid;
 use crate::plan::TableDef;
-use crate::port::{PortError, Source, SplitId, SplitInfo, SplitRead, SplitReader, Waker};
+use crate::port::{Cursor, PortError, Source, SplitId, SplitInfo, SplitRead, SplitReader, Waker};
 use crate::types::{DataType, Schema};
 use arrow_array::builder::{BooleanBuilder, PrimitiveBuilder, StringBuilder};
 use arrow_array::types::{
@@ -274,11 +274,11 @@ fn random_kind(table: &TableDef, name: &str, data_type: DataType) -> Result<Fiel
 impl Source for Generator {
     fn splits(&self) -> Result<Vec<SplitInfo>, PortError> {
         let (name, parents) = ("generator".into(), Vec::new());
-        Ok(vec![SplitInfo { id: SplitId(0), name, parents, start: Position::ZERO }])
+        Ok(vec![SplitInfo { id: SplitId(0), name, parents, start: Position::ZERO.into() }])
     }
 
-    fn open(&self, _split: SplitId, from: Position) -> Result<Box<dyn SplitReader>, PortError> {
-        Ok(Box::new(Reader { generator: self.clone(), next: from.0 }))
+    fn open(&self, _split: SplitId, from: Cursor) -> Result<Box<dyn SplitReader>, PortError> {
+        Ok(Box::new(Reader { generator: self.clone(), next: from.position.0 }))
     }
 
     fn is_bounded(&self) -> bool {
@@ -308,7 +308,7 @@ impl SplitReader for Reader {
         let batch = self.generator.batch(self.next, to);
         let batch = batch.map_err(|e| PortError::new(Kind::Internal, format!("rows could not be made: {e}")))?;
         self.next = to;
-        Ok(SplitRead::Rows { batch, next: Position(to) })
+        Ok(SplitRead::Rows { batch, next: Position(to).into() })
     }
 
     fn millis_behind_latest(&self) -> Option<u64> {
@@ -338,19 +338,21 @@ mod tests {
             ("fields.a.max", "3"),
         ];
         let generator = Generator::new(&table(&options), &env).unwrap();
-        let mut reader = generator.open(SplitId(0), Position(0)).unwrap();
-        assert!(matches!(reader.read(1 << 20).unwrap(), SplitRead::Rows { next: Position(1), .. }));
+        let mut reader = generator.open(SplitId(0), Position(0).into()).unwrap();
+        assert!(matches!(reader.read(1 << 20).unwrap(), SplitRead::Rows { next, .. } if next.position == Position(1)));
         assert!(matches!(reader.read(1 << 20).unwrap(), SplitRead::Tip));
         clock.advance_ms(1_000);
         let SplitRead::Rows { batch, next } = reader.read(1 << 20).unwrap() else { panic!("rows were due") };
-        assert_eq!((batch.num_rows(), next), (100, Position(101)));
+        assert_eq!((batch.num_rows(), next.position), (100, Position(101)));
         let values = batch.column(0).as_primitive::<Int64Type>().clone();
         assert!(values.values().iter().all(|v| (-3..=3).contains(v)));
-        let mut again = generator.open(SplitId(0), Position(1)).unwrap();
+        let mut again = generator.open(SplitId(0), Position(1).into()).unwrap();
         let SplitRead::Rows { batch: same, .. } = again.read(1 << 20).unwrap() else { panic!("rows were due") };
         assert_eq!(batch, same);
         clock.advance_ms(10_000);
-        assert!(matches!(reader.read(1 << 20).unwrap(), SplitRead::Rows { next: Position(250), .. }));
+        assert!(
+            matches!(reader.read(1 << 20).unwrap(), SplitRead::Rows { next, .. } if next.position == Position(250))
+        );
         assert!(matches!(reader.read(1 << 20).unwrap(), SplitRead::End));
     }
 
@@ -363,7 +365,8 @@ mod tests {
         let generator = Generator::new(&table(&options), &env).unwrap();
         assert!(generator.is_bounded());
         clock.advance_ms(1_000);
-        let SplitRead::Rows { batch, .. } = generator.open(SplitId(0), Position(0)).unwrap().read(1 << 20).unwrap()
+        let SplitRead::Rows { batch, .. } =
+            generator.open(SplitId(0), Position(0).into()).unwrap().read(1 << 20).unwrap()
         else {
             panic!("rows were due")
         };

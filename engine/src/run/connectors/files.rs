@@ -1,7 +1,7 @@
 //! `filesystem` for reading: one file or all files of a folder, JSON objects one a line, plain or compressed.
 
 use super::io;
-use crate::port::{PayloadBlock, PortError, Source, SplitId, SplitInfo, SplitRead, SplitReader, Waker};
+use crate::port::{Cursor, PayloadBlock, PortError, Source, SplitId, SplitInfo, SplitRead, SplitReader, Waker};
 use bytes::Bytes;
 use memchr::memchr;
 use model::{Kind, Position};
@@ -55,16 +55,16 @@ impl Source for FileSource {
             id: SplitId(id as u32),
             name: path.display().to_string(),
             parents: Vec::new(),
-            start: Position::ZERO,
+            start: Position::ZERO.into(),
         };
         Ok(self.files.iter().enumerate().map(info).collect())
     }
 
-    fn open(&self, split: SplitId, from: Position) -> Result<Box<dyn SplitReader>, PortError> {
+    fn open(&self, split: SplitId, from: Cursor) -> Result<Box<dyn SplitReader>, PortError> {
         let missing = || PortError::new(Kind::NotFound, format!("there is no file number {}", split.0));
         let path = self.files.get(split.0 as usize).ok_or_else(missing)?.clone();
         let input = decompressed(&path)?;
-        Ok(Box::new(LineReader { path, input, rest: Vec::new(), next: 0, from: from.0, ended: false }))
+        Ok(Box::new(LineReader { path, input, rest: Vec::new(), next: 0, from: from.position.0, ended: false }))
     }
 
     fn is_bounded(&self) -> bool {
@@ -159,7 +159,7 @@ impl SplitReader for LineReader {
                     data: Bytes::from(data),
                     rows,
                     first,
-                    next: Position(self.next),
+                    next: Position(self.next).into(),
                 }));
             }
         }
@@ -179,7 +179,7 @@ mod tests {
     fn all(source: &FileSource, from: u64, bytes_max: usize) -> Vec<(u64, String)> {
         let mut read = Vec::new();
         for split in source.splits().unwrap() {
-            let mut reader = source.open(split.id, Position(from)).unwrap();
+            let mut reader = source.open(split.id, Position(from).into()).unwrap();
             while let SplitRead::Payloads(block) = reader.read(bytes_max).unwrap() {
                 for (i, row) in block.rows.iter().enumerate() {
                     let text = &block.data[row.start as usize..row.end as usize];
@@ -235,7 +235,7 @@ mod tests {
         let path = folder.path().join("x.zst");
         std::fs::write(&path, b"not zstd").unwrap();
         let source = FileSource::new(path).unwrap();
-        let mut reader = source.open(SplitId(0), Position(0)).unwrap();
+        let mut reader = source.open(SplitId(0), Position(0).into()).unwrap();
         assert!(reader.read(100).unwrap_err().message.contains("x.zst"));
     }
 }

@@ -103,7 +103,7 @@ fn load(path: &Path, table: &TableDef, keys: &[usize]) -> Result<Loaded, PortErr
     let mut decoder = JsonDecoder::new(&table.schema.fields, JsonOptions::parse(&table.options)?);
     let (mut batches, mut bytes) = (Vec::new(), 0);
     for split in source.splits()? {
-        let mut reader = source.open(split.id, Position::ZERO)?;
+        let mut reader = source.open(split.id, Position::ZERO.into())?;
         while let SplitRead::Payloads(block) = reader.read(READ_BYTES)? {
             let mut bad = None;
             let rows = decoder.decode(&block, 0..block.rows.len(), &mut |row, reason| {

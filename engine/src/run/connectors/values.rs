@@ -2,7 +2,7 @@
 
 use crate::expr::{EvalError, Expr, Program};
 use crate::plan::TableDef;
-use crate::port::{PortError, Source, SplitId, SplitInfo, SplitRead, SplitReader, Waker};
+use crate::port::{Cursor, PortError, Source, SplitId, SplitInfo, SplitRead, SplitReader, Waker};
 use crate::types::{Field, Schema};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::Schema as ArrowSchema;
@@ -53,11 +53,11 @@ impl ValuesSource {
 impl Source for ValuesSource {
     fn splits(&self) -> Result<Vec<SplitInfo>, PortError> {
         let (name, parents) = ("VALUES".into(), Vec::new());
-        Ok(vec![SplitInfo { id: SplitId(0), name, parents, start: Position::ZERO }])
+        Ok(vec![SplitInfo { id: SplitId(0), name, parents, start: Position::ZERO.into() }])
     }
 
-    fn open(&self, _split: SplitId, from: Position) -> Result<Box<dyn SplitReader>, PortError> {
-        let from = (from.0 as usize).min(self.rows.num_rows());
+    fn open(&self, _split: SplitId, from: Cursor) -> Result<Box<dyn SplitReader>, PortError> {
+        let from = (from.position.0 as usize).min(self.rows.num_rows());
         Ok(Box::new(ValuesReader { rest: self.rows.slice(from, self.rows.num_rows() - from), from }))
     }
 
@@ -84,7 +84,7 @@ impl SplitReader for ValuesReader {
         self.from += rows;
         let nothing = self.rest.slice(0, 0);
         let batch = std::mem::replace(&mut self.rest, nothing);
-        Ok(SplitRead::Rows { batch, next: Position(self.from as u64) })
+        Ok(SplitRead::Rows { batch, next: Position(self.from as u64).into() })
     }
 
     fn millis_behind_latest(&self) -> Option<u64> {

@@ -35,7 +35,7 @@ pub fn decode_answer(
     }
     let count = rows.len();
     let next = Position(count as u64);
-    let block = PayloadBlock { data: Bytes::from(data), rows, first: Position::ZERO, next };
+    let block = PayloadBlock { data: Bytes::from(data), rows, first: Position::ZERO, next: next.into() };
     let mut bad = None;
     let mut decoder = JsonDecoder::new(&spec.table.schema.fields, options);
     let decoded = decoder.decode(&block, 0..count, &mut |row, reason| {

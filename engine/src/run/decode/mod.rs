@@ -215,7 +215,7 @@ mod tests {
             rows.push(start..data.len() as u32);
         }
         let next = Position(rows.len() as u64);
-        PayloadBlock { data: Bytes::from(data), rows, first: Position::ZERO, next }
+        PayloadBlock { data: Bytes::from(data), rows, first: Position::ZERO, next: next.into() }
     }
 
     fn decode(fields: &[(&str, DataType)], options: JsonOptions, lines: &[&str]) -> (Vec<String>, Vec<String>) {

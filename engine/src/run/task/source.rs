@@ -5,7 +5,7 @@ use super::pipeline::Pipeline;
 use super::scan::{Scan, Scanned};
 use super::{Step, Task};
 use crate::plan::WindowSpec;
-use crate::port::{DeadLetter, PayloadBlock, Source, SplitId, SplitRead, SplitReader};
+use crate::port::{Cursor, DeadLetter, PayloadBlock, Source, SplitId, SplitRead, SplitReader};
 use crate::run::channel::Epoch;
 use crate::run::coordinator::{Coordinator, Member, Report};
 use crate::run::decode::OnParseError;
@@ -13,7 +13,7 @@ use crate::run::error::JobError;
 use crate::run::meter::{Meter, Rejection, SAMPLE_BYTES_MAX};
 use crate::run::pace::Pace;
 use crate::run::time::Tracker;
-use model::{Position, Watermark};
+use model::Watermark;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -202,6 +202,13 @@ impl SourceTask {
                 open.tip = Some(hint.unwrap_or(u64::MAX).min(idle_at.unwrap_or(u64::MAX)));
                 Ok(())
             }
+            SplitRead::Later => {
+                let open = &mut self.splits[index];
+                let hint = open.reader.next_read_in_ms().map(|ms| now_ns.saturating_add(ms * 1_000_000));
+                open.tip = Some(hint.unwrap_or(u64::MAX));
+                self.options.tracker.waits(open.id, open.reader.millis_behind_latest());
+                Ok(())
+            }
             SplitRead::End => {
                 let known = self.port(self.options.source.splits())?;
                 let open = self.splits.swap_remove(index);
@@ -246,7 +253,7 @@ impl SourceTask {
     }
 
     /// Hands the rows of one read on; `next` is where the next one begins.
-    fn hand_on(&mut self, index: usize, all: Vec<Scanned>, next: Position, now_ns: u64) -> Result<(), JobError> {
+    fn hand_on(&mut self, index: usize, all: Vec<Scanned>, next: Cursor, now_ns: u64) -> Result<(), JobError> {
         let mut watermark = i64::MIN;
         for scanned in all {
             self.options.meter.records_in.add(scanned.rows.num_rows() as u64);

@@ -5,11 +5,11 @@
 //! split are registered under the same lock as its end, at its watermark, so that no moment exists in which neither
 //! holds it.
 
-use crate::port::{SplitId, SplitInfo};
+use crate::port::{Cursor, SplitId, SplitInfo};
 use crate::run::checkpoint::SplitCut;
 use crate::run::meter::SplitMetrics;
 use crate::run::wake::Wake;
-use model::{Position, Watermark};
+use model::Watermark;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -37,7 +37,7 @@ pub(crate) struct TrackerOptions {
 pub(crate) struct Assignment {
     pub(crate) id: SplitId,
     pub(crate) name: String,
-    pub(crate) from: Position,
+    pub(crate) from: Cursor,
     pub(crate) watermark: Watermark,
 }
 
@@ -155,11 +155,11 @@ impl State {
 struct Split {
     name: String,
     parents: Vec<SplitId>,
-    from: Position,
+    from: Cursor,
     phase: Phase,
     owner: Option<usize>,
     watermark: i64,
-    next: Position,
+    next: Cursor,
     behind_ms: Option<u64>,
 }
 
@@ -215,7 +215,7 @@ impl Tracker {
             if split.owner == Some(subtask) && split.phase == Phase::Assigned {
                 split.phase = Phase::Reading;
                 let watermark = Watermark(split.watermark);
-                taken.push(Assignment { id: *id, name: split.name.clone(), from: split.from, watermark });
+                taken.push(Assignment { id: *id, name: split.name.clone(), from: split.from.clone(), watermark });
             }
         }
         taken
@@ -225,7 +225,7 @@ impl Tracker {
     pub(crate) fn progress(
         &self,
         id: SplitId,
-        next: Option<Position>,
+        next: Option<Cursor>,
         watermark: Watermark,
         behind_ms: Option<u64>,
         now_ns: u64,
@@ -242,7 +242,9 @@ impl Tracker {
             split.phase = Phase::Reading;
             split.watermark = split.watermark.max(watermark.0);
             split.behind_ms = behind_ms;
-            split.next = next.unwrap_or(split.next);
+            if let Some(next) = next {
+                split.next = next;
+            }
         }
         self.refresh(state);
         self.view_of(state)
@@ -265,6 +267,15 @@ impl Tracker {
         let deadline = (split.phase != Phase::Idle && timeout_ns > 0).then(|| since.saturating_add(timeout_ns));
         self.refresh(state);
         deadline
+    }
+
+    /// A split has nothing yet, and is not at its tip: all others wait for it.
+    pub(crate) fn waits(&self, id: SplitId, behind_ms: Option<u64>) {
+        let mut state = self.state.lock();
+        if let Some(split) = state.splits.get_mut(&id).filter(|split| split.phase != Phase::Ended) {
+            (split.phase, split.behind_ms) = (Phase::Reading, behind_ms);
+        }
+        self.refresh(&mut state);
     }
 
     /// A split has been read to its end; `known` are all splits that the source has now.
@@ -301,8 +312,10 @@ impl Tracker {
         let state = self.state.lock();
         let speaks = |s: &Split| s.owner == Some(subtask) || (subtask == 0 && s.owner.is_none());
         let of = |(id, s): (&SplitId, &Split)| {
-            let (name, position, watermark) = (s.name.clone(), s.next.0, s.watermark);
-            (id.0, SplitCut { name, position, watermark, ended: s.phase == Phase::Ended })
+            let Cursor { position, mark } = s.next.clone();
+            let (name, mark) = (s.name.clone(), mark.map(|mark| mark.to_string()));
+            let ended = s.phase == Phase::Ended;
+            (id.0, SplitCut { name, position: position.0, mark, watermark: s.watermark, ended })
         };
         state.splits.iter().filter(|(_, s)| speaks(s)).map(of).collect()
     }
@@ -344,7 +357,7 @@ impl Tracker {
             table: self.options.table.clone(),
             id: *id,
             name: split.name.clone(),
-            position: split.next.0,
+            position: split.next.position.0,
             watermark: (split.watermark != i64::MIN).then_some(split.watermark),
             millis_behind_latest: split.behind_ms,
             idle: split.phase == Phase::Idle,
@@ -358,12 +371,12 @@ impl Tracker {
         for info in known {
             state.splits.entry(info.id).or_insert_with(|| {
                 let cut = self.options.splits.get(&info.id.0);
-                let from = cut.map_or(info.start, |c| Position(c.position));
+                let from = cut.map_or(info.start, SplitCut::cursor);
                 let ended = cut.is_some_and(|c| c.ended);
                 Split {
                     name: info.name,
                     parents: info.parents,
-                    from,
+                    from: from.clone(),
                     phase: if ended { Phase::Ended } else { Phase::Waiting },
                     owner: None,
                     watermark: cut.map_or(watermark, |c| c.watermark),
@@ -437,10 +450,11 @@ impl Tracker {
 mod tests {
     use super::*;
     use crate::run::wake::Parker;
+    use model::Position;
 
     fn info(id: u32, parents: &[u32]) -> SplitInfo {
         let parents = parents.iter().map(|p| SplitId(*p)).collect();
-        SplitInfo { id: SplitId(id), name: format!("s{id}"), parents, start: Position::ZERO }
+        SplitInfo { id: SplitId(id), name: format!("s{id}"), parents, start: Position::ZERO.into() }
     }
 
     fn tracker(bounded: bool, splits: Vec<SplitInfo>, subtasks: usize) -> Tracker {
@@ -459,7 +473,7 @@ mod tests {
     }
 
     fn progress(tracker: &Tracker, split: u32, watermark: i64) -> View {
-        tracker.progress(SplitId(split), Some(Position(1)), Watermark(watermark), None, 0)
+        tracker.progress(SplitId(split), Some(Position(1).into()), Watermark(watermark), None, 0)
     }
 
     #[test]
@@ -519,6 +533,27 @@ mod tests {
         assert_eq!(progress(&tracker, 1, 200).watermark, Watermark(80));
         assert!(!tracker.view().idle);
         assert_eq!(progress(&tracker, 0, 150).watermark, Watermark(150));
+    }
+
+    #[test]
+    fn a_split_whose_records_are_on_their_way_is_never_set_aside() {
+        let tracker = tracker(false, vec![info(0, &[]), info(1, &[])], 1);
+        progress(&tracker, 0, 50);
+        progress(&tracker, 1, 80);
+        tracker.tip(SplitId(0), 0, 100);
+        tracker.waits(SplitId(0), Some(7_000));
+        assert_eq!(tracker.view().watermark, Watermark(50));
+        assert_eq!(tracker.hold(1_000).unwrap().reason, HoldReason::Reading { behind_ms: Some(7_000) });
+        // One that has been set aside comes back, and holds the watermark where it is.
+        tracker.tip(SplitId(0), 1_000, 100);
+        tracker.tip(SplitId(0), 2_000, 100);
+        assert_eq!(tracker.view().watermark, Watermark(80));
+        tracker.waits(SplitId(0), None);
+        assert_eq!((progress(&tracker, 1, 90).watermark, tracker.view().limit), (Watermark(80), 150));
+        // One that has ended stays so.
+        tracker.end(SplitId(0), Vec::new());
+        tracker.waits(SplitId(0), None);
+        assert_eq!(progress(&tracker, 1, 95).watermark, Watermark(95));
     }
 
     #[test]

@@ -99,7 +99,8 @@ pub(super) fn state(of: &AppState) -> Result<(), Failure> {
         say(&format!("source {table}: watermark {}", source.watermark.map_or_else(|| "none yet".to_owned(), moment)));
         for split in &source.splits {
             let ended = if split.ended { ", read to its end" } else { "" };
-            say(&format!("  {} up to position {}{ended}", split.name, split.position));
+            let mark = split.mark.as_ref().map_or_else(String::new, |mark| format!(" ({mark})"));
+            say(&format!("  {} up to position {}{mark}{ended}", split.name, split.position));
         }
     }
     view.operators.iter().for_each(show_operator);
@@ -130,7 +131,12 @@ fn as_json(view: &StateView) -> Value {
         .iter()
         .map(|(table, source)| {
             let split = |s: &engine::run::SplitState| {
-                json!({ "name": s.name, "position": s.position, "watermark_ms": s.watermark, "ended": s.ended })
+                let mut split =
+                    json!({ "name": s.name, "position": s.position, "watermark_ms": s.watermark, "ended": s.ended });
+                if let Some(mark) = &s.mark {
+                    split["mark"] = json!(mark);
+                }
+                split
             };
             let splits: Vec<Value> = source.splits.iter().map(split).collect();
             json!({ "table": table, "watermark_ms": source.watermark, "splits": splits })

@@ -7,7 +7,7 @@ use crate::wiring::{DescribedTables, REST_LOOKUP, RestLookups};
 use bytes::Bytes;
 use engine::plan::TableDef;
 use engine::port::{
-    Changelog, Connectors, Lookup, LookupSpec, PayloadBlock, PortError, Role, Sink, SinkSpec, Source, SplitId,
+    Changelog, Connectors, Cursor, Lookup, LookupSpec, PayloadBlock, PortError, Role, Sink, SinkSpec, Source, SplitId,
     SplitInfo, SplitRead, SplitReader, Waker,
 };
 use engine::run::connectors::BuiltinConnectors;
@@ -161,14 +161,14 @@ impl Source for SampleSource {
             id: SplitId(id as u32),
             name: format!("shard-{id}"),
             parents: Vec::new(),
-            start: Position::ZERO,
+            start: Position::ZERO.into(),
         };
         Ok((0..SPLITS).map(info).collect())
     }
 
-    fn open(&self, split: SplitId, from: Position) -> Result<Box<dyn SplitReader>, PortError> {
+    fn open(&self, split: SplitId, from: Cursor) -> Result<Box<dyn SplitReader>, PortError> {
         let (sample, pace) = (self.sample.clone(), self.pace.clone());
-        Ok(Box::new(SampleReader { sample, pace, split: split.0 as usize, next: from.0 as usize }))
+        Ok(Box::new(SampleReader { sample, pace, split: split.0 as usize, next: from.position.0 as usize }))
     }
 
     fn is_bounded(&self) -> bool {
@@ -222,7 +222,7 @@ impl SplitReader for SampleReader {
         let data = split.data.slice(start as usize..split.rows[end - 1].end as usize);
         let first = Position(self.next as u64);
         self.next = end;
-        Ok(SplitRead::Payloads(PayloadBlock { data, rows, first, next: Position(end as u64) }))
+        Ok(SplitRead::Payloads(PayloadBlock { data, rows, first, next: Position(end as u64).into() }))
     }
 
     fn millis_behind_latest(&self) -> Option<u64> {

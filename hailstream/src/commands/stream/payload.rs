@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::io::Read;
 use store::kinesis::admin::ReadRecord;
-use store::kinesis::aggregation::user_records;
+use wire::aggregation::user_records;
 
 /// Largest payload after decompression; what is larger is shown as it came.
 const PLAIN_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -23,7 +23,7 @@ pub(super) fn unpack(record: &ReadRecord) -> Vec<UserRecord> {
     let data = &record.data;
     let alone = || vec![UserRecord { key: record.key.clone(), part: None, data: data.clone() }];
     user_records(data).map_or_else(alone, |parts| {
-        let part = |(i, part): (usize, store::kinesis::aggregation::UserRecord<'_>)| UserRecord {
+        let part = |(i, part): (usize, wire::aggregation::UserRecord<'_>)| UserRecord {
             key: part.partition_key.to_owned(),
             part: Some(i),
             data: data[part.data].to_vec(),

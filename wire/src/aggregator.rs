@@ -1,6 +1,6 @@
 //! Writes aggregated records: many user records in the payload of one, in the form that `aggregation` reads.
 
-use super::aggregation::{EXPLICIT_HASH_KEYS, MAGIC, PARTITION_KEYS, RECORDS};
+use crate::aggregation::{EXPLICIT_HASH_KEYS, MAGIC, PARTITION_KEYS, RECORDS};
 use bytes::Bytes;
 use md5::{Digest, Md5};
 use model::{HashKeyRange, PutRecord};
@@ -111,7 +111,7 @@ fn put_bytes(out: &mut Vec<u8>, field: u64, bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinesis::aggregation::user_records;
+    use crate::aggregation::user_records;
     use proptest::prelude::*;
 
     fn record(key: &str, place: Option<u128>, data: &[u8]) -> PutRecord {

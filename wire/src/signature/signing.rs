@@ -5,19 +5,19 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 /// The one algorithm there is.
-pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+pub const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// The service that requests are signed for.
-pub(super) const SERVICE: &str = "kinesis";
+pub const SERVICE: &str = "kinesis";
 /// What every scope ends with.
-pub(super) const TERMINATOR: &str = "aws4_request";
+pub const TERMINATOR: &str = "aws4_request";
 
 /// Signs within one day, region and service; deriving it costs four codes, using it one.
 #[derive(Clone)]
-pub(super) struct SigningKey(Hmac<Sha256>);
+pub struct SigningKey(Hmac<Sha256>);
 
 impl SigningKey {
     /// The key of a secret for a scope of day (`20150830`), region and service.
-    pub(super) fn derive(secret: &str, [day, region, service]: [&str; 3]) -> Self {
+    pub fn derive(secret: &str, [day, region, service]: [&str; 3]) -> Self {
         let mut key = keyed(format!("AWS4{secret}").as_bytes());
         for part in [day, region, service, TERMINATOR] {
             key.update(part.as_bytes());
@@ -33,12 +33,12 @@ impl SigningKey {
     }
 
     /// The signature of a text, in lower-case hexadecimal digits.
-    pub(super) fn sign(&self, text: &str) -> String {
+    pub fn sign(&self, text: &str) -> String {
         hex(&self.code(text).finalize().into_bytes())
     }
 
     /// Whether this is the signature of the text; takes the same time wherever the first difference is.
-    pub(super) fn verifies(&self, text: &str, signature: &[u8]) -> bool {
+    pub fn verifies(&self, text: &str, signature: &[u8]) -> bool {
         self.code(text).verify_slice(signature).is_ok()
     }
 }

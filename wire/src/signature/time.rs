@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDateTime};
 
 /// Seconds since the Unix epoch of such a time; `None` where it is none.
-pub(super) fn seconds_of(date: &str) -> Option<i64> {
+pub fn seconds_of(date: &str) -> Option<i64> {
     // The parser passes over blanks and signs; what is signed has none.
     let fits = |(i, byte): (usize, u8)| match i {
         8 => byte == b'T',
@@ -17,7 +17,7 @@ pub(super) fn seconds_of(date: &str) -> Option<i64> {
 }
 
 /// A number of seconds since the Unix epoch as such a time.
-pub(super) fn stamp(seconds: i64) -> String {
+pub fn stamp(seconds: i64) -> String {
     DateTime::from_timestamp(seconds, 0).unwrap_or_default().format("%Y%m%dT%H%M%SZ").to_string()
 }
 

@@ -6,13 +6,13 @@
 use md5::{Digest, Md5};
 use std::ops::Range;
 
-pub(super) const MAGIC: [u8; 4] = [0xf3, 0x89, 0x9a, 0xc2];
+pub(crate) const MAGIC: [u8; 4] = [0xf3, 0x89, 0x9a, 0xc2];
 const DIGEST_BYTES: usize = 16;
 
 /// The fields of the message.
-pub(super) const PARTITION_KEYS: u64 = 1;
-pub(super) const EXPLICIT_HASH_KEYS: u64 = 2;
-pub(super) const RECORDS: u64 = 3;
+pub(crate) const PARTITION_KEYS: u64 = 1;
+pub(crate) const EXPLICIT_HASH_KEYS: u64 = 2;
+pub(crate) const RECORDS: u64 = 3;
 
 /// One user record in an aggregated payload.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::canonical::{Head, sha256_hex};
 use super::signing::SigningKey;
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 
 /// The cases of the public `aws-signing-test-suite`, version 4 (Apache License 2.0), one object each.
@@ -62,7 +62,7 @@ fn parameter(request: &Parsed, in_header: &str, in_query: &str) -> String {
         let field = value.split([',', ' ']).find_map(|field| field.strip_prefix(in_header)?.strip_prefix('='));
         return field.unwrap().to_owned();
     }
-    let found = super::canonical::parameters(&request.query).into_iter().find(|(name, _)| name == in_query.as_bytes());
+    let found = super::parameters(&request.query).into_iter().find(|(name, _)| name == in_query.as_bytes());
     String::from_utf8(found.unwrap().1).unwrap()
 }
 

@@ -1,11 +1,11 @@
 //! The canonical form of a request, which is what is signed of it.
 
-use axum::http::HeaderMap;
+use http::HeaderMap;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
 /// SHA-256 in lower-case hexadecimal digits.
-pub(super) fn sha256_hex(bytes: &[u8]) -> String {
+pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
@@ -31,7 +31,7 @@ fn encode(bytes: &[u8]) -> String {
 }
 
 /// Undoes percent-encoding; what is no valid escape stays as it is.
-pub(super) fn decode(text: &str) -> Vec<u8> {
+fn decode(text: &str) -> Vec<u8> {
     let mut rest = text.as_bytes();
     let mut out = Vec::with_capacity(rest.len());
     while let [first, tail @ ..] = rest {
@@ -65,7 +65,7 @@ fn path(path: &str) -> String {
 }
 
 /// The parameters of a query, decoded, in the order in which they were sent.
-pub(super) fn parameters(query: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
+pub fn parameters(query: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(k, v)| (decode(k), decode(v))).collect()
 }
@@ -78,13 +78,17 @@ fn query(query: &str) -> String {
 }
 
 /// What is signed of a request's head.
-pub(super) struct Head<'a> {
-    pub(super) method: &'a str,
-    pub(super) path: &'a str,
-    pub(super) query: &'a str,
-    pub(super) headers: &'a HeaderMap,
+pub struct Head<'a> {
+    /// `POST`, for instance.
+    pub method: &'a str,
+    /// Its path, as it was sent.
+    pub path: &'a str,
+    /// What follows the question mark, as it was sent.
+    pub query: &'a str,
+    /// Its headers.
+    pub headers: &'a HeaderMap,
     /// The authority of the request, where HTTP/2 brings it in place of a header.
-    pub(super) authority: Option<&'a str>,
+    pub authority: Option<&'a str>,
 }
 
 impl Head<'_> {
@@ -101,8 +105,11 @@ impl Head<'_> {
         }
     }
 
-    /// The canonical request over these headers, or the name of one that is missing.
-    pub(super) fn canonical(&self, signed: &[&str], payload: &str) -> Result<String, String> {
+    /// The canonical request over these headers.
+    ///
+    /// # Errors
+    /// The name of a header that is missing.
+    pub fn canonical(&self, signed: &[&str], payload: &str) -> Result<String, String> {
         let mut headers = String::new();
         for name in signed {
             let value = self.header(name).ok_or_else(|| (*name).to_owned())?;

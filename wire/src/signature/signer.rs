@@ -1,15 +1,15 @@
 //! Signs the requests of our own clients, so that they pass a guarded AWS door.
 
+use super::Authorize;
 use super::canonical::{Head, sha256_hex};
 use super::client_keys::ClientKey;
 use super::signing::{ALGORITHM, SERVICE, SigningKey, TERMINATOR};
 use super::time::stamp;
-use axum::http::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue};
-use axum::http::request::Parts;
+use http::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue};
+use http::request::Parts;
 use model::Env;
 use parking_lot::Mutex;
 use std::fmt;
-use store::kinesis::client::Authorize;
 
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
@@ -117,7 +117,7 @@ fn value(what: &'static str, text: &str) -> Result<HeaderValue, SignError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::Request;
+    use http::Request;
 
     fn signer(id: &str, token: Option<&str>) -> Signer {
         let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned();
