@@ -23,6 +23,7 @@ const STREAMS: &str = "kinesis";
 const STREAMS_FORMER: &str = "kinesis-legacy";
 const ENDPOINT: &str = "aws.endpoint";
 const SEARCH: &str = "elasticsearch-7";
+const HOSTS: &str = "hosts";
 /// The platform's own option that says whose index a table is, `own` or `outside`, where its hosts do not; no cluster knows it.
 const PLACE: &str = "hailstream.index";
 /// The same of streams.
@@ -36,11 +37,14 @@ enum Value {
     SearchDoor,
     KeyId,
     Secret,
+    /// The same key, where the platform's own index is meant and its door asks for one.
+    SearchUser,
+    SearchPassword,
 }
 
 /// Values that are added where a table has none, by connector and option. Where the value is a door, a table that names
 /// this machine means it too.
-const ADDED: [(&str, &str, Value); 9] = [
+const ADDED: [(&str, &str, Value); 11] = [
     (STREAMS, ENDPOINT, Value::StreamDoor),
     (STREAMS, "aws.region", Value::Text("us-east-1")),
     (STREAMS, "aws.credentials.provider", Value::Text("BASIC")),
@@ -48,7 +52,9 @@ const ADDED: [(&str, &str, Value); 9] = [
     (STREAMS, "aws.credentials.basic.secretkey", Value::Secret),
     // Shards of one stream go round the subtasks, whatever their hash keys are.
     (STREAMS, "scan.shard-assigner", Value::Text("uniform")),
-    (SEARCH, "hosts", Value::SearchDoor),
+    (SEARCH, HOSTS, Value::SearchDoor),
+    (SEARCH, "username", Value::SearchUser),
+    (SEARCH, "password", Value::SearchPassword),
     (SEARCH, "format", Value::Text("json")),
     // Fields of dates read no other form; a cluster would write SQL's.
     (SEARCH, "json.timestamp-format.standard", Value::Text("ISO-8601")),
@@ -100,13 +106,15 @@ pub(crate) fn translated(
 fn add(pairs: &mut Vec<(String, String)>, connector: &str, doors: &Doors) {
     let option = if connector == STREAMS { STREAM_PLACE } else { PLACE };
     let place = pairs.iter().position(|(key, _)| key == option).map(|at| pairs.remove(at).1);
-    // A stream of somebody else is reached as its table says, with the key that its table names.
-    let endpoint = pairs.iter().find(|(key, _)| key == ENDPOINT).map(|(_, endpoint)| endpoint);
+    // What is somebody else's is reached as its table says, with the key that its table names.
+    let address = if connector == STREAMS { ENDPOINT } else { HOSTS };
+    let address = pairs.iter().find(|(key, _)| key == address).map(|(_, address)| address);
     let is_ours = match place.as_deref() {
         Some("own") => true,
         Some("outside") => false,
-        _ => endpoint.is_none_or(|endpoint| is_here(endpoint)),
+        _ => address.is_none_or(|address| is_here(address)),
     };
+    let search_key = doors.key.clone().filter(|_| is_ours && doors.search.is_some());
     if connector == STREAMS && (doors.streams.is_none() || !is_ours) {
         return;
     }
@@ -117,6 +125,8 @@ fn add(pairs: &mut Vec<(String, String)>, connector: &str, doors: &Doors) {
             Value::SearchDoor => (doors.search.clone().filter(|_| place.as_deref() != Some("outside")), true),
             Value::KeyId => (Some(key(doors).0), false),
             Value::Secret => (Some(key(doors).1), false),
+            Value::SearchUser => (search_key.clone().map(|key| key.0), false),
+            Value::SearchPassword => (search_key.clone().map(|key| key.1), false),
         };
         let Some(value) = value else { continue };
         match pairs.iter_mut().find(|(key, _)| key == option) {
@@ -191,8 +201,8 @@ mod tests {
         let former = [known(), vec![STREAMS_FORMER.into()]].concat();
         let named = filled.replace("'kinesis'", "'kinesis-legacy'");
         check("'connector'='kinesis','stream'='trips'", &former, &doors(), &named);
-        let index = "'connector' = 'elasticsearch-7', 'hosts' = 'http://10.0.0.1:9200', 'index' = 'i', 'format' = 'json', \
-                     'json.timestamp-format.standard' = 'ISO-8601'";
+        let index = "'connector' = 'elasticsearch-7', 'hosts' = 'http://10.0.0.1:9200', 'index' = 'i', 'username' = 'AK', \
+                     'password' = 'it''s', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601'";
         let with = "'connector'='elasticsearch-7','hosts'='http://localhost:9200;127.0.0.1','index'='i'";
         check(with, &known(), &doors(), index);
     }
@@ -215,7 +225,9 @@ mod tests {
             format!("'connector' = 'elasticsearch-7', 'hosts' = '{hosts}', 'hailstream.index' = '{place}'")
         };
         check(&placed("http://localhost:9200", "outside"), &known(), &doors(), &index("http://localhost:9200"));
-        check(&placed("http://far:9200", "own"), &known(), &doors(), &index("http://10.0.0.1:9200"));
+        let ours =
+            index("http://10.0.0.1:9200").replace(" 'format'", " 'username' = 'AK', 'password' = 'it''s', 'format'");
+        check(&placed("http://far:9200", "own"), &known(), &doors(), &ours);
         let stream = |endpoint: &str| format!("'connector' = 'kinesis', 'stream' = 's', 'aws.endpoint' = '{endpoint}'");
         let placed = |endpoint: &str, place: &str| format!("{}, 'hailstream.stream' = '{place}'", stream(endpoint));
         check(&placed("http://localhost:4567", "outside"), &known(), &doors(), &stream("http://localhost:4567"));

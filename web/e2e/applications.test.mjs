@@ -41,6 +41,31 @@ test('a stop waits for a second click, a refusal is told in the words of the pla
     await byId(page, 'snapshot').first().waitFor();
   }));
 
+test('what a move means is shown before the second click, and a refusal with its reason', async () => {
+  await over('known', async ({ page, errors }) => {
+    await byId(page, 'application-move').click();
+    await says(page, 'move-confirm', /Move taxi to the Flink cluster\?/);
+    await says(page, 'move-plan', /at .*07:15:30.* of event time or later/);
+    await says(page, 'move-plan', /Table zones is read again from its oldest record on/);
+    await says(page, 'move-plan', /Open windows of 1 operator and all later ones go into pickup_count, trip_duration/);
+    await byId(page, 'move-yes').click();
+    await says(page, 'announcement', 'taxi moves to the Flink cluster.');
+    await says(page, 'application-runner', /Runs on an Apache Flink cluster/);
+    await says(page, 'application-move', 'Move to this platform…');
+    assert.deepEqual(errors, []);
+  });
+  await over('hostile', async ({ page, errors }) => {
+    await byId(page, 'application-move').click();
+    await byId(page, 'move-plan').waitFor();
+    assert.equal(await page.evaluate(() => window.broken), undefined);
+    assert.deepEqual(errors, []);
+  });
+  await over('much', async ({ page }) => {
+    await byId(page, 'application-move').click();
+    await says(page, 'application-view-error', /table results has no PRIMARY KEY/);
+  });
+});
+
 test('the log is told newest first and by how bad its lines are', () =>
   over('known', async ({ page, errors }) => {
     await byId(page, 'log-line').nth(4).waitFor();

@@ -259,6 +259,18 @@ export interface Operation {
   failure: string | null;
 }
 
+/** What a move of an application to another runner means. */
+export interface MovePlan {
+  from: string;
+  to: string;
+  /** Windows that close at or before this are done; `null` where none is. */
+  closed_ms: number | null;
+  windows: { operator: string; begins_ms: number }[];
+  /** Where reading begins: `null` at the oldest record. */
+  starts: { table: string; arrived_ms: number | null }[];
+  sinks: string[];
+}
+
 export interface LogLine {
   number: number;
   at_ms: number;
@@ -503,6 +515,9 @@ export const orders = {
   stopApplication: (application: string) => order('application/stop', { application }),
   rollBack: (application: string) => order('application/rollback', { application }),
   setParallelism: (parallelism: number, application: string) => order('application/parallelism', { parallelism, application }),
+  planMove: (runner: string, application: string) =>
+    request<MovePlan>('/api/application/move', { method: 'POST', headers: headersOf('application/json'), body: JSON.stringify({ runner, application, plan: true }) }),
+  move: (runner: string, application: string) => order('application/move', { runner, application }),
   takeSnapshot: (name: string, application: string) => order('application/snapshots/take', { name, application }),
   restoreSnapshot: (name: string, parallelism: number, application: string) => order('application/snapshots/restore', { name, parallelism, application }),
   removeSnapshot: (name: string, application: string) => order('application/snapshots/remove', { name, application }),

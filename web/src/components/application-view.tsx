@@ -8,6 +8,7 @@ import { watermark } from '../watermark';
 import { Absent } from './absent';
 import { PARALLELISM_MAX, moodOfState } from './application-stage';
 import { ApplicationPast } from './application-past';
+import { Move } from './move';
 import { NewApplication } from './new-application';
 import { OperatorGraph, isHeldUp, moodOfBusy } from './operator-graph';
 import { Snapshots } from './snapshots';
@@ -61,7 +62,7 @@ function Start({ line, off }: { line: ApplicationLine; off: boolean }) {
   );
 }
 
-function Controls({ line }: { line: ApplicationLine }) {
+function Controls({ line, runner }: { line: ApplicationLine; runner: string }) {
   const control = controlOf('application', line.name);
   const { pending } = control.value;
   const off = locked.value || pending;
@@ -70,6 +71,7 @@ function Controls({ line }: { line: ApplicationLine }) {
     <div class="controls">
       <Stepper id="view-parallelism" label="Parallelism" value={line.parallelism} min={1} max={PARALLELISM_MAX} pending={pending || line.state === 'updating'} disabled={off || !['running', 'updating'].includes(line.state)} set={set} />
       <Start line={line} off={off} />
+      <Move line={line} runner={runner} />
     </div>
   );
 }
@@ -116,7 +118,7 @@ function Head({ now }: { now: View }) {
         ]}
       />
       {/* What was typed or asked for one application is not for another that takes its place. */}
-      <Controls key={line.name} line={line} />
+      <Controls key={line.name} line={line} runner={now.runner} />
       {error && (
         <p class="control-error" role="alert" data-testid="application-view-error">
           {error}
