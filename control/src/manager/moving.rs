@@ -133,7 +133,8 @@ impl super::state::Shared {
 
     /// Has the runner begin that an application has moved to.
     pub(super) fn arrive(&self, name: &str, former: &Former) -> Result<(), ControlError> {
-        match self.come_up(name)? {
+        // The former runner stands ready meanwhile: a run that reads nothing there is not taken for one that goes well.
+        match self.come_up(name, self.options.come_up_ms_max)? {
             Outcome::GivenUp => Ok(()),
             Outcome::Up => self.is_up(name),
             Outcome::Down(cause) => self.came_down(name, former, cause),

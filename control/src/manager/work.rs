@@ -259,7 +259,7 @@ impl Shared {
                 self.tell(name, Told::new(Severity::Warning, "application", text));
             }
         }
-        match self.come_up(name)? {
+        match self.come_up(name, self.options.settled_ms)? {
             Outcome::GivenUp => Ok(()),
             Outcome::Up => self.is_up(name),
             Outcome::Down(cause) => self.came_down(name, former, cause),
@@ -280,8 +280,9 @@ impl Shared {
         Err(error)
     }
 
-    /// Starts what the application is now, and waits until it runs well.
-    pub(super) fn come_up(&self, name: &str) -> Result<Outcome, ControlError> {
+    /// Starts what the application is now, and waits until it runs well: until it has kept its state once, or has run for
+    /// `settled_ms`.
+    pub(super) fn come_up(&self, name: &str, settled_ms: u64) -> Result<Outcome, ControlError> {
         let until_ns = self.env.monotonic_ns().saturating_add(self.options.come_up_ms_max.saturating_mul(1_000_000));
         let (spec, beginning) = {
             let mut state = self.state.lock();
@@ -303,7 +304,7 @@ impl Shared {
                         tracing::error!(application = name, %error, "that a run has begun could not be kept");
                         application.kept = kept;
                     }
-                    return self.settle(&mut state, name, running.as_ref());
+                    return self.settle(&mut state, name, running.as_ref(), settled_ms);
                 }
                 // Waiting helps only where something is away for the moment.
                 Err(error) if !matches!(error.kind(), Kind::Unavailable | Kind::Throttled) => {
@@ -323,8 +324,9 @@ impl Shared {
         state: &mut MutexGuard<'_, State>,
         name: &str,
         running: &dyn Running,
+        settled_ms: u64,
     ) -> Result<Outcome, ControlError> {
-        let until_ns = self.env.monotonic_ns().saturating_add(self.options.settled_ms.saturating_mul(1_000_000));
+        let until_ns = self.env.monotonic_ns().saturating_add(settled_ms.saturating_mul(1_000_000));
         loop {
             match MutexGuard::unlocked(state, || (running.state(), running.checkpoints().completed)) {
                 (RunState::Failed(cause), _) => {
@@ -429,7 +431,7 @@ impl Shared {
             let text = format!("what is taken back did not end cleanly: {error}");
             self.tell(name, Told::new(Severity::Warning, "rollback", text));
         }
-        let cause = match self.come_up(name)? {
+        let cause = match self.come_up(name, self.options.settled_ms)? {
             Outcome::GivenUp => return Ok(()),
             Outcome::Up => return self.is_up(name),
             Outcome::Down(cause) => cause,
