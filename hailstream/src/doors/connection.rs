@@ -384,7 +384,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_still_writes_when_they_are_refused_has_their_answer() {
         async fn refused<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
-            let body = vec![b'x'; 24 * 1024 * 1024];
+            let body = vec![b'x'; 16 * 1024 * 1024];
             let head = format!("POST /refused HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n", body.len());
             stream.write_all(head.as_bytes()).await.unwrap();
             stream.write_all(&body).await.unwrap();

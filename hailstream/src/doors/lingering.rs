@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 /// How long a client may go on after its answer.
-const LINGER: Duration = Duration::from_secs(3);
+const LINGER: Duration = Duration::from_secs(10);
 /// Bytes that are thrown away at most.
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
 const AT_ONCE_BYTES: usize = 16 * 1024;

@@ -323,7 +323,7 @@ mod tests {
 
         fn until(&self, what: &str, holds: impl Fn() -> bool) {
             let (_keep, never) = std::sync::mpsc::channel::<()>();
-            for _ in 0..4_000 {
+            for _ in 0..12_000 {
                 if holds() {
                     return;
                 }
