@@ -165,6 +165,19 @@ class Stand:
         found = self.analytics.describe_application_snapshot(ApplicationName="taxi", SnapshotName=name)
         return found["SnapshotDetails"]["SnapshotStatus"]
 
+    def stopped_under_way(self):
+        """Started, and stopped with a snapshot `named` while trips come in; what replays them goes on."""
+        self.start()
+        replay = threading.Thread(target=self.replay, args=("3000",))
+        replay.start()
+        self.some_results()
+        self.analytics.create_application_snapshot(ApplicationName="taxi", SnapshotName="named")
+        wait_for(lambda: self.snapshot("named") == "READY", "the snapshot")
+        self.analytics.stop_application(ApplicationName="taxi")
+        self.await_status("READY")
+        assert not self.jobs(), self.jobs()
+        return replay
+
     def rescale_at_rest(self, parallelism):
         self.change({"FlinkApplicationConfigurationUpdate": {"ParallelismConfigurationUpdate": {
             "ConfigurationTypeUpdate": "CUSTOM", "ParallelismUpdate": parallelism}}})
@@ -243,15 +256,7 @@ def troubled(stand):
     """Stopped with a snapshot, restored at another parallelism, rescaled in place, a worker killed, the platform killed."""
     stand.prepare()
     stand.create(2)
-    stand.start()
-    replay = threading.Thread(target=stand.replay, args=("3000",))
-    replay.start()
-    stand.some_results()
-    stand.analytics.create_application_snapshot(ApplicationName="taxi", SnapshotName="named")
-    wait_for(lambda: stand.snapshot("named") == "READY", "the snapshot")
-    stand.analytics.stop_application(ApplicationName="taxi")
-    stand.await_status("READY")
-    assert not stand.jobs(), stand.jobs()
+    replay = stand.stopped_under_way()
     stand.rescale_at_rest(4)
     stand.start(ApplicationRestoreConfiguration={"ApplicationRestoreType": "RESTORE_FROM_CUSTOM_SNAPSHOT", "SnapshotName": "named"})
     before = stand.jobs()
@@ -307,15 +312,7 @@ def jar(stand):
     assert (code["CodeContentType"], code["CodeContentDescription"]) == ("ZIPFILE", told), code
     plan = stand.platform.console("/api/application/explain?application=taxi")["plan"]
     assert "Source: trips" in plan and "TumblingEventTimeWindows" in plan, plan
-    stand.start()
-    replay = threading.Thread(target=stand.replay, args=("3000",))
-    replay.start()
-    stand.some_results()
-    stand.analytics.create_application_snapshot(ApplicationName="taxi", SnapshotName="named")
-    wait_for(lambda: stand.snapshot("named") == "READY", "the snapshot")
-    stand.analytics.stop_application(ApplicationName="taxi")
-    stand.await_status("READY")
-    assert not stand.jobs(), stand.jobs()
+    replay = stand.stopped_under_way()
     (stand.buckets / "code").mkdir(parents=True)
     (stand.buckets / "code" / "counter.jar").write_bytes(content)
     place = {"BucketARNUpdate": "arn:aws:s3:::code", "FileKeyUpdate": "counter.jar"}

@@ -191,6 +191,15 @@ mod tests {
         tokio::runtime::Runtime::new().unwrap()
     }
 
+    fn in_memory(runtime: &tokio::runtime::Runtime) -> Bucket {
+        Bucket {
+            store: Arc::new(InMemory::new()),
+            runtime: runtime.handle().clone(),
+            prefix: Path::from("kept"),
+            address: "memory".into(),
+        }
+    }
+
     #[test]
     fn an_address_names_a_bucket_and_a_prefix() {
         let runtime = runtime();
@@ -230,12 +239,7 @@ mod tests {
     #[test]
     fn an_object_is_fetched_whole_or_not_at_all() {
         let runtime = runtime();
-        let bucket = Bucket {
-            store: Arc::new(InMemory::new()),
-            runtime: runtime.handle().clone(),
-            prefix: Path::from("kept"),
-            address: "memory".into(),
-        };
+        let bucket = in_memory(&runtime);
         bucket.objects("a").write("x.jar", &[b"123"]).unwrap();
         let fetch = |key: &str, bytes_max: u64| runtime.block_on(bucket.fetch(key, None, bytes_max));
         assert_eq!(fetch("a/x.jar", 3).unwrap(), b"123");
@@ -247,12 +251,7 @@ mod tests {
     #[test]
     fn a_folder_is_removed_with_all_that_is_in_it() {
         let runtime = runtime();
-        let bucket = Bucket {
-            store: Arc::new(InMemory::new()),
-            runtime: runtime.handle().clone(),
-            prefix: Path::from("kept"),
-            address: "memory".into(),
-        };
+        let bucket = in_memory(&runtime);
         runtime.block_on(bucket.check()).unwrap();
         for (folder, name) in [("a", "x"), ("a", "y"), ("ab", "z")] {
             bucket.objects(folder).write(name, &[b"1"]).unwrap();

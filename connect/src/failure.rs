@@ -14,7 +14,7 @@ pub(crate) fn failed(place: &str, error: &Error) -> PortError {
         Kind::Invalid => "; check the bucket, the region, and what the key may do there",
         _ => "; is the object store reachable?",
     };
-    PortError::new(kind(error), format!("{place}: {}{hint}", reason(error)))
+    PortError::new(kind(error), format!("{place}: {}{hint}", in_one_line(&error.to_string())))
 }
 
 /// What the caller can do about it. What is not known to be final may be over in a moment: a network, a server that is away.
@@ -32,9 +32,9 @@ fn kind(error: &Error) -> Kind {
     }
 }
 
-/// The error's words in one line.
-fn reason(error: &Error) -> String {
-    let line = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+/// What another system says, in one line of a bounded length.
+pub(crate) fn in_one_line(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(REASON_CHARS_MAX) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,

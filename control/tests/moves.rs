@@ -20,7 +20,7 @@ fn running(script: &str) -> (TempDir, Puppet, Applications) {
 }
 
 fn moved(applications: &Applications, runner: &str) -> (OperationStatus, String) {
-    let id = applications.move_to("taxi", Expected::Any, runner).unwrap();
+    let (_, id) = applications.move_to("taxi", Expected::Any, runner).unwrap();
     let told = ended(applications, &id);
     wait_until("an end of the move", || !applications.view("taxi").unwrap().status.is_passing());
     told
@@ -140,7 +140,7 @@ fn a_crash_leaves_the_application_where_it_was_or_where_it_goes() {
     let (dir, puppet, applications) = running("one");
     let (go_on, waiting) = channel();
     puppet.0.lock().slow_stop = Some(waiting);
-    let id = applications.move_to("taxi", Expected::Any, FLINK).unwrap();
+    let (_, id) = applications.move_to("taxi", Expected::Any, FLINK).unwrap();
     // Its run is ending.
     let ending = crashed(dir.path());
     let (start, waiting) = channel();

@@ -264,7 +264,8 @@ fn replaced(jar: File, into: File, resource: &str, place: &str) -> Result<File, 
     copy.finish()
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a text cannot fail.
         let _ = write!(text, "{byte:02x}");

@@ -17,7 +17,6 @@ use model::{Env, Kind};
 use reqwest::Method;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::runtime::Handle;
@@ -383,11 +382,7 @@ fn fingerprint(spec: &ApplicationSpec) -> String {
     let handover = spec.handover.as_ref().map(|handover| format!("{handover:?}\n")).unwrap_or_default();
     let code = spec.program.as_ref().map_or_else(|| spec.script.clone(), program::identity);
     let digest = Sha256::digest(format!("{handover}{:?}\n{code}", spec.checkpoints).as_bytes());
-    digest.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a text cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    program::hex(&digest)
 }
 
 fn began(from: &Begin) -> String {

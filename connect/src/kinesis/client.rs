@@ -1,6 +1,7 @@
 //! Calls to one endpoint: signed, in JSON over HTTP, and what their failures mean.
 
 use super::options::{Address, Keys, StreamName};
+use crate::failure::in_one_line;
 use crate::outgoing::{self, Trust};
 use bytes::{Bytes, BytesMut};
 use chrono::DateTime;
@@ -21,8 +22,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest answer that is read: ten megabytes of records in Base64, with what stands beside each.
 const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Longest text of an error that is handed on, in characters.
-const REASON_CHARS_MAX: usize = 400;
 
 /// Why a call came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,7 +196,7 @@ async fn body_of_refusal(response: Response) -> Bytes {
 
 /// A call without a whole answer.
 pub(super) fn lost(what: &str, error: &reqwest::Error) -> Failure {
-    let causes = shortened(&outgoing::causes(error));
+    let causes = in_one_line(&outgoing::causes(error));
     if error.is_builder() { Failure::Refused(causes) } else { Failure::Away(format!("{what}: {causes}")) }
 }
 
@@ -206,7 +205,7 @@ fn refusal(operation: &str, status: u16, answer: &[u8]) -> Failure {
     let parsed: Option<Value> = serde_json::from_slice(answer).ok();
     let text = |name: &str| parsed.as_ref().and_then(|answer| answer.get(name)).and_then(Value::as_str);
     let Some(code) = text("__type") else {
-        let what = format!("{operation}: {} ({status})", shortened(&String::from_utf8_lossy(answer)));
+        let what = format!("{operation}: {} ({status})", in_one_line(&String::from_utf8_lossy(answer)));
         return if matches!(status, 408 | 429 | 500..) {
             Failure::Away(what)
         } else {
@@ -221,7 +220,7 @@ fn refusal(operation: &str, status: u16, answer: &[u8]) -> Failure {
 
 /// What an error of this name means.
 pub(super) fn classified(operation: &str, code: &str, status: u16, message: &str) -> Failure {
-    let what = shortened(&format!("{operation}: {code}: {message}"));
+    let what = in_one_line(&format!("{operation}: {code}: {message}"));
     match code {
         "ProvisionedThroughputExceededException"
         | "LimitExceededException"
@@ -246,14 +245,6 @@ pub(super) fn classified(operation: &str, code: &str, status: u16, message: &str
             Failure::Refused(format!("{what}; check the key, its secret, the region, and what the key may do"))
         }
         _ => Failure::Refused(what),
-    }
-}
-
-fn shortened(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(REASON_CHARS_MAX) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
     }
 }
 

@@ -35,12 +35,12 @@ impl Applications {
     }
 
     /// Has the runner of this name go on with a running application: the present run ends, and the other one begins with the
-    /// records that the windows need which are open then. Returns at once, with the id of the operation; where the new run does
+    /// records that the windows need which are open then. Returns at once, with the plan and the id of the operation; where the new run does
     /// not come up, the former runner takes its place again.
     ///
     /// # Errors
     /// As [`Applications::plan_move`], also when the application is at another version; nothing has changed then.
-    pub fn move_to(&self, name: &str, expected: Expected, runner: &str) -> Result<String, ControlError> {
+    pub fn move_to(&self, name: &str, expected: Expected, runner: &str) -> Result<(MovePlan, String), ControlError> {
         let shared = &self.shared;
         let (version, moving) = self.planned(name, runner)?;
         let mut state = shared.state.lock();
@@ -56,10 +56,11 @@ impl Applications {
         application.become_(Status::Updating);
         state.seize(name)?;
         drop(state);
-        let text = format!("it moves from {} to {}", moving.plan.from, moving.plan.to);
+        let plan = moving.plan.clone();
+        let text = format!("it moves from {} to {}", plan.from, plan.to);
         shared.tell(name, Told::new(Severity::Info, "move", text));
         shared.hand_over(name, Work::Move(Box::new(moving)));
-        Ok(id)
+        Ok((plan, id))
     }
 
     /// The version that is moved, and what is to be done with it.

@@ -89,8 +89,12 @@ pub(super) fn move_to(
     runner: &str,
     only_plan: bool,
 ) -> Result<MoveView, ControlError> {
-    let plan = applications.plan_move(name, runner)?;
-    let operation = (!only_plan).then(|| applications.move_to(name, Expected::Any, runner)).transpose()?;
+    let (plan, operation) = if only_plan {
+        (applications.plan_move(name, runner)?, None)
+    } else {
+        let (plan, id) = applications.move_to(name, Expected::Any, runner)?;
+        (plan, Some(id))
+    };
     let start = |(table, start): (String, StartAt)| MovedStart {
         table,
         arrived_ms: if let StartAt::Arrived(ms) = start { Some(ms) } else { None },
