@@ -117,12 +117,16 @@ impl ReplayHandle {
         Ok(self)
     }
 
-    /// The replay's account of itself, with rate and lag as of now.
+    /// The replay's account of itself, with rate and lag as of now. One that was told to pause or to go on is told to
+    /// have done so at once, whatever it still has in flight.
     pub fn stats(&self) -> Stats {
         let now_ns = self.env.monotonic_ns();
         let board = self.shared.board.lock();
         let mut stats = board.stats.clone();
         if !stats.state.is_ended() {
+            if !board.commands.stop {
+                stats.state = if board.commands.paused { State::Paused } else { State::Running };
+            }
             stats.events_per_s = board.meter.per_s(now_ns);
             if let (Some(schedule), Some(oldest)) = (&board.schedule, board.oldest) {
                 stats.replay_lag_ms = schedule.lag_ms(oldest, now_ns);

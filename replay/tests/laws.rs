@@ -226,11 +226,13 @@ fn a_pause_stops_the_flow_and_adds_no_lag() {
     log.lock().env = Some(run.env.clone());
     run.until(2_000);
     run.handle.pause();
+    assert_eq!(run.handle.stats().state, State::Paused, "whoever told it sees it, before it is heard");
     run.until(10_000);
     let stats = run.handle.stats();
     assert_eq!((stats.state, stats.replay_lag_ms), (State::Paused, 0));
     assert!((19..=21).contains(&stats.sent), "{}", stats.sent);
     run.handle.resume();
+    assert_eq!(run.handle.stats().state, State::Running);
     run.finish();
     let elapsed_ms = run.env.monotonic_ns() / 1_000_000;
     assert!((17_800..=18_200).contains(&elapsed_ms), "{elapsed_ms}");
