@@ -8,6 +8,7 @@ Needs Java 17 and Maven; the cluster and its connectors are fetched once, as con
 """
 
 import argparse
+import collections
 import concurrent.futures
 import contextlib
 import hashlib
@@ -33,6 +34,7 @@ ARGUMENTS = parser.parse_args()
 os.environ["HAILSTREAM_BINARY"] = str(pathlib.Path(ARGUMENTS.binary).resolve())
 
 from hailstream import SHARED, Platform, wait_for  # noqa: E402: it reads the variable
+from object_store import ObjectStore  # noqa: E402
 from recorder import cache, cluster as clusters, elasticsearch, flink  # noqa: E402
 from trips import expected_of, results_of  # noqa: E402
 
@@ -48,12 +50,12 @@ SHARDS = 2
 class Stand:
     """A cluster and a platform that knows it, with the stream and the trips."""
 
-    def __init__(self, cluster, folder, functions):
-        self.cluster, self.folder = cluster, folder
+    def __init__(self, cluster, folder, functions, objects):
+        self.cluster, self.folder, self.objects = cluster, folder, objects
         self.buckets = folder / "buckets"
         self.options = ["--flink", cluster.rest_url, "--flink-gateway", cluster.gateway_url, "--flink-functions", functions, "--unlimited",
                         "--code-buckets", str(self.buckets)]
-        self.platform = Platform(folder, *self.options)
+        self.platform = Platform(folder, *self.options, environment=objects.environment)
 
     @property
     def analytics(self):
@@ -359,6 +361,42 @@ def sql_cases(stand):
     print(f"{len(paths)} of {len(paths)} recorded SQL cases hold", flush=True)
 
 
+def bucket(stand):
+    """Objects are read and written by the same script on both runners, under the same address. The watermark waits for a day: Flink reads one
+    file after the other, and would take rows of the second for late."""
+    objects = stand.objects
+    trips = [json.dumps({"id": n, "cab": f"cab {n % 37}", "paid": f"2026-01-01T{n // 3600:02}:{n // 60 % 60:02}:{n % 60:02}Z", "fare": n % 100})
+             for n in range(20_000)]
+    for part in range(3):
+        objects.client.put_object(Bucket="kept", Key=f"trips/{part}.ndjson", Body="".join(line + "\n" for line in trips[part::3]).encode())
+    for runner in ("embedded", "flink"):
+        stand.create(2, BUCKET_SCRIPT.replace("{out}", runner), runner, runner=runner)
+        stand.analytics.start_application(ApplicationName=runner, RunConfiguration={})
+    counts = collections.Counter()
+    for n in range(20_000):
+        counts[f"cab {n % 37}", n // 60] += n % 100
+    expected = sorted((f"2026-01-01 {minute // 60:02}:{minute % 60:02}:00Z", cab, fares) for (cab, minute), fares in counts.items())
+
+    def written(runner):
+        names = [name for name in objects.names() if name.startswith(runner + "/") and not name.rpartition("/")[2].startswith((".", "_"))]
+        texts = [objects.client.get_object(Bucket="kept", Key=name)["Body"].read().decode() for name in names]
+        return sorted((row["begins"], row["cab"], row["fares"]) for text in texts for row in map(json.loads, text.splitlines()))
+
+    for runner in ("embedded", "flink"):
+        wait_for(lambda: len(written(runner)) >= len(expected), f"the objects of {runner}", WAIT_S)
+        assert written(runner) == expected, (runner, written(runner)[:3], expected[:3])
+
+
+BUCKET_SCRIPT = """
+CREATE TABLE trips (cab STRING, paid TIMESTAMP_LTZ(3), fare BIGINT, WATERMARK FOR paid AS paid - INTERVAL '1' DAY) WITH (
+  'connector' = 'filesystem', 'path' = 's3://kept/trips', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');
+CREATE TABLE fares (begins TIMESTAMP_LTZ(3), cab STRING, fares BIGINT) WITH (
+  'connector' = 'filesystem', 'path' = 's3://kept/{out}', 'format' = 'json');
+INSERT INTO fares SELECT CAST(window_start AS TIMESTAMP_LTZ(3)), cab, SUM(fare)
+FROM TABLE(TUMBLE(TABLE trips, DESCRIPTOR(paid), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, cab;
+"""
+
+
 def outside(stand):
     """Into a real Elasticsearch in place of the platform's own index."""
     with elasticsearch.node() as node:
@@ -381,17 +419,21 @@ def rows_in(node):
     return pickups, durations
 
 
-CASES = [examined, plain, fan_out, outside, troubled, moved, jar, sql_cases]
+CASES = [examined, plain, fan_out, outside, troubled, moved, jar, bucket, sql_cases]
 
 
 def main():
     functions = str(build("flink-functions", "hailstream-flink-functions.jar"))
     chosen = [case for case in CASES if ARGUMENTS.only in (None, case.__name__)]
-    with clusters.started(slots=8) as cluster:
+    with contextlib.ExitStack() as stack:
+        objects = ObjectStore(pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory())) / "object-store.log")
+        stack.callback(objects.close)
+        reached = {"s3.endpoint": objects.wire.address, "s3.path.style.access": "true", "s3.access-key": "any", "s3.secret-key": "any"}
+        cluster = stack.enter_context(clusters.started(slots=8, options=reached))
         for case in chosen:
             with tempfile.TemporaryDirectory(prefix="hailstream-on-flink-") as folder:
                 began = time.monotonic()
-                stand = Stand(cluster, pathlib.Path(folder), functions)
+                stand = Stand(cluster, pathlib.Path(folder), functions, objects)
                 try:
                     case(stand)
                     with contextlib.suppress(Exception):

@@ -36,6 +36,7 @@ class Cluster:
         self.rest, self.gateway, self.rpc = free_ports(3)
         self.jars = cache.flink_jars()
         self.connectors = cache.flink_cluster_jars()
+        self.plugins = cache.flink_plugins()
         self.state = self.home / "state"
         self.processes = {}
         self.options = {"jobmanager.rpc.address": "127.0.0.1", "jobmanager.rpc.port": self.rpc, "jobmanager.bind-host": "127.0.0.1",
@@ -82,7 +83,7 @@ class Cluster:
     def run(self, role, heap_mb, main, arguments):
         opened = [part for package in OPENED for part in ("--add-opens", f"{package}=ALL-UNNAMED")]
         classes = f"{self.jars}/*:{self.connectors}/*"
-        environment = os.environ | {"FLINK_CONF_DIR": str(self.home / "conf")}
+        environment = os.environ | {"FLINK_CONF_DIR": str(self.home / "conf"), "FLINK_PLUGINS_DIR": str(self.plugins)}
         with open(self.home / f"{role}.txt", "ab") as output:
             self.processes[role] = subprocess.Popen(
                 ["java", f"-Xmx{heap_mb}m", "-XX:+UseSerialGC", "-Duser.timezone=UTC", *opened, f"-Djava.io.tmpdir={self.home / 'tmp'}",

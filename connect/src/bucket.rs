@@ -60,6 +60,7 @@ pub struct BucketSettings {
 pub struct Bucket {
     store: Arc<dyn ObjectStore>,
     runtime: Handle,
+    name: String,
     prefix: Path,
     address: String,
 }
@@ -87,7 +88,34 @@ impl Bucket {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let store = builder(bucket, settings).build().map_err(|error| wrong(&error.to_string()))?;
         let address = address.trim_end_matches('/').to_owned();
-        Ok(Self { store: Arc::new(store), runtime, prefix, address })
+        Ok(Self { store: Arc::new(store), runtime, name: bucket.to_owned(), prefix, address })
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
+    }
+
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    pub(crate) fn prefix(&self) -> &Path {
+        &self.prefix
+    }
+
+    /// How people name an object, and [`Bucket::path_of`] finds it.
+    pub(crate) fn address_of(&self, location: &Path) -> String {
+        format!("{SCHEME}{}/{location}", self.name)
+    }
+
+    /// Where the object of this address stands.
+    ///
+    /// # Errors
+    /// When it is no address in this bucket.
+    pub(crate) fn path_of(&self, address: &str) -> Result<Path, PortError> {
+        let key = address.strip_prefix(SCHEME).and_then(|rest| rest.strip_prefix(&self.name)?.strip_prefix('/'));
+        let what = || PortError::new(Kind::Internal, format!("{address} does not stand in {self}"));
+        Path::parse(key.ok_or_else(what)?).map_err(|error| PortError::new(Kind::Invalid, format!("{address}: {error}")))
     }
 
     /// Where the objects of `folder` are kept, below the prefix.
@@ -182,22 +210,31 @@ fn builder(bucket: &str, settings: &BucketSettings) -> AmazonS3Builder {
 }
 
 #[cfg(test)]
+impl Bucket {
+    /// A bucket called `memory` in memory, and the prefix `kept` in it.
+    pub(crate) fn in_memory(runtime: &tokio::runtime::Runtime) -> Self {
+        Self {
+            store: Arc::new(object_store::memory::InMemory::new()),
+            runtime: runtime.handle().clone(),
+            name: "memory".into(),
+            prefix: Path::from("kept"),
+            address: "s3://memory/kept".into(),
+        }
+    }
+
+    /// Another prefix in the same bucket.
+    pub(crate) fn at(&self, prefix: &str) -> Self {
+        Self { prefix: Path::from(prefix), address: format!("s3://memory/{prefix}"), ..self.clone() }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use engine::run::CheckpointStorage;
-    use object_store::memory::InMemory;
 
     fn runtime() -> tokio::runtime::Runtime {
         tokio::runtime::Runtime::new().unwrap()
-    }
-
-    fn in_memory(runtime: &tokio::runtime::Runtime) -> Bucket {
-        Bucket {
-            store: Arc::new(InMemory::new()),
-            runtime: runtime.handle().clone(),
-            prefix: Path::from("kept"),
-            address: "memory".into(),
-        }
     }
 
     #[test]
@@ -239,11 +276,11 @@ mod tests {
     #[test]
     fn an_object_is_fetched_whole_or_not_at_all() {
         let runtime = runtime();
-        let bucket = in_memory(&runtime);
+        let bucket = Bucket::in_memory(&runtime);
         bucket.objects("a").write("x.jar", &[b"123"]).unwrap();
         let fetch = |key: &str, bytes_max: u64| runtime.block_on(bucket.fetch(key, None, bytes_max));
         assert_eq!(fetch("a/x.jar", 3).unwrap(), b"123");
-        assert!(fetch("a/x.jar", 2).unwrap_err().message.contains("memory/a/x.jar: it has more than 2 bytes"));
+        assert!(fetch("a/x.jar", 2).unwrap_err().message.contains("memory/kept/a/x.jar: it has more than 2 bytes"));
         assert_eq!(fetch("a/y.jar", 3).unwrap_err().kind, Kind::NotFound);
         assert_eq!(fetch("a//y.jar", 3).unwrap_err().kind, Kind::Invalid);
     }
@@ -251,7 +288,7 @@ mod tests {
     #[test]
     fn a_folder_is_removed_with_all_that_is_in_it() {
         let runtime = runtime();
-        let bucket = in_memory(&runtime);
+        let bucket = Bucket::in_memory(&runtime);
         runtime.block_on(bucket.check()).unwrap();
         for (folder, name) in [("a", "x"), ("a", "y"), ("ab", "z")] {
             bucket.objects(folder).write(name, &[b"1"]).unwrap();

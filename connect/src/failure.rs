@@ -17,10 +17,14 @@ pub(crate) fn failed(place: &str, error: &Error) -> PortError {
     PortError::new(kind(error), format!("{place}: {}{hint}", in_one_line(&error.to_string())))
 }
 
+/// How a store says that the whole bucket is missing, which a listing tells as an error like any other.
+const NO_BUCKET: &str = "NoSuchBucket";
+
 /// What the caller can do about it. What is not known to be final may be over in a moment: a network, a server that is away.
 fn kind(error: &Error) -> Kind {
     match error {
         Error::NotFound { .. } => Kind::NotFound,
+        Error::Generic { .. } if error.to_string().contains(NO_BUCKET) => Kind::NotFound,
         Error::AlreadyExists { .. } | Error::Precondition { .. } | Error::NotModified { .. } => Kind::Conflict,
         Error::InvalidPath { .. }
         | Error::NotSupported { .. }
@@ -55,6 +59,7 @@ mod tests {
             (Error::Unauthenticated { path: path(), source: source() }, Kind::Invalid, "what the key may do"),
             (Error::AlreadyExists { path: path(), source: source() }, Kind::Conflict, ""),
             (Error::Generic { store: "S3", source: source() }, Kind::Unavailable, "reachable?"),
+            (Error::Generic { store: "S3", source: "first second NoSuchBucket".into() }, Kind::NotFound, ""),
         ] {
             let told = failed("s3://b/c", &error);
             assert_eq!(told.kind, kind, "{told}");

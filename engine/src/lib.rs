@@ -12,3 +12,4 @@ pub mod port;
 pub mod run;
 pub mod sql;
 pub mod types;
+mod wakers;

@@ -5,6 +5,8 @@
 //! - a sink's `flush` returns only when everything written before is durable; writing a row with the same id again
 //!   leaves the same result.
 
+pub use crate::wakers::{Subscription, Wakers};
+
 use crate::expr::Scalar;
 use crate::plan::TableDef;
 use crate::types::Schema;

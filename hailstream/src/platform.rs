@@ -14,6 +14,7 @@ use crate::wiring::{
 };
 use crate::wiring::{StatePlace, WatchError, beside_streams, help};
 use axum::Router;
+use connect::BucketFiles;
 use control::{Applications, ControlError, Database, DatabaseError, Objects, Options, ProgramError, Programs};
 use engine::port::PortError;
 use engine::run::StateMemory;
@@ -101,13 +102,10 @@ impl Platform {
         let (store, index) = open_stages(settings, &env)?;
         // The store has made sure by now that no other process uses the directory.
         let audit = Arc::new(AuditLog::open(&settings.data_dir.join(audit::FOLDER), env.clone())?);
-        let connectors = Arc::new(PlatformConnectors::new(
-            store.clone(),
-            index.clone(),
-            Handle::current(),
-            Path::new("."),
-            env.clone(),
-        ));
+        let (runtime, files) = (Handle::current(), BucketFiles::new(settings.files.clone(), Handle::current()));
+        let connectors = PlatformConnectors::new(store.clone(), index.clone(), runtime, Path::new("."), env.clone())
+            .with_buckets(files);
+        let connectors = Arc::new(connectors);
         let runner = EmbeddedRunner::new(connectors, store.clone(), Handle::current(), env.clone(), state);
         let pace = settings.kpu_records_per_s.filter(|records| *records > 0);
         let runner = runner.with_state_memory(state_memory(settings)?).with_records_per_kpu_s(pace);

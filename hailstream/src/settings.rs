@@ -58,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) state: StateSettings,
     /// Where the buckets are that code comes from.
     pub(crate) code: Option<CodeSettings>,
+    /// How buckets are reached that tables name, or why that cannot be told: who names none needs none.
+    pub(crate) files: Result<BucketSettings, String>,
     pub(crate) bind: IpAddr,
     pub(crate) aws_port: u16,
     pub(crate) search_port: u16,
@@ -109,7 +111,7 @@ pub(crate) enum CodeSettings {
 /// What names an object store where a folder could be named.
 const OBJECT_STORE: &str = "s3://";
 
-/// How the object store is reached that `checkpoint-dir` or `code-buckets` names; the `AWS_…` variables say what is left out.
+/// How the object store is reached that `checkpoint-dir`, `code-buckets` or a table names; the `AWS_…` variables say what is left out.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct S3 {
@@ -227,6 +229,7 @@ impl Settings {
         let checkpoint_dir = args.checkpoint_dir.as_deref().or(file.checkpoint_dir.as_deref());
         let settings = Self {
             code: CodeSettings::new(args.code_buckets.as_deref().or(file.code_buckets.as_deref()), &file.s3)?,
+            files: bucket_settings(&file.s3, |name| std::env::var(name).ok()).map_err(|error| error.to_string()),
             state: StateSettings::new(checkpoint_dir, &data_dir, &file.s3, |name| std::env::var(name).ok())?,
             data_dir,
             bind: args.bind.or(file.bind).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
@@ -341,6 +344,11 @@ impl CodeSettings {
             Some(folder) => Ok(Some(Self::Folder(folder.into()))),
         }
     }
+}
+
+/// How buckets are reached that tables name, by the environment alone; or why that cannot be told.
+pub(crate) fn bucket_settings_of_environment() -> Result<BucketSettings, String> {
+    bucket_settings(&S3::default(), |name| std::env::var(name).ok()).map_err(|error| error.to_string())
 }
 
 /// How an object store is reached: as the file says, else as the environment does.

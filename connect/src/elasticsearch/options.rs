@@ -5,7 +5,7 @@ use super::wrong;
 use engine::plan::TableDef;
 use engine::port::PortError;
 use engine::run::decode::JsonOptions;
-use engine::run::duration_ms;
+use engine::run::{duration_ms, memory_bytes};
 use reqwest::Url;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -293,7 +293,7 @@ impl Given<'_> {
 
     fn bytes(&self) -> Result<usize, String> {
         let Some(text) = self.get(SIZE) else { return Ok(BYTES_DEFAULT) };
-        match memory_size(text) {
+        match memory_bytes(text).and_then(|bytes| usize::try_from(bytes).ok()) {
             Some(0) => Ok(BYTES_MAX),
             Some(bytes) if bytes <= BYTES_MAX => Ok(bytes),
             _ => Err(format!(
@@ -366,20 +366,6 @@ fn address(host: &str) -> Result<String, String> {
     }
     Url::parse(plain).map_err(|error| told(&format!("{error}; {form}")))?;
     Ok(plain.to_owned())
-}
-
-/// A size as Flink writes them: a number and a unit, bytes without one.
-fn memory_size(text: &str) -> Option<usize> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let number: usize = text[..digits].parse().ok()?;
-    let scale = match text[digits..].trim().to_ascii_lowercase().as_str() {
-        "" | "b" | "bytes" => 1,
-        "k" | "kb" | "kibibytes" => 1 << 10,
-        "m" | "mb" | "mebibytes" => 1 << 20,
-        "g" | "gb" | "gibibytes" => 1 << 30,
-        _ => return None,
-    };
-    number.checked_mul(scale)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::client::{self, Failure, Told};
 use super::options::{Place, SourceOptions};
 use super::places::{Finder, Partitions, no_group_offset, partitions};
 use super::split::PartitionReader;
-use crate::wakers::Wakers;
+use engine::port::Wakers;
 use engine::port::{Cursor, PortError, Source, SplitId, SplitInfo, SplitReader, Waker};
 use model::{Env, Kind, Position};
 use parking_lot::Mutex;

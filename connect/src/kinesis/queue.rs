@@ -1,7 +1,7 @@
 //! What was fetched of a shard and waits to be read.
 
-use crate::wakers::Wakers;
 use engine::port::PortError;
+use engine::port::Wakers;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;

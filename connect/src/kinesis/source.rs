@@ -7,7 +7,7 @@ use super::pauses::Pauses;
 use super::place::Place;
 use super::shapes::{ChildShard, ListedShard, ShardList, shard_number};
 use super::shard::ShardReader;
-use crate::wakers::Wakers;
+use engine::port::Wakers;
 use engine::port::{Cursor, PortError, Source, SplitId, SplitInfo, SplitReader, Waker};
 use model::{Env, Kind, Position};
 use parking_lot::Mutex;

@@ -209,6 +209,22 @@ pub fn duration_ms(text: &str) -> Option<u64> {
     number.checked_mul(scale)
 }
 
+/// A size as Flink writes them, in bytes: a number and a unit of 1,024, bytes without one; `None` when it is none.
+pub fn memory_bytes(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let number: u64 = text[..digits].parse().ok()?;
+    let scale = match text[digits..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" | "bytes" => 1,
+        "k" | "kb" | "kibibytes" => 1 << 10,
+        "m" | "mb" | "mebibytes" => 1 << 20,
+        "g" | "gb" | "gibibytes" => 1 << 30,
+        "t" | "tb" | "tebibytes" => 1 << 40,
+        _ => return None,
+    };
+    number.checked_mul(scale)
+}
+
 /// Where a job stands.
 #[derive(Debug, Clone)]
 pub enum JobState {

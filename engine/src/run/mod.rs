@@ -42,7 +42,7 @@ pub use checkpoint::{
 pub use correction::{CORRECTED_WINDOWS_MAX, CorrectedOperator, CorrectedWindow, Correction, earlier_than};
 pub use error::JobError;
 pub use handover::Movable;
-pub use job::{Job, JobHandle, JobOptions, JobState, Rescaled, StateMemory, duration_ms};
+pub use job::{Job, JobHandle, JobOptions, JobState, Rescaled, StateMemory, duration_ms, memory_bytes};
 pub use load::{ReadMetrics, SinkMetrics, SubtaskMetrics};
 pub use lookup::LookupMetrics;
 pub use meter::{JobMetrics, Rejection, SAMPLE_BYTES_MAX, SAMPLES_MAX, SplitMetrics};

@@ -21,6 +21,7 @@ use clap::Parser;
 use model::{Classified, Kind};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 use store::kinesis::client::ClientError;
 
 use tracing_subscriber::EnvFilter;
@@ -73,8 +74,8 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Doctor(args) => runtime()?.block_on(doctor::run(&args)),
         Command::Scaling(args) => scaling::run(args),
         Command::Sql(args) => sql::run(&args),
-        Command::Demo(args) => platform_runtime()?.block_on(demo::run(args)),
-        Command::Serve(args) => platform_runtime()?.block_on(serve::run(&args)),
+        Command::Demo(args) => on_platform_runtime(demo::run(args)),
+        Command::Serve(args) => on_platform_runtime(serve::run(&args)),
         Command::Stream(args) => runtime()?.block_on(stream::run(&args)),
         Command::Replay(args) => replay::run(&args, &runtime()?),
     }
@@ -91,6 +92,17 @@ fn platform_runtime() -> io::Result<tokio::runtime::Runtime> {
         Err(error) => tracing::warn!(%error, "the number of open files could not be raised"),
     }
     runtime()
+}
+
+/// How long a platform that has ended waits for what was begun and nobody needs any more, such as reading ahead in a bucket
+/// that does not answer.
+const LEFT_BEHIND_WAIT: Duration = Duration::from_secs(5);
+
+fn on_platform_runtime(platform: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = platform_runtime()?;
+    let ended = runtime.block_on(platform);
+    runtime.shutdown_timeout(LEFT_BEHIND_WAIT);
+    ended
 }
 
 fn runtime() -> io::Result<tokio::runtime::Runtime> {

@@ -2,9 +2,11 @@
 
 use super::{Failure, say, say_error};
 use crate::cli::SqlArgs;
+use crate::settings::bucket_settings_of_environment;
 use crate::status::{StatusLine, count, duration};
-use crate::wiring::{OutsideIndices, OutsideStreams, REST_LOOKUP, RestLookups, with_kafka};
+use crate::wiring::{OutsideIndices, OutsideStreams, REST_LOOKUP, RestLookups, with_buckets, with_kafka};
 use arrow_array::RecordBatch;
+use connect::BucketFiles;
 use engine::plan::JobPlan;
 use engine::port::Connectors;
 use engine::run::connectors::BuiltinConnectors;
@@ -40,7 +42,8 @@ pub(super) fn run(args: &SqlArgs) -> Result<(), Failure> {
     let lookups = Arc::new(RestLookups::new(runtime.handle().clone()));
     let outside = Arc::new(OutsideIndices::new(runtime.handle().clone(), env.clone()));
     let builtin = BuiltinConnectors::new(Path::new("."), env.clone()).with(REST_LOOKUP, lookups);
-    let mut known = with_kafka(builtin, &env);
+    let files = BucketFiles::new(bucket_settings_of_environment(), runtime.handle().clone());
+    let mut known = with_buckets(with_kafka(builtin, &env), files);
     for name in OutsideIndices::CONNECTORS {
         known = known.with(name, outside.clone());
     }

@@ -6,7 +6,7 @@ use super::index_sink::IndexSink;
 use super::rest_lookup::{REST_LOOKUP, RestLookups};
 use super::stream_place::{self, OutsideStreams, is_stream, name_of};
 use super::stream_source::StreamSource;
-use connect::{Elasticsearch, KafkaKind, KafkaTables, KinesisStreams};
+use connect::{BucketFiles, Elasticsearch, KafkaKind, KafkaTables, KinesisStreams};
 use engine::plan::TableDef;
 use engine::port::{Changelog, Connectors, Lookup, LookupSpec, PortError, Role, Sink, SinkSpec, Source};
 use engine::run::connectors::{BuiltinConnectors, builtin_changelog};
@@ -40,6 +40,12 @@ impl PlatformConnectors {
         let streams = OutsideStreams::new(runtime.clone(), env.clone());
         let builtin = with_kafka(BuiltinConnectors::new(base_dir, env.clone()), &env).with(REST_LOOKUP, lookups);
         Self { store, index, runtime, builtin, outside, streams }
+    }
+
+    /// The same, whose tables may also name files in these buckets.
+    #[must_use]
+    pub fn with_buckets(self, files: BucketFiles) -> Self {
+        Self { builtin: with_buckets(self.builtin, files), ..self }
     }
 
     fn starts(
@@ -171,6 +177,12 @@ pub(crate) fn with_kafka(builtin: BuiltinConnectors, env: &Env) -> BuiltinConnec
         builtin.with(kind.name(), Arc::new(KafkaTables::new(kind, env.clone())))
     };
     KafkaKind::ALL.into_iter().fold(builtin, add)
+}
+
+/// The engine's own connectors, whose files may also stand in buckets.
+pub(crate) fn with_buckets(builtin: BuiltinConnectors, files: BucketFiles) -> BuiltinConnectors {
+    let files = Arc::new(files);
+    BucketFiles::SCHEMES.into_iter().fold(builtin, |builtin, scheme| builtin.with_files(scheme, files.clone()))
 }
 
 /// The stream of the platform that a table reads.
@@ -354,5 +366,42 @@ mod tests {
         }
         let missing = platform.source(&table(&[("connector", KINESIS), ("stream", "none")])).map(drop).unwrap_err();
         assert!(missing.kind == Kind::NotFound && missing.message.contains("'hailstream.stream' = 'outside'"));
+    }
+
+    /// The examples of SQL in a page, each with the line that it begins behind.
+    fn examples(page: &str) -> Vec<(usize, String)> {
+        let (mut found, mut open) = (Vec::new(), None);
+        for (number, line) in page.lines().enumerate() {
+            match (&mut open, line) {
+                (None, "```sql") => open = Some((number + 1, String::new())),
+                (Some(_), "```") => found.extend(open.take()),
+                (Some((_, text)), line) => text.extend([line, "\n"]),
+                (None, _) => {}
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn examples_in_the_documentation_can_be_planned() {
+        let (dir, runtime) = (tempfile::tempdir().unwrap(), tokio::runtime::Runtime::new().unwrap());
+        let files = BucketFiles::new(Ok(<_>::default()), runtime.handle().clone());
+        let platform = platform(dir.path(), runtime.handle()).with_buckets(files);
+        let mut planned = 0;
+        for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "md") {
+                continue;
+            }
+            for (line, text) in examples(&std::fs::read_to_string(&path).unwrap()) {
+                let script = engine::sql::Script::parse(&text).map_err(|error| error.to_string());
+                let plan = script.and_then(|script| {
+                    engine::sql::Session::new().plan(&script, &platform).map_err(|error| error.to_string())
+                });
+                assert!(plan.is_ok(), "{}, behind line {line}: {}", path.display(), plan.err().unwrap());
+                planned += 1;
+            }
+        }
+        assert!(planned > 4, "{planned}");
     }
 }

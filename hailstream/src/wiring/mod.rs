@@ -43,7 +43,7 @@ pub use aggregating::Aggregating;
 pub(crate) use alarm_actions::{PolicySeat, is_web_address};
 pub(crate) use code_place::CodePlace;
 pub use connectors::PlatformConnectors;
-pub(crate) use connectors::{index_of, with_kafka};
+pub(crate) use connectors::{index_of, with_buckets, with_kafka};
 pub(crate) use console::ConsolePlatform;
 pub(crate) use control::{Control, WatchError};
 pub(crate) use help::help;

@@ -1,59 +1,48 @@
 //! `filesystem` for reading: one file or all files of a folder, JSON objects one a line, plain or compressed.
 
+use super::ahead::{Ahead, AheadReader};
 use super::io;
-use crate::port::{Cursor, PayloadBlock, PortError, Source, SplitId, SplitInfo, SplitRead, SplitReader, Waker};
+use super::storage::{FileStorage, StoredFile};
+use crate::port::{Cursor, PayloadBlock, PortError, Source, SplitId, SplitInfo, SplitRead, SplitReader, Waker, Wakers};
 use bytes::Bytes;
 use memchr::memchr;
 use model::{Kind, Position};
-use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 /// Longest line, in bytes.
 const LINE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Files in the order of their paths. Positions in a file count its lines that are not blank.
+/// Files in the order of their names. Positions in a file count its lines that are not blank; the mark of a cursor is the
+/// byte at which the next one begins, where the file is not compressed.
 pub(super) struct FileSource {
-    files: Vec<PathBuf>,
+    storage: Arc<dyn FileStorage>,
+    files: Vec<StoredFile>,
+    wakers: Arc<Wakers>,
 }
 
 impl FileSource {
-    /// The file `path`, or all files below the folder `path` whose names (and folders) do not begin with `.` or `_`.
-    pub(super) fn new(path: PathBuf) -> Result<Self, PortError> {
-        let mut files = Vec::new();
-        if std::fs::metadata(&path).map_err(io(&path))?.is_dir() {
-            collect(&path, &mut files)?;
-            files.sort();
-        } else {
-            files.push(path);
-        }
-        Ok(Self { files })
+    /// The files of `storage` as they are now.
+    pub(super) fn new(storage: Arc<dyn FileStorage>) -> Result<Self, PortError> {
+        let files = storage.files()?;
+        Ok(Self { storage, files, wakers: Arc::default() })
     }
-}
 
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), PortError> {
-    for entry in std::fs::read_dir(folder).map_err(io(folder))? {
-        let entry = entry.map_err(io(folder))?;
-        let hidden = matches!(entry.file_name().as_encoded_bytes().first(), Some(b'.' | b'_'));
-        if hidden {
-            continue;
-        }
-        let path = entry.path();
-        if std::fs::metadata(&path).map_err(io(&path))?.is_dir() {
-            collect(&path, files)?;
-        } else {
-            files.push(path);
-        }
+    /// A reader that waits until it has something.
+    pub(super) fn reader(&self, split: SplitId, from: &Cursor) -> Result<LineReader, PortError> {
+        let missing = || PortError::new(Kind::NotFound, format!("there is no file number {}", split.0));
+        let file = self.files.get(split.0 as usize).ok_or_else(missing)?;
+        LineReader::new(self.storage.clone(), file.clone(), from)
     }
-    Ok(())
 }
 
 impl Source for FileSource {
     fn splits(&self) -> Result<Vec<SplitInfo>, PortError> {
-        let info = |(id, path): (usize, &PathBuf)| SplitInfo {
+        let info = |(id, file): (usize, &StoredFile)| SplitInfo {
             id: SplitId(id as u32),
-            name: path.display().to_string(),
+            name: file.name.clone(),
             parents: Vec::new(),
             start: Position::ZERO.into(),
         };
@@ -61,45 +50,100 @@ impl Source for FileSource {
     }
 
     fn open(&self, split: SplitId, from: Cursor) -> Result<Box<dyn SplitReader>, PortError> {
-        let missing = || PortError::new(Kind::NotFound, format!("there is no file number {}", split.0));
-        let path = self.files.get(split.0 as usize).ok_or_else(missing)?.clone();
-        let input = decompressed(&path)?;
-        Ok(Box::new(LineReader { path, input, rest: Vec::new(), next: 0, from: from.position.0, ended: false }))
+        let reader = self.reader(split, &from)?;
+        Ok(match self.storage.away() {
+            None => Box::new(reader),
+            Some(away) => Box::new(AheadReader::new(Box::new(reader), Ahead { away, wakers: self.wakers.clone() })),
+        })
     }
 
     fn is_bounded(&self) -> bool {
         true
     }
 
-    fn subscribe(&self, _waker: Waker) -> Box<dyn Send> {
-        Box::new(())
+    fn subscribe(&self, waker: Waker) -> Box<dyn Send> {
+        Box::new(self.wakers.add(waker))
     }
 }
 
-/// The file's content, decompressed by the ending of its name.
-fn decompressed(path: &Path) -> Result<Box<dyn Read + Send>, PortError> {
-    let file = File::open(path).map_err(io(path))?;
-    Ok(match path.extension().and_then(|e| e.to_str()) {
-        Some("gz" | "gzip") => Box::new(flate2::read::MultiGzDecoder::new(file)),
-        Some("lz4") => Box::new(lz4_flex::frame::FrameDecoder::new(file)),
-        Some("zst" | "zstd") => Box::new(zstd::stream::read::Decoder::new(file).map_err(io(path))?),
-        _ => Box::new(file),
-    })
+/// How a file is compressed, by the ending of its name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Compression {
+    None,
+    Gzip,
+    Lz4,
+    Zstd,
 }
 
-struct LineReader {
-    path: PathBuf,
-    input: Box<dyn Read + Send>,
+impl Compression {
+    fn of(name: &str) -> Self {
+        match Path::new(name).extension().and_then(|e| e.to_str()) {
+            Some("gz" | "gzip") => Self::Gzip,
+            Some("lz4") => Self::Lz4,
+            Some("zst" | "zstd") => Self::Zstd,
+            _ => Self::None,
+        }
+    }
+
+    fn decompressed(self, input: Box<dyn Read + Send>) -> std::io::Result<Box<dyn Read + Send>> {
+        Ok(match self {
+            Self::None => input,
+            Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(input)),
+            Self::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(input)),
+            Self::Zstd => Box::new(zstd::stream::read::Decoder::new(input)?),
+        })
+    }
+}
+
+/// Reads the lines of one file.
+pub(super) struct LineReader {
+    storage: Arc<dyn FileStorage>,
+    file: StoredFile,
+    compression: Compression,
+    /// Opened by the first read.
+    input: Option<Box<dyn Read + Send>>,
     /// What has been read past the last whole line.
     rest: Vec<u8>,
     /// The position of the next line.
     next: u64,
+    /// The byte at which it begins.
+    offset: u64,
     /// Lines before it are passed over.
     from: u64,
     ended: bool,
 }
 
 impl LineReader {
+    fn new(storage: Arc<dyn FileStorage>, file: StoredFile, from: &Cursor) -> Result<Self, PortError> {
+        let compression = Compression::of(&file.name);
+        let offset = from.mark.as_deref().map(|mark| {
+            let what = || PortError::new(Kind::Corrupt, format!("{}: {mark:?} is no place in it", file.name));
+            mark.parse::<u64>().map_err(|_| what())
+        });
+        let from = from.position.0;
+        let (next, offset) = match offset.transpose()? {
+            Some(offset) if compression == Compression::None => (from, offset),
+            _ => (0, 0),
+        };
+        Ok(Self { storage, file, compression, input: None, rest: Vec::new(), next, offset, from, ended: false })
+    }
+
+    fn failed(&self, error: &std::io::Error) -> PortError {
+        // A storage tells its own failures whole; what a decompressor says lacks the place.
+        let told = error.get_ref().and_then(|inner| inner.downcast_ref::<PortError>());
+        told.cloned()
+            .unwrap_or_else(|| io(Path::new(&self.file.name))(std::io::Error::new(error.kind(), error.to_string())))
+    }
+
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, PortError> {
+        if self.input.is_none() {
+            let input = self.storage.open(&self.file, self.offset)?;
+            self.input = Some(self.compression.decompressed(input).map_err(|error| self.failed(&error))?);
+        }
+        let Some(input) = &mut self.input else { return Ok(0) };
+        input.read(buffer).map_err(|error| self.failed(&error))
+    }
+
     /// Whole lines, about `bytes_max` of them; empty at the end.
     fn lines(&mut self, bytes_max: usize) -> Result<Vec<u8>, PortError> {
         let mut data = std::mem::take(&mut self.rest);
@@ -107,7 +151,7 @@ impl LineReader {
         while !self.ended {
             let filled = data.len();
             data.resize(filled + bytes_max.max(4_096), 0);
-            let read = self.input.read(&mut data[filled..]).map_err(io(&self.path))?;
+            let read = self.fill(&mut data[filled..])?;
             data.truncate(filled + read);
             self.ended = read == 0;
             if data.len() >= bytes_max
@@ -120,11 +164,16 @@ impl LineReader {
                 searched = data.len();
             }
             if data.len() > LINE_BYTES_MAX {
-                let message = format!("{}: a line is longer than {LINE_BYTES_MAX} bytes", self.path.display());
+                let message = format!("{}: a line is longer than {LINE_BYTES_MAX} bytes", self.file.name);
                 return Err(PortError::new(Kind::Invalid, message));
             }
         }
         Ok(data)
+    }
+
+    fn cursor(&self) -> Cursor {
+        let mark = (self.compression == Compression::None).then(|| self.offset.to_string().into());
+        Cursor { position: Position(self.next), mark }
     }
 }
 
@@ -149,6 +198,7 @@ impl SplitReader for LineReader {
             if data.is_empty() {
                 return Ok(SplitRead::End);
             }
+            self.offset += data.len() as u64;
             let mut rows = rows_of(&data);
             let passed = (self.from.saturating_sub(self.next) as usize).min(rows.len());
             rows.drain(..passed);
@@ -159,7 +209,7 @@ impl SplitReader for LineReader {
                     data: Bytes::from(data),
                     rows,
                     first,
-                    next: Position(self.next).into(),
+                    next: self.cursor(),
                 }));
             }
         }
@@ -172,9 +222,16 @@ impl SplitReader for LineReader {
 
 #[cfg(test)]
 mod tests {
+    use super::super::local::LocalFiles;
     use super::*;
     use proptest::prelude::*;
+    use std::fs::File;
     use std::io::Write;
+    use std::path::PathBuf;
+
+    fn source(path: PathBuf) -> FileSource {
+        FileSource::new(Arc::new(LocalFiles::new(path))).unwrap()
+    }
 
     fn all(source: &FileSource, from: u64, bytes_max: usize) -> Vec<(u64, String)> {
         let mut read = Vec::new();
@@ -199,12 +256,27 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("lines");
             std::fs::write(&path, lines.join("\n") + if ends { "\n" } else { "" }).unwrap();
-            let source = FileSource::new(path).unwrap();
+            let source = source(path);
             let expected: Vec<(u64, String)> = lines.iter().filter(|l| !l.trim().is_empty()).cloned()
                 .enumerate().map(|(i, l)| (i as u64, l)).collect();
             prop_assert_eq!(all(&source, 0, 1_000_000), expected.clone());
-            let rest: Vec<_> = expected.into_iter().filter(|(i, _)| *i >= from).collect();
+            let rest: Vec<_> = expected.iter().filter(|(i, _)| *i >= from).cloned().collect();
             prop_assert_eq!(all(&source, from, bytes), rest);
+            // A cursor that a read gave leads to the same place by its mark, without what stands before it.
+            let mut reader = source.open(SplitId(0), Position(0).into()).unwrap();
+            while let SplitRead::Payloads(block) = reader.read(bytes).unwrap() {
+                let mut again = source.open(SplitId(0), block.next.clone()).unwrap();
+                let expected = expected.get(block.next.position.0 as usize).map(|(_, text)| text.clone());
+                let first = match again.read(bytes).unwrap() {
+                    SplitRead::Payloads(next) => {
+                        prop_assert_eq!(next.first, block.next.position);
+                        let row = &next.rows[0];
+                        Some(String::from_utf8(next.data[row.start as usize..row.end as usize].to_vec()).unwrap())
+                    }
+                    _ => None,
+                };
+                prop_assert_eq!(first, expected);
+            }
         }
     }
 
@@ -223,7 +295,7 @@ mod tests {
         lz4.write_all(b"three\n").unwrap();
         lz4.finish().unwrap();
         std::fs::write(at("d.zst"), zstd::encode_all(&b"four\nfive"[..], 1).unwrap()).unwrap();
-        let source = FileSource::new(folder.path().to_path_buf()).unwrap();
+        let source = source(folder.path().to_path_buf());
         let texts: Vec<String> = all(&source, 0, 64).into_iter().map(|(_, t)| t).collect();
         assert_eq!(texts, ["one", "two", "three", "four", "five"]);
     }
@@ -231,11 +303,17 @@ mod tests {
     #[test]
     fn what_is_broken_is_said() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(FileSource::new(folder.path().join("none")).err().unwrap().kind, Kind::NotFound);
+        assert_eq!(
+            FileSource::new(Arc::new(LocalFiles::new(folder.path().join("none")))).err().unwrap().kind,
+            Kind::NotFound
+        );
         let path = folder.path().join("x.zst");
         std::fs::write(&path, b"not zstd").unwrap();
-        let source = FileSource::new(path).unwrap();
+        let source = source(path);
         let mut reader = source.open(SplitId(0), Position(0).into()).unwrap();
-        assert!(reader.read(100).unwrap_err().message.contains("x.zst"));
+        let error = reader.read(100).unwrap_err();
+        assert!(error.message.contains("x.zst"), "{error}");
+        let wrong = Cursor { position: Position(1), mark: Some("middle".into()) };
+        assert_eq!(source.open(SplitId(0), wrong).err().unwrap().kind, Kind::Corrupt);
     }
 }

@@ -1,11 +1,14 @@
 //! The engine's own connectors by name, and a place for those that others bring.
 
+mod ahead;
 mod blackhole;
 mod datagen;
 mod files;
 mod held;
+mod local;
 mod parts;
 mod print;
+pub mod storage;
 mod table_lookup;
 mod values;
 
@@ -15,13 +18,14 @@ pub(crate) use values::ValuesSource;
 use crate::plan::{LookupCache, TableDef};
 use crate::port::{Changelog, Connectors, Lookup, LookupSpec, PortError, Role, Sink, SinkSpec, Source};
 use crate::run::decode::JsonOptions;
-use crate::run::duration_ms;
+use crate::run::{duration_ms, memory_bytes};
 use model::{Env, Kind};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use storage::{FileStorage, FileStorages};
 
 /// Where `print` writes.
 pub type Output = Arc<Mutex<dyn Write + Send>>;
@@ -33,6 +37,7 @@ pub struct BuiltinConnectors {
     env: Env,
     output: Output,
     others: BTreeMap<String, Arc<dyn Connectors>>,
+    storages: BTreeMap<String, Arc<dyn FileStorages>>,
 }
 
 impl BuiltinConnectors {
@@ -40,13 +45,20 @@ impl BuiltinConnectors {
     /// output.
     pub fn new(base_dir: impl Into<PathBuf>, env: Env) -> Self {
         let output = Arc::new(Mutex::new(std::io::stdout()));
-        Self { base_dir: base_dir.into(), env, output, others: BTreeMap::new() }
+        Self { base_dir: base_dir.into(), env, output, others: BTreeMap::new(), storages: BTreeMap::new() }
     }
 
     /// Adds a connector under `name`, or replaces one of the engine's own.
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, connectors: Arc<dyn Connectors>) -> Self {
         self.others.insert(name.into(), connectors);
+        self
+    }
+
+    /// Lets `filesystem` read and write places whose addresses begin with `scheme` and `://`.
+    #[must_use]
+    pub fn with_files(mut self, scheme: impl Into<String>, storages: Arc<dyn FileStorages>) -> Self {
+        self.storages.insert(scheme.into(), storages);
         self
     }
 
@@ -61,13 +73,24 @@ impl BuiltinConnectors {
         table.options.get("connector").and_then(|name| self.others.get(name))
     }
 
-    fn path(&self, table: &TableDef) -> Result<PathBuf, PortError> {
+    /// The place that the table's path names.
+    fn storage(&self, table: &TableDef) -> Result<Arc<dyn FileStorage>, PortError> {
         let text = required(table, "path")?;
-        let plain = text.strip_prefix("file://").unwrap_or(text);
-        if plain.contains("://") {
-            return Err(invalid(table, format!("'path' = '{text}': only local files are supported")));
-        }
-        Ok(self.base_dir.join(Path::new(plain)))
+        let plain = match text.split_once("://") {
+            None => text,
+            Some(("file", path)) => path,
+            Some((scheme, _)) => {
+                let named = |error: PortError| invalid(table, format!("'path' = '{text}': {}", error.message));
+                let Some(storages) = self.storages.get(scheme) else {
+                    let known: Vec<&str> = self.storages.keys().map(String::as_str).chain(["file"]).collect();
+                    let what =
+                        format!("'path' = '{text}': no files are reached by '{scheme}'; known: {}", known.join(", "));
+                    return Err(invalid(table, what));
+                };
+                return storages.open(text).map_err(named);
+            }
+        };
+        Ok(Arc::new(local::LocalFiles::new(self.base_dir.join(Path::new(plain)))))
     }
 
     fn unknown(&self, table: &TableDef) -> PortError {
@@ -97,12 +120,13 @@ impl Connectors for BuiltinConnectors {
         }
         match (table.options.get("connector").map(String::as_str), role) {
             (Some("filesystem"), _) => {
-                let mut known = vec!["path", RELOAD];
+                let mut known = vec!["path", RELOAD, SIZE];
                 known.extend(JsonOptions::KEYS);
                 known.extend(LookupCache::KEYS);
                 check_options(table, &known, &[])?;
-                self.path(table)?;
+                self.storage(table)?;
                 reload_ms(table)?;
+                file_bytes_max(table)?;
                 JsonOptions::parse(&table.options).map(drop).map_err(|e| invalid(table, e.message))
             }
             (Some("datagen"), Role::Source) => datagen::Generator::new(table, &self.env).map(drop),
@@ -132,7 +156,7 @@ impl Connectors for BuiltinConnectors {
         }
         self.check(table, Role::Source)?;
         match table.options.get("connector").map(String::as_str) {
-            Some("filesystem") => Ok(Arc::new(files::FileSource::new(self.path(table)?)?)),
+            Some("filesystem") => Ok(Arc::new(files::FileSource::new(self.storage(table)?)?)),
             Some("datagen") => Ok(Arc::new(datagen::Generator::new(table, &self.env)?)),
             _ => Err(self.unknown(table)),
         }
@@ -144,7 +168,7 @@ impl Connectors for BuiltinConnectors {
             return other.lookup(spec);
         }
         self.check(table, Role::Lookup)?;
-        let lookup = table_lookup::TableLookup::open(self.path(table)?, spec, reload_ms(table)?, &self.env)?;
+        let lookup = table_lookup::TableLookup::open(self.storage(table)?, spec, reload_ms(table)?, &self.env)?;
         Ok(Arc::new(lookup))
     }
 
@@ -155,7 +179,7 @@ impl Connectors for BuiltinConnectors {
         }
         self.check(table, Role::Sink)?;
         match table.options.get("connector").map(String::as_str) {
-            Some("filesystem") => Ok(Box::new(parts::PartSink::new(spec, &self.path(table)?, &self.env)?)),
+            Some("filesystem") => Ok(Box::new(parts::PartSink::new(spec, self.storage(table)?, &self.env)?)),
             Some("print") => Ok(Box::new(print::PrintSink::new(spec, self.output.clone()))),
             Some("blackhole") => Ok(Box::new(blackhole::Blackhole)),
             _ => Err(self.unknown(table)),
@@ -170,6 +194,20 @@ fn reload_ms(table: &TableDef) -> Result<Option<u64>, PortError> {
     let Some(text) = table.options.get(RELOAD) else { return Ok(None) };
     let wrong = || invalid(table, format!("'{RELOAD}' is a duration such as '10 min', not '{text}'"));
     duration_ms(text).filter(|ms| *ms > 0).map(Some).ok_or_else(wrong)
+}
+
+/// The option that says how large a part gets, as Flink has it.
+const SIZE: &str = "sink.rolling-policy.file-size";
+const SIZE_DEFAULT: u64 = 128 << 20;
+const SIZE_MIN: u64 = 1 << 10;
+/// Object stores copy no more in one request than a bit above.
+const SIZE_MAX: u64 = 4 << 30;
+
+/// After how many bytes a part that is written is full.
+fn file_bytes_max(table: &TableDef) -> Result<u64, PortError> {
+    let Some(text) = table.options.get(SIZE) else { return Ok(SIZE_DEFAULT) };
+    let wrong = || invalid(table, format!("'{SIZE}' is a size such as '10mb', from 1kb to 4gb, not '{text}'"));
+    memory_bytes(text).filter(|bytes| (SIZE_MIN..=SIZE_MAX).contains(bytes)).ok_or_else(wrong)
 }
 
 /// An error about a table.

@@ -1,138 +1,151 @@
-//! `filesystem` for writing: each writer makes one part file for each checkpoint, which gets its name when that is durable.
+//! `filesystem` for writing: each writer makes part files for each checkpoint, which get their names when that is durable.
 
-use super::io;
+use super::file_bytes_max;
+use super::storage::{FileStorage, Part};
 use crate::port::{PortError, Sink, SinkBatch, SinkSpec};
 use crate::run::decode::JsonOptions;
 use crate::run::encode::JsonEncoder;
 use crate::run::ids::fnv1a_128;
 use model::{Env, Kind};
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// Bytes gathered before they are written.
-const BUFFER_BYTES: usize = 256 * 1024;
+/// Between the names of parts in a transaction.
+const BETWEEN: char = '\n';
 
 /// Writes rows into parts. Until it is committed a part has a hidden name, so that none is seen that is not whole, or that
 /// would be written again after a crash.
 pub(super) struct PartSink {
     encoder: JsonEncoder,
-    folder: PathBuf,
+    storage: Arc<dyn FileStorage>,
+    table: String,
     /// What the names of all parts of this application and table begin with.
     prefix: String,
     /// What those of this writer go on with.
     writer: String,
+    /// After so many bytes a part is full.
+    bytes_max: u64,
     parts: u64,
     open: Option<Open>,
-    line: Vec<u8>,
+    /// The names of parts that are durable, and of no transaction yet.
+    finished: Vec<String>,
+    lines: Vec<u8>,
 }
 
 /// The part that is being written.
 struct Open {
     name: String,
-    file: BufWriter<File>,
+    part: Box<dyn Part>,
+    bytes: u64,
 }
 
 impl PartSink {
-    /// A writer into the folder `folder`. No file is made before the first row.
-    pub(super) fn new(spec: &SinkSpec, folder: &Path, env: &Env) -> Result<Self, PortError> {
+    /// A writer into `storage`. No file is made before the first row.
+    pub(super) fn new(spec: &SinkSpec, storage: Arc<dyn FileStorage>, env: &Env) -> Result<Self, PortError> {
         let options = JsonOptions::parse(&spec.table.options)?;
-        std::fs::create_dir_all(folder).map_err(io(folder))?;
+        let bytes_max = file_bytes_max(&spec.table)?;
         let whose = fnv1a_128(format!("{}\0{}", spec.application, spec.table.name).as_bytes());
+        storage.ready()?;
         let sink = Self {
             encoder: JsonEncoder::new(&spec.schema, options),
-            folder: folder.to_path_buf(),
+            storage,
+            table: spec.table.name.clone(),
             prefix: format!("part-{:016x}-", whose as u64),
             writer: format!("{:016x}-{}", env.random_u64(), spec.subtask),
+            bytes_max,
             parts: 0,
             open: None,
-            line: Vec::new(),
+            finished: Vec::new(),
+            lines: Vec::new(),
         };
         if let Some(prepared) = &spec.prepared {
             prepared.iter().try_for_each(|transaction| sink.show(transaction))?;
-            sink.clear()?;
+            // What earlier runs have written and no checkpoint names is written again.
+            sink.storage.clear(&sink.prefix)?;
         }
         Ok(sink)
-    }
-
-    fn hidden(&self, name: &str) -> PathBuf {
-        self.folder.join(format!(".{name}.inprogress"))
     }
 
     /// The part that rows are written into.
     fn part(&mut self) -> Result<&mut Open, PortError> {
         if self.open.is_none() {
             let name = format!("{}{}-{}", self.prefix, self.writer, self.parts);
+            let part = self.storage.begin(&name)?;
             self.parts += 1;
-            let path = self.hidden(&name);
-            let file = File::create_new(&path).map_err(io(&path))?;
-            self.open = Some(Open { name, file: BufWriter::with_capacity(BUFFER_BYTES, file) });
+            self.open = Some(Open { name, part, bytes: 0 });
         }
         self.open.as_mut().ok_or_else(|| PortError::new(Kind::Internal, "a part that was opened is not open"))
     }
 
-    /// Gives a part its name. One that has it already, or that was since moved away, stays as it is.
-    fn show(&self, transaction: &[u8]) -> Result<(), PortError> {
-        let name = std::str::from_utf8(transaction).ok().filter(|n| n.starts_with(&self.prefix) && !n.contains('/'));
-        let Some(name) = name else {
-            let text = String::from_utf8_lossy(transaction).into_owned();
-            let message = format!("{}: {text:?} is no part of this table", self.folder.display());
-            return Err(PortError::new(Kind::Corrupt, message));
-        };
-        let (hidden, path) = (self.hidden(name), self.folder.join(name));
-        match std::fs::rename(&hidden, &path) {
-            Ok(()) => self.sync_folder(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(io(&path)(error)),
-        }
-    }
-
-    /// Removes what earlier runs have written and no checkpoint names: it is written again.
-    fn clear(&self) -> Result<(), PortError> {
-        let begin = format!(".{}", self.prefix);
-        for entry in std::fs::read_dir(&self.folder).map_err(io(&self.folder))? {
-            let entry = entry.map_err(io(&self.folder))?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if name.starts_with(&begin) && name.ends_with(".inprogress") {
-                std::fs::remove_file(entry.path()).map_err(io(&entry.path()))?;
+    /// Writes the rows as `lines`, and gives the places in them at which a part is full.
+    fn encode(&self, batch: &SinkBatch, lines: &mut Vec<u8>) -> Result<Vec<usize>, PortError> {
+        let bound = self.encoder.bind(&batch.rows)?;
+        let (mut cuts, mut from) = (Vec::new(), 0);
+        let mut written = self.open.as_ref().map_or(0, |open| open.bytes);
+        for row in 0..batch.rows.num_rows() {
+            bound.write(row, lines);
+            lines.push(b'\n');
+            if written + (lines.len() - from) as u64 >= self.bytes_max {
+                cuts.push(lines.len());
+                (written, from) = (0, lines.len());
             }
         }
+        Ok(cuts)
+    }
+
+    fn put(&mut self, lines: &[u8]) -> Result<(), PortError> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let open = self.part()?;
+        open.bytes += lines.len() as u64;
+        open.part.write(lines)
+    }
+
+    fn finish(&mut self) -> Result<(), PortError> {
+        let Some(open) = self.open.take() else { return Ok(()) };
+        open.part.finish()?;
+        self.finished.push(open.name);
         Ok(())
     }
 
-    fn sync_folder(&self) -> Result<(), PortError> {
-        let folder = File::open(&self.folder).map_err(io(&self.folder))?;
-        folder.sync_all().map_err(io(&self.folder))
+    /// Gives the parts of a transaction their names.
+    fn show(&self, transaction: &[u8]) -> Result<(), PortError> {
+        let is_ours = |name: &str| name.starts_with(&self.prefix) && !name.contains('/');
+        let names = std::str::from_utf8(transaction).ok().filter(|names| names.split(BETWEEN).all(is_ours));
+        let Some(names) = names else {
+            let text = String::from_utf8_lossy(transaction).into_owned();
+            let message = format!("table {}: {text:?} is no part of this table", self.table);
+            return Err(PortError::new(Kind::Corrupt, message));
+        };
+        names.split(BETWEEN).try_for_each(|name| self.storage.show(name))
     }
 }
 
 impl Sink for PartSink {
     fn write(&mut self, batch: &SinkBatch) -> Result<(), PortError> {
-        let mut line = std::mem::take(&mut self.line);
-        let bound = self.encoder.bind(&batch.rows)?;
-        let mut lines = Vec::with_capacity(batch.rows.num_rows() * 64);
-        for row in 0..batch.rows.num_rows() {
-            line.clear();
-            bound.write(row, &mut line);
-            line.push(b'\n');
-            lines.extend_from_slice(&line);
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.clear();
+        let cuts = self.encode(batch, &mut lines)?;
+        let mut from = 0;
+        for cut in cuts {
+            self.put(&lines[from..cut])?;
+            self.finish()?;
+            from = cut;
         }
-        self.line = line;
-        let folder = self.folder.clone();
-        self.part()?.file.write_all(&lines).map_err(io(&folder))
+        self.put(&lines[from..])?;
+        self.lines = lines;
+        Ok(())
     }
 
+    /// Rows count when their checkpoint is durable: before it there is nothing to be made so.
     fn flush(&mut self) -> Result<(), PortError> {
-        let Some(open) = &mut self.open else { return Ok(()) };
-        open.file.flush().and_then(|()| open.file.get_ref().sync_data()).map_err(io(&self.folder))
+        Ok(())
     }
 
     fn prepare(&mut self) -> Result<Option<Vec<u8>>, PortError> {
-        self.flush()?;
-        let Some(open) = self.open.take() else { return Ok(None) };
-        // The hidden name must survive a crash as the bytes do.
-        self.sync_folder()?;
-        Ok(Some(open.name.into_bytes()))
+        self.finish()?;
+        let names = std::mem::take(&mut self.finished);
+        Ok((!names.is_empty()).then(|| names.join(&BETWEEN.to_string()).into_bytes()))
     }
 
     fn commit(&mut self, transaction: &[u8]) -> Result<(), PortError> {
@@ -146,10 +159,16 @@ impl Sink for PartSink {
 
 #[cfg(test)]
 mod tests {
+    use super::super::SIZE;
+    use super::super::local::LocalFiles;
     use super::super::tests::table;
     use super::*;
     use arrow_array::{Int64Array, RecordBatch};
-    use std::sync::Arc;
+    use std::path::Path;
+
+    fn open(spec: &SinkSpec, folder: &Path) -> Result<PartSink, PortError> {
+        PartSink::new(spec, Arc::new(LocalFiles::new(folder.to_path_buf())), &Env::system())
+    }
 
     fn spec(prepared: Option<Vec<Vec<u8>>>) -> SinkSpec {
         let table = table(&[("connector", "filesystem"), ("path", "x"), ("format", "json")]);
@@ -175,8 +194,8 @@ mod tests {
 
     #[test]
     fn parts_are_seen_when_they_are_committed_and_leftovers_go() {
-        let (folder, env) = (tempfile::tempdir().unwrap(), Env::system());
-        let mut sink = PartSink::new(&spec(Some(Vec::new())), folder.path(), &env).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut sink = open(&spec(Some(Vec::new())), folder.path()).unwrap();
         write(&mut sink, 1);
         let first = sink.prepare().unwrap().unwrap();
         write(&mut sink, 2);
@@ -187,7 +206,7 @@ mod tests {
         assert_eq!(shown(folder.path()), (vec!["{\"a\":1}\n".to_owned()], 2));
         // A crash: the second part stands in the checkpoint, the third does not.
         drop(sink);
-        let mut sink = PartSink::new(&spec(Some(vec![first, second.clone()])), folder.path(), &env).unwrap();
+        let mut sink = open(&spec(Some(vec![first, second.clone()])), folder.path()).unwrap();
         assert_eq!(shown(folder.path()), (vec!["{\"a\":1}\n".to_owned(), "{\"a\":2}\n".to_owned()], 0));
         sink.commit(&second).unwrap();
         assert_eq!(sink.commit(b"../etc/passwd").unwrap_err().kind, Kind::Corrupt);
@@ -195,12 +214,38 @@ mod tests {
 
     #[test]
     fn a_job_that_keeps_nothing_leaves_the_parts_of_others_alone() {
-        let (folder, env) = (tempfile::tempdir().unwrap(), Env::system());
-        let mut one = PartSink::new(&spec(None), folder.path(), &env).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut one = open(&spec(None), folder.path()).unwrap();
         write(&mut one, 1);
-        let _two = PartSink::new(&spec(None), folder.path(), &env).unwrap();
+        let _two = open(&spec(None), folder.path()).unwrap();
         let part = one.prepare().unwrap().unwrap();
         one.commit(&part).unwrap();
         assert_eq!(shown(folder.path()).0.len(), 1);
+    }
+
+    #[test]
+    fn a_part_that_is_full_makes_room_for_the_next_one_and_both_are_seen_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = [("connector", "filesystem"), ("path", "x"), ("format", "json"), (SIZE, "1kb")];
+        let spec = SinkSpec { table: Arc::new(table(&options)), ..spec(Some(Vec::new())) };
+        let mut sink = open(&spec, folder.path()).unwrap();
+        for value in 0..300 {
+            write(&mut sink, value);
+        }
+        assert!(shown(folder.path()).0.is_empty());
+        let parts = sink.prepare().unwrap().unwrap();
+        drop(sink);
+        let sink = open(&SinkSpec { prepared: Some(vec![parts.clone()]), ..spec.clone() }, folder.path()).unwrap();
+        let (texts, hidden) = shown(folder.path());
+        assert_eq!((texts.len(), hidden), (3, 0), "{texts:?}");
+        assert_eq!(texts.concat().lines().count(), 300);
+        let mut mixed = parts;
+        mixed.extend_from_slice(b"\n../etc/passwd");
+        assert_eq!(sink.show(&mixed).unwrap_err().kind, Kind::Corrupt, "none of them is touched");
+        for (wrong, told) in [("none", "'10mb'"), ("5gb", "4gb"), ("0", "1kb")] {
+            let options = [("connector", "filesystem"), ("path", "x"), ("format", "json"), (SIZE, wrong)];
+            let told_is = file_bytes_max(&table(&options)).unwrap_err().message;
+            assert!(told_is.contains(told), "{told_is}");
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! `filesystem` looked up: a small table held in memory by key, loaded anew from time to time.
 
 use super::files::FileSource;
+use super::storage::FileStorage;
 use crate::expr::Scalar;
 use crate::plan::TableDef;
-use crate::port::{Answer, Lookup, LookupKey, LookupSpec, PortError, Source, SplitRead};
+use crate::port::{Answer, Lookup, LookupKey, LookupSpec, PortError, Source, SplitRead, SplitReader};
 use crate::run::decode::{JsonDecoder, JsonOptions};
 use arrow_array::{RecordBatch, UInt32Array};
 use arrow_select::concat::concat_batches;
@@ -11,7 +12,6 @@ use arrow_select::take::take_record_batch;
 use model::{Env, Kind, Position};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Most bytes of a table in memory.
@@ -28,7 +28,7 @@ pub(super) struct TableLookup {
 }
 
 struct Shared {
-    path: PathBuf,
+    storage: Arc<dyn FileStorage>,
     table: Arc<TableDef>,
     keys: Vec<usize>,
     state: Mutex<State>,
@@ -46,11 +46,16 @@ struct Loaded {
 }
 
 impl TableLookup {
-    /// The table at `path`, loaded.
-    pub(super) fn open(path: PathBuf, spec: &LookupSpec, reload_ms: Option<u64>, env: &Env) -> Result<Self, PortError> {
-        let loaded = Arc::new(load(&path, &spec.table, &spec.keys)?);
+    /// The table in `storage`, loaded.
+    pub(super) fn open(
+        storage: Arc<dyn FileStorage>,
+        spec: &LookupSpec,
+        reload_ms: Option<u64>,
+        env: &Env,
+    ) -> Result<Self, PortError> {
+        let loaded = Arc::new(load(&storage, &spec.table, &spec.keys)?);
         let state = Mutex::new(State { loaded, loaded_ns: env.monotonic_ns(), loading: false });
-        let shared = Arc::new(Shared { path, table: spec.table.clone(), keys: spec.keys.clone(), state });
+        let shared = Arc::new(Shared { storage, table: spec.table.clone(), keys: spec.keys.clone(), state });
         Ok(Self { shared, reload_ns: reload_ms.map(|ms| ms.saturating_mul(1_000_000)), env: env.clone() })
     }
 
@@ -74,7 +79,7 @@ impl TableLookup {
 
 impl Shared {
     fn reload(&self, env: &Env) {
-        let loaded = load(&self.path, &self.table, &self.keys);
+        let loaded = load(&self.storage, &self.table, &self.keys);
         let mut state = self.state.lock();
         match loaded {
             Ok(loaded) => state.loaded = Arc::new(loaded),
@@ -97,13 +102,13 @@ impl Lookup for TableLookup {
     }
 }
 
-fn load(path: &Path, table: &TableDef, keys: &[usize]) -> Result<Loaded, PortError> {
+fn load(storage: &Arc<dyn FileStorage>, table: &TableDef, keys: &[usize]) -> Result<Loaded, PortError> {
     let wrong = |what: String| PortError::new(Kind::Invalid, format!("table {}: {what}", table.name));
-    let source = FileSource::new(path.to_path_buf())?;
+    let source = FileSource::new(storage.clone())?;
     let mut decoder = JsonDecoder::new(&table.schema.fields, JsonOptions::parse(&table.options)?);
     let (mut batches, mut bytes) = (Vec::new(), 0);
     for split in source.splits()? {
-        let mut reader = source.open(split.id, Position::ZERO.into())?;
+        let mut reader = source.reader(split.id, &Position::ZERO.into())?;
         while let SplitRead::Payloads(block) = reader.read(READ_BYTES)? {
             let mut bad = None;
             let rows = decoder.decode(&block, 0..block.rows.len(), &mut |row, reason| {
@@ -131,6 +136,7 @@ fn load(path: &Path, table: &TableDef, keys: &[usize]) -> Result<Loaded, PortErr
 
 #[cfg(test)]
 mod tests {
+    use super::super::local::LocalFiles;
     use super::super::tests::table;
     use super::*;
     use std::sync::mpsc::channel;
@@ -164,7 +170,7 @@ mod tests {
         let table = Arc::new(table(&[("connector", "filesystem"), ("path", "t.ndjson"), ("format", "json")]));
         let spec = LookupSpec { table, keys: vec![0] };
         let (env, clock) = Env::manual(0, 1);
-        let lookup = TableLookup::open(path.clone(), &spec, Some(1_000), &env).unwrap();
+        let lookup = TableLookup::open(Arc::new(LocalFiles::new(path.clone())), &spec, Some(1_000), &env).unwrap();
         assert_eq!((found(&lookup, 1), found(&lookup, 2)), (2, 0));
         std::fs::write(&path, "{\"a\":2}\n").unwrap();
         clock.advance_ms(999);

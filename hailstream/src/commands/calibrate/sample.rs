@@ -3,8 +3,10 @@
 use super::Failure;
 use super::args::CalibrateOf;
 use super::outputs;
-use crate::wiring::{DescribedTables, REST_LOOKUP, RestLookups};
+use crate::settings::bucket_settings_of_environment;
+use crate::wiring::{DescribedTables, REST_LOOKUP, RestLookups, with_buckets};
 use bytes::Bytes;
+use connect::BucketFiles;
 use engine::plan::TableDef;
 use engine::port::{
     Changelog, Connectors, Cursor, Lookup, LookupSpec, PayloadBlock, PortError, Role, Sink, SinkSpec, Source, SplitId,
@@ -123,7 +125,9 @@ pub(super) struct SampleConnectors {
 impl SampleConnectors {
     pub(super) fn new(sample: Arc<Sample>, pace: Pace, index: Index, runtime: &tokio::runtime::Handle) -> Self {
         let lookups = Arc::new(RestLookups::new(runtime.clone()));
+        let files = BucketFiles::new(bucket_settings_of_environment(), runtime.clone());
         let builtin = BuiltinConnectors::new(Path::new("."), pace.env.clone()).with(REST_LOOKUP, lookups);
+        let builtin = with_buckets(builtin, files);
         Self { sample, pace, index, builtin, runtime: runtime.clone() }
     }
 }

@@ -1,22 +1,22 @@
 //! Who waits for news of a source.
 
-use engine::port::Waker;
+use crate::port::Waker;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Who is to be woken when there is something new to read.
+/// Who is to be woken when there is something new to read, one for each subtask that reads a source.
 #[derive(Default)]
-pub(crate) struct Wakers(Mutex<(u64, BTreeMap<u64, Waker>)>);
+pub struct Wakers(Mutex<(u64, BTreeMap<u64, Waker>)>);
 
 impl Wakers {
     /// Wakes all of them.
-    pub(crate) fn wake(&self) {
+    pub fn wake(&self) {
         self.0.lock().1.values().for_each(|waker| waker());
     }
 
     /// Adds one; dropping what comes back removes it.
-    pub(crate) fn add(self: &Arc<Self>, waker: Waker) -> Subscription {
+    pub fn add(self: &Arc<Self>, waker: Waker) -> Subscription {
         let mut wakers = self.0.lock();
         wakers.0 += 1;
         let number = wakers.0;
@@ -26,7 +26,7 @@ impl Wakers {
 }
 
 /// A waker's place among the others.
-pub(crate) struct Subscription {
+pub struct Subscription {
     wakers: Arc<Wakers>,
     number: u64,
 }
