@@ -14,6 +14,11 @@ use model::Kind;
 use std::sync::Arc;
 use storage::BucketStorage;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+/// Reads that wait for object stores at the same time, at most: each has a thread meanwhile, and the runtime needs some of
+/// these itself, to look names of hosts up among other things.
+const READS_AT_ONCE: usize = 64;
 
 /// Buckets as places of files.
 #[derive(Debug, Clone)]
@@ -21,6 +26,7 @@ pub struct BucketFiles {
     /// How the object store is reached, or why that is not known.
     settings: Result<BucketSettings, String>,
     runtime: Handle,
+    reads: Arc<Semaphore>,
 }
 
 impl BucketFiles {
@@ -30,7 +36,7 @@ impl BucketFiles {
 
     /// Buckets that are reached as `settings` say, whose error is told to whoever names one; calls run on `runtime`.
     pub fn new(settings: Result<BucketSettings, String>, runtime: Handle) -> Self {
-        Self { settings, runtime }
+        Self { settings, runtime, reads: Arc::new(Semaphore::new(READS_AT_ONCE)) }
     }
 }
 
@@ -39,6 +45,6 @@ impl FileStorages for BucketFiles {
         let settings = self.settings.as_ref().map_err(|why| PortError::new(Kind::Invalid, why.as_str()))?;
         let (_, place) = address.split_once("://").unwrap_or(("", address));
         let bucket = Bucket::open(&format!("s3://{place}"), settings, self.runtime.clone())?;
-        Ok(Arc::new(BucketStorage::new(bucket)))
+        Ok(Arc::new(BucketStorage::new(bucket, self.reads.clone())))
     }
 }

@@ -15,6 +15,7 @@ use object_store::{Error, ObjectStore, ObjectStoreExt};
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::Semaphore;
 
 /// Memory for what is read of all objects of one table, in bytes, as long as each gets a window of the least size.
 const WINDOWS_BYTES: u64 = 64 * 1024 * 1024;
@@ -26,11 +27,13 @@ pub(super) struct BucketStorage {
     bucket: Bucket,
     /// How many objects were listed last.
     objects: AtomicUsize,
+    /// Lets so many reads wait at the same time.
+    reads: Arc<Semaphore>,
 }
 
 impl BucketStorage {
-    pub(super) fn new(bucket: Bucket) -> Self {
-        Self { bucket, objects: AtomicUsize::new(1) }
+    pub(super) fn new(bucket: Bucket, reads: Arc<Semaphore>) -> Self {
+        Self { bucket, objects: AtomicUsize::new(1), reads }
     }
 
     fn path(&self, name: &str) -> Path {
@@ -133,7 +136,16 @@ impl FileStorage for BucketStorage {
     }
 
     fn away(&self) -> Option<Away> {
-        let runtime = self.bucket.runtime().clone();
-        Some(Arc::new(move |job| drop(runtime.spawn_blocking(job))))
+        let (runtime, reads) = (self.bucket.runtime().clone(), self.reads.clone());
+        Some(Arc::new(move |job| {
+            let reads = reads.clone();
+            runtime.spawn(async move {
+                // It is never closed; a job that is dropped is told as one that gave no answer.
+                let Ok(_turn) = reads.acquire_owned().await else { return };
+                if let Err(error) = tokio::task::spawn_blocking(job).await {
+                    tracing::error!(%error, "a read of an object store has failed in an unknown way");
+                }
+            });
+        }))
     }
 }

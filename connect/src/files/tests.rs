@@ -31,8 +31,12 @@ fn names(bucket: &Bucket) -> Vec<String> {
     names
 }
 
+fn storage(bucket: &Bucket) -> BucketStorage {
+    BucketStorage::new(bucket.clone(), Arc::new(Semaphore::new(1)))
+}
+
 fn files(bucket: &Bucket) -> Result<Vec<String>, PortError> {
-    Ok(BucketStorage::new(bucket.clone()).files()?.into_iter().map(|file| file.name).collect())
+    Ok(storage(bucket).files()?.into_iter().map(|file| file.name).collect())
 }
 
 #[test]
@@ -115,7 +119,7 @@ fn an_object_that_is_replaced_or_gone_while_it_is_read_fails() {
 fn a_part_is_hidden_until_it_is_shown_and_what_nobody_names_is_cleared() {
     let runtime = runtime();
     let bucket = Bucket::in_memory(&runtime);
-    let storage = BucketStorage::new(bucket.clone());
+    let storage = storage(&bucket);
     storage.ready().unwrap();
     let write = |name: &str, bytes: &[u8]| {
         let mut part = storage.begin(name).unwrap();
@@ -141,7 +145,7 @@ fn a_part_is_hidden_until_it_is_shown_and_what_nobody_names_is_cleared() {
 fn a_large_part_is_sent_in_pieces_and_is_whole() {
     let runtime = runtime();
     let bucket = Bucket::in_memory(&runtime);
-    let storage = BucketStorage::new(bucket.clone());
+    let storage = storage(&bucket);
     let mut part = storage.begin("part-a-1").unwrap();
     let piece: Vec<u8> = (0..1_000_003_u32).map(|i| (i % 251) as u8).collect();
     for _ in 0..21 {
@@ -159,7 +163,7 @@ struct InMemory(Bucket);
 
 impl FileStorages for InMemory {
     fn open(&self, address: &str) -> Result<Arc<dyn FileStorage>, PortError> {
-        Ok(Arc::new(BucketStorage::new(self.0.at(address.strip_prefix("s3://memory/").unwrap()))))
+        Ok(Arc::new(storage(&self.0.at(address.strip_prefix("s3://memory/").unwrap()))))
     }
 }
 
