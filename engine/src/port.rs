@@ -66,6 +66,11 @@ pub trait Source: Send + Sync {
     /// since, and are to be read from their beginning wherever a first read would begin.
     fn goes_on(&self, _known: &BTreeSet<SplitId>) {}
 
+    /// Told that a checkpoint is durable that holds what was read of these splits up to these places: nothing before them is
+    /// read again, unless somebody goes back to an older one. For those who tell others how far reading has come; the checkpoint is
+    /// what counts. Called by the thread that writes checkpoints, which waits for nothing else meanwhile.
+    fn checkpointed(&self, _cursors: &[(SplitId, Cursor)]) {}
+
     /// Whether every split ends by itself and no split can appear later.
     fn is_bounded(&self) -> bool;
 

@@ -2,6 +2,7 @@
 //! of these names. `docs/kafka.md` lists them; `docs/decisions/0017-kafka.md` says why it is made so.
 
 mod client;
+mod group;
 mod options;
 mod places;
 mod properties;

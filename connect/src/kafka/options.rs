@@ -75,6 +75,8 @@ pub(super) struct SourceOptions {
     pub(super) discovery_ms: u64,
     /// Where to go on where an offset is not to be had.
     pub(super) reset: Option<Place>,
+    /// Whether the group is told how far durable checkpoints have come.
+    pub(super) commits: bool,
     pub(super) properties: BTreeMap<String, String>,
 }
 
@@ -113,8 +115,8 @@ impl SourceOptions {
             Some(text) => duration_ms(text)
                 .ok_or_else(|| wrong(table, format!("'{DISCOVERY}' is a duration such as '5 min', not '{text}'")))?,
         };
-        let reset = properties::reset(table)?;
-        Ok(Self { topics, start, bound, discovery_ms, reset, properties })
+        let (reset, commits) = (properties::reset(table)?, properties::commits(table)?);
+        Ok(Self { topics, start, bound, discovery_ms, reset, commits, properties })
     }
 }
 

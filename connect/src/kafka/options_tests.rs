@@ -86,6 +86,7 @@ fn what_a_source_cannot_do_is_refused_by_name() {
         (&[("properties.transactional.id", "x")], "set by the connector itself"),
         (&[("properties.enable.auto.commit", "true")], "set by the connector itself"),
         (&[("properties.auto.offset.reset", "smallest")], "none, earliest or latest"),
+        (&[("properties.commit.offsets.on.checkpoint", "often")], "true or false, not 'often'"),
         (&[("properties.sasl.jaas.config", "x")], "sasl.username"),
         (&[("properties.no.such", "x")], "properties.no.such"),
         (&[("value.format", "json")], "say the same"),
@@ -151,6 +152,22 @@ fn an_upserted_topic_has_a_primary_key_and_is_only_written() {
     ] {
         let error = tables.check(&table, role).unwrap_err();
         assert!(error.message.contains(word), "{error}");
+    }
+}
+
+#[test]
+fn offsets_are_committed_to_a_group_that_is_named() {
+    let (group, commit) = (("properties.group.id", "g"), "properties.commit.offsets.on.checkpoint");
+    for (options, commits) in [
+        (&[][..], false),
+        (&[group], true),
+        (&[group, (commit, "true")], true),
+        (&[group, (commit, "FALSE")], false),
+        (&[(commit, "true")], false),
+    ] {
+        let parsed = SourceOptions::parse(&plain(options)).unwrap();
+        assert_eq!(parsed.commits, commits, "{options:?}");
+        assert!(!parsed.properties.contains_key("commit.offsets.on.checkpoint"));
     }
 }
 

@@ -146,7 +146,8 @@ impl SourceTask {
 
     fn report(&self, epoch: Option<Epoch>) -> Result<(), JobError> {
         self.options.meter.flush_letters()?;
-        let report = Report::Source { watermark: self.watermark, splits: self.options.tracker.cut(self.subtask) };
+        let (source, splits) = (self.options.source.clone(), self.options.tracker.cut(self.subtask));
+        let report = Report::Source { source, watermark: self.watermark, splits };
         self.options.coordinator.report(self.seat, epoch, report);
         Ok(())
     }
