@@ -185,7 +185,7 @@ fn read(source: &dyn Source, split: u32, from: u64, count: usize, bytes_max: usi
             }
             SplitRead::Tip | SplitRead::Later => news.wait(),
             SplitRead::End => break,
-            SplitRead::Rows { .. } => panic!("a topic holds payloads"),
+            SplitRead::Records(_) | SplitRead::Rows { .. } => panic!("keys say nothing here"),
         }
     }
     found
@@ -385,6 +385,51 @@ fn records_without_a_value_are_no_rows() {
     cluster.put("t", 0, None, 3);
     let source = cluster.source(&[EARLIEST, TO_LATEST]);
     assert_eq!(read(source.as_ref(), 0, 0, usize::MAX, 1), numbers(1..2));
+}
+
+#[test]
+fn records_come_with_their_keys_where_these_say_something() {
+    let cluster = Cluster::new(&[("t", 1)]);
+    let mut sink = cluster.sink(KafkaKind::Upsert, &[("key.format", "json")]);
+    sink.write(&batch(&[(1, Some("a"), 0.5, INSERT), (1, Some("b"), 0.5, INSERT)])).unwrap();
+    sink.write(&batch(&[(2, Some("a"), 0.5, RowKind::Delete)])).unwrap();
+    sink.close().unwrap();
+    cluster.put("t", 0, Some("{}"), 1);
+    cluster.put("t", 0, None, 1);
+    let read = |kind: KafkaKind, more: &[(&str, &str)]| {
+        let table = cluster.table(kind, &[more, &[("key.format", "json"), TO_LATEST]].concat());
+        let source = KafkaTables::new(kind, Env::system()).source(&table).unwrap();
+        let news = News::of(source.as_ref());
+        let mut reader = source.open(SplitId(0), Position(0).into()).unwrap();
+        let mut found = Vec::new();
+        loop {
+            match reader.read(1).unwrap() {
+                SplitRead::Records(block) => {
+                    let text = |part: &Option<std::ops::Range<u32>>| {
+                        let part = part.as_ref().map(|r| block.data[r.start as usize..r.end as usize].to_vec());
+                        part.map(|part| String::from_utf8(part).unwrap())
+                    };
+                    found.extend(block.rows.iter().map(|r| (r.position.0, text(&r.key), text(&r.value))));
+                }
+                SplitRead::Tip | SplitRead::Later => news.wait(),
+                SplitRead::End => return found,
+                SplitRead::Payloads(_) | SplitRead::Rows { .. } => panic!("they have keys"),
+            }
+        }
+    };
+    let row = |at: u64, key: Option<&str>, value: Option<&str>| (at, key.map(str::to_owned), value.map(str::to_owned));
+    let (a, b) = (Some(r#"{"name":"a"}"#), Some(r#"{"name":"b"}"#));
+    let expected = [
+        row(0, a, Some(r#"{"id":1,"name":"a","amount":0.5}"#)),
+        row(1, b, Some(r#"{"id":1,"name":"b","amount":0.5}"#)),
+        row(2, a, None),
+        row(3, None, Some("{}")),
+        row(4, None, None),
+    ];
+    assert_eq!(read(KafkaKind::Upsert, &[]), expected);
+    // Where rows are only added, a record without a value is none.
+    let except = [EARLIEST, ("key.fields", "name"), ("value.fields-include", "EXCEPT_KEY")];
+    assert_eq!(read(KafkaKind::Plain, &except), [&expected[..2], &expected[3..4]].concat());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::options::{Place, SourceOptions};
 use super::places::{Finder, Partitions, no_group_offset, partitions};
 use super::split::PartitionReader;
 use crate::wakers::Wakers;
-use engine::port::{Cursor, PortError, Source, SplitId, SplitInfo, SplitReader, Waker};
+use engine::port::{Cursor, PortError, RecordLayout, Source, SplitId, SplitInfo, SplitReader, Waker};
 use model::{Env, Kind, Position};
 use parking_lot::Mutex;
 use rdkafka::consumer::BaseConsumer;
@@ -28,6 +28,10 @@ pub(super) struct Shared {
     pub(super) consumer: Arc<BaseConsumer<Told>>,
     pub(super) wakers: Arc<Wakers>,
     pub(super) reset: Option<Place>,
+    /// Records are handed on with their keys.
+    pub(super) by_key: bool,
+    /// So are those without a value.
+    pub(super) upserts: bool,
     pub(super) env: Env,
 }
 
@@ -74,7 +78,8 @@ impl KafkaSource {
         let failure = Failure::default();
         let consumer = Arc::new(client::create(&config, &place, &failure)?);
         let group = options.commits.then(|| Group::open(config, &place)).transpose()?;
-        let shared = Shared { place, failure, consumer, wakers: Arc::default(), reset: options.reset.clone(), env };
+        let (reset, by_key, upserts) = (options.reset.clone(), options.layout.is_some(), options.upserts);
+        let shared = Shared { place, failure, consumer, wakers: Arc::default(), reset, by_key, upserts, env };
         let source = Self { shared: Arc::new(shared), options, group, known: Mutex::default() };
         let start = source.options.start.clone();
         source.look(&mut source.known.lock(), &start)?;
@@ -185,6 +190,10 @@ impl Source for KafkaSource {
         let Some(group) = &self.group else { return };
         let offsets: Vec<_> = cursors.iter().filter_map(|cursor| self.offset(cursor)).collect();
         group.commit(&offsets);
+    }
+
+    fn layout(&self) -> Option<RecordLayout> {
+        self.options.layout.clone()
     }
 
     fn is_bounded(&self) -> bool {
