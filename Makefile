@@ -47,6 +47,7 @@ conformance: build .venv/ready ## Record the real systems' answers anew (CHECK=1
 	python3 conformance/kinesis/run.py $(BINARY)
 	python3 conformance/sink.py $(BINARY)
 	python3 conformance/kafka/run.py $(BINARY)
+	python3 conformance/kafka/upserts.py $(if $(CHECK),--check,)
 	$(PYTHON) conformance/flink/run.py $(BINARY)
 
 SECONDS ?= 60

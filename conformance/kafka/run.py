@@ -7,7 +7,8 @@ Needs Java 17 and Maven; the client that puts and counts (confluent-kafka) is fe
 
 One application reads a topic of transactions, some of them given up, through kills of the broker and of the platform with
 SIGKILL, a partition more in the middle, changes of its parallelism, and a stranger that takes its transactional id. It writes each row once to a topic,
-once to files and to an index, at least once to another topic, and counts by key into an upserted one and into an index. Whoever reads what is committed must
+once to files and to an index, at least once to another topic, and counts by key into an upserted one and into an index. A second application reads the
+upserted topic back and groups what changes. Whoever reads what is committed must
 see each row of each committed transaction once, in the order of its key.
 """
 
@@ -98,10 +99,24 @@ CREATE TABLE again (id BIGINT, cab STRING) WITH (
   'sink.delivery-guarantee' = 'exactly-once', 'sink.transactional-id-prefix' = 'bounded');
 INSERT INTO again SELECT id, cab FROM trips;
 """
+BACK = """
+CREATE TABLE totals (cab STRING, trips BIGINT, PRIMARY KEY (cab) NOT ENFORCED) WITH (
+  'connector' = 'upsert-kafka', 'topic' = 'totals', 'properties.bootstrap.servers' = '{servers}', 'properties.group.id' = 'back',
+  'key.format' = 'json', 'value.format' = 'json');
+
+CREATE TABLE rests (rest BIGINT, cabs BIGINT, trips BIGINT, PRIMARY KEY (rest) NOT ENFORCED) WITH (
+  'connector' = 'elasticsearch-7', 'hosts' = '{search}', 'hailstream.index' = 'outside', 'index' = 'rests');
+
+INSERT INTO rests SELECT MOD(trips, 7), COUNT(*), SUM(trips) FROM totals GROUP BY MOD(trips, 7);
+"""
 STACK = """
 applications:
   - name: copy
     script: copy.sql
+    parallelism: 2
+    checkpoint_interval_ms: 500
+  - name: back
+    script: back.sql
     parallelism: 2
     checkpoint_interval_ms: 500
 """
@@ -181,6 +196,7 @@ class World:
     def apply(self):
         (self.folder / "copy.sql").write_text(SCRIPT.format(
             servers=self.servers, files=self.folder / "files", search=self.node.address))
+        (self.folder / "back.sql").write_text(BACK.format(servers=self.servers, search=self.node.address))
         (self.folder / "stack.yaml").write_text(STACK)
         console = json.loads(self.addresses.read_text())["console"]
         cache.run([str(self.binary), "apply", str(self.folder / "stack.yaml"), "--console", console])
@@ -190,6 +206,10 @@ class World:
         command = [self.binary, "app", "scale", "copy", "--parallelism", str(parallelism), "--console", console]
         # One that has just lost its id is being started again.
         wait_for(lambda: subprocess.run(command, capture_output=True).returncode == 0, f"parallelism {parallelism}", 30)
+
+    def stop(self, application):
+        console = json.loads(self.addresses.read_text())["console"]
+        cache.run([str(self.binary), "app", "stop", application, "--console", console])
 
     def ask(self, question):
         """Waits for what a question to an administering client comes to."""
@@ -202,8 +222,24 @@ class World:
         """All documents of an index by id."""
         return {key[1]: document for key, document in elasticsearch.documents(self.node.address, index).items()}
 
+    def committed(self, group, topic):
+        """The offsets of a group in the partitions of a topic where it has any."""
+        from confluent_kafka import Consumer, TopicPartition
+        consumer = Consumer({"bootstrap.servers": self.servers, "group.id": group, "log_level": 0})
+        partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+        found = consumer.committed([TopicPartition(topic, p) for p in partitions], timeout=30)
+        consumer.close()
+        return {place.partition: place.offset for place in found if place.offset >= 0}
+
+    def places(self, topic):
+        """Partition and offset of all records of a topic that may be read."""
+        return [(message.partition(), message.offset()) for message in self.messages(topic, "read_committed")]
+
     def read(self, topic, isolation="read_committed"):
         """All records of a topic, partition by partition."""
+        return [(message.partition(), message.key(), message.value()) for message in self.messages(topic, isolation)]
+
+    def messages(self, topic, isolation):
         from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
         consumer = Consumer({"bootstrap.servers": self.servers, "group.id": "counter", "isolation.level": isolation,
                              "enable.partition.eof": True, "enable.auto.commit": False, "log_level": 0})
@@ -214,7 +250,7 @@ class World:
             message = consumer.poll(30)
             assert message is not None, f"nothing came from {topic}"
             if message.error() is None:
-                found.append((message.partition(), message.key(), message.value()))
+                found.append(message)
             elif message.error().code() == KafkaError._PARTITION_EOF:
                 ended.add(message.partition())
             else:
@@ -329,6 +365,57 @@ def to_the_end(world, total):
         assert "guess" not in refused.stderr and "secret" not in refused.stderr
 
 
+def stopped(world):
+    """Asserts that the group has been told of the last checkpoint of a stop: everything that may be read is in it."""
+    world.stop("copy")
+    last = dict.fromkeys(range(4), 0)
+    for partition, offset in world.places("trips"):
+        last[partition] = max(offset + 1, last[partition])
+    # The topic ends with marks of transactions, which no reader is given.
+    assert wait_for(lambda: world.committed("reader", "trips") == last, "the group's offsets")
+    assert not world.committed("KafkaSource-trips", "trips"), "a group was told that the table does not name"
+
+
+def read_back(world):
+    """Asserts that groups of an upserted topic, read back all the while, are those of the rows that are there, while rows go away."""
+    from confluent_kafka import Producer
+    producer = Producer({"bootstrap.servers": world.servers, "log_level": 0})
+
+    def put(cab, trips):
+        key, value = json.dumps({"cab": cab}), trips and json.dumps({"cab": cab, "trips": trips})
+        repeat(lambda: producer.produce("totals", key=key, value=value or None, partition=0))
+        producer.flush()
+
+    def rests():
+        rows = {}
+        for _, key, value in world.read("totals"):
+            cab = json.loads(key)["cab"]
+            rows.pop(cab, None)
+            rows.update({} if value is None else {cab: json.loads(value)["trips"]})
+        groups = collections.defaultdict(lambda: [0, 0])
+        for trips in rows.values():
+            groups[trips % 7] = [groups[trips % 7][0] + 1, groups[trips % 7][1] + trips]
+        return {str(rest): {"rest": rest, "cabs": cabs, "trips": trips} for rest, (cabs, trips) in groups.items()}
+
+    wait_for(lambda: world.documents("rests") == rests(), "groups of the totals")
+    for n in range(0, KEYS, 2):
+        put(f"cab-{n}", None)
+    put("cab-nowhere", None)
+    world.platform.kill()
+    for n in range(0, KEYS, 4):
+        put(f"cab-{n}", 1_000_000 + n)
+        put(f"cab-{n}", 1_000_000 + n)
+    world.broker.kill()
+    world.start_platform()
+    world.start_broker()
+    put("cab-1", None)
+    wait_for(lambda: world.documents("rests") == rests(), "groups of the totals when some have gone away")
+    world.stop("back")
+    end = 1 + max(offset for _, offset in world.places("totals"))
+    wait_for(lambda: world.committed("back", "totals") == {0: end}, "the offsets of the group that reads back")
+    return end
+
+
 def fence(world):
     """Takes the transactional id of a writer away from it, as a second instance of the application would."""
     from confluent_kafka import Producer
@@ -404,12 +491,14 @@ def main():
             wait_for(lambda: len(world.documents("found")) >= args.records, "all documents")
             uncommitted, again = count(world, args.records)
             to_the_end(world, args.records)
+            stopped(world)
+            back = read_back(world)
             recognised = world.platform.log.read_text().count("a transaction was committed before")
             assert recognised, "no writer was asked to commit a second time, so that nothing was shown"
-            print(f"Kafka {cache.KAFKA_VERSION}: {args.records} records through 2 kills of the broker, 2 of Elasticsearch, 6 of the platform, a new partition, two changes of parallelism "
+            print(f"Kafka {cache.KAFKA_VERSION}: {args.records} records through 3 kills of the broker, 2 of Elasticsearch, 7 of the platform, a new partition, two changes of parallelism "
                   f"and a fenced writer: each once for those who read what is committed ({uncommitted} more in transactions "
                   f"that were given up, {recognised} transactions were to be committed again), each once in files and in the index, each at least once where no more is promised ({again} again), "
-                  f"totals right; read to its end with a login; {time.monotonic() - began:.0f} s")
+                  f"totals right; read to its end with a login; the group told of the last checkpoint; {back} records of the totals read back as changes, with cabs that go away; {time.monotonic() - began:.0f} s")
     except BaseException:
         print(f"the logs are in {folder}", file=sys.stderr)
         raise

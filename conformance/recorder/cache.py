@@ -16,6 +16,7 @@ FLINK_CLUSTER = ["org.apache.flink:flink-sql-gateway:1.20.3", "org.apache.flink:
                  "org.apache.flink:flink-sql-connector-elasticsearch7:3.0.1-1.17", "org.apache.flink:flink-connector-kinesis:4.3.0-1.19",
                  "commons-logging:commons-logging:1.2", "joda-time:joda-time:2.12.5", "com.google.guava:guava:32.1.3-jre"]
 FLINK_S3 = ["org.apache.flink:flink-s3-fs-hadoop:1.20.1"]
+FLINK_KAFKA = ["org.apache.flink:flink-connector-kafka:3.4.0-1.20"]
 PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
 
 
@@ -92,6 +93,11 @@ def flink_cluster_jars():
 def flink_plugins():
     """A folder with a folder of jars for each plugin of Flink: its client of S3, fetched by Maven the first time."""
     return maven_jars("flink-plugins", FLINK_S3, "Flink's client of S3 (31 MB, once)", alone=True).parent
+
+
+def flink_kafka_jars():
+    """The folder of the jars of Flink's connectors for Kafka, fetched by Maven the first time."""
+    return maven_jars("flink-kafka", FLINK_KAFKA, "Flink's connectors for Kafka (10 MB, once)")
 
 
 def pom(name, artifacts, alone):

@@ -149,6 +149,7 @@ const TO_LATEST: (&str, &str) = ("scan.bounded.mode", "latest-offset");
 /// Waits for news of a source, until so much time has passed that none will come.
 struct News {
     news: Receiver<()>,
+    env: Env,
     deadline_ns: u64,
     _subscription: Box<dyn Send>,
 }
@@ -157,12 +158,13 @@ impl News {
     fn of(source: &dyn Source) -> Self {
         let (sender, news) = mpsc::channel();
         let subscription = source.subscribe(Arc::new(move || sender.send(()).unwrap_or_default()));
-        let deadline_ns = Env::system().monotonic_ns() + PATIENCE.as_nanos() as u64;
-        Self { news, deadline_ns, _subscription: subscription }
+        let env = Env::system();
+        let deadline_ns = env.monotonic_ns() + PATIENCE.as_nanos() as u64;
+        Self { news, env, deadline_ns, _subscription: subscription }
     }
 
     fn wait(&self) {
-        assert!(Env::system().monotonic_ns() < self.deadline_ns, "nothing has come");
+        assert!(self.env.monotonic_ns() < self.deadline_ns, "nothing has come");
         // What a reader sees besides records, such as an error, wakes nobody.
         let _none = self.news.recv_timeout(Duration::from_millis(20));
     }
@@ -183,7 +185,7 @@ fn read(source: &dyn Source, split: u32, from: u64, count: usize, bytes_max: usi
             }
             SplitRead::Tip | SplitRead::Later => news.wait(),
             SplitRead::End => break,
-            SplitRead::Rows { .. } => panic!("a topic holds payloads"),
+            SplitRead::Records(_) | SplitRead::Rows { .. } => panic!("keys say nothing here"),
         }
     }
     found
@@ -253,6 +255,89 @@ fn reading_begins_where_it_is_said() {
 }
 
 #[test]
+fn a_partition_that_appeared_while_a_job_stood_still_is_read_whole() {
+    let cluster = Cluster::new(&[("t", 3)]);
+    (0..3).for_each(|partition| cluster.put_numbers("t", partition, 0..10));
+    let known = |splits: &[u32]| splits.iter().map(|split| SplitId(*split)).collect();
+    for mode in ["latest-offset", "group-offsets"] {
+        let source = cluster.source(&[("scan.startup.mode", mode)]);
+        source.goes_on(&known(&[0, 2]));
+        // Those that are known are read from where the job's state says, whatever is found here.
+        assert_eq!(starts(source.as_ref())[1], 0, "{mode}");
+        assert_eq!(read(source.as_ref(), 1, 0, 10, 1 << 20), numbers(0..10));
+    }
+    let source = cluster.source(&[("scan.startup.mode", "latest-offset")]);
+    source.goes_on(&known(&[0, 1, 2]));
+    assert_eq!(starts(source.as_ref()), [10, 10, 10]);
+    // A partition whose oldest records are gone begins with the oldest that is there.
+    let large = "x".repeat(500_000);
+    (0..24).for_each(|n| cluster.put("t", 1, Some(&large), n));
+    let source = cluster.source(&[("scan.startup.mode", "latest-offset")]);
+    source.goes_on(&known(&[0, 2]));
+    let first = starts(source.as_ref())[1];
+    assert!((10..34).contains(&first), "{first}");
+    assert_eq!(read(source.as_ref(), 1, first, 1, 1), [large]);
+}
+
+/// What a group has committed in the partitions of a topic.
+fn committed(cluster: &Cluster, group: &str, partitions: i32) -> Vec<Option<i64>> {
+    let mut list = TopicPartitionList::new();
+    for partition in 0..partitions {
+        list.add_partition("t", partition);
+    }
+    let found = cluster.consumer(group).committed_offsets(list, PATIENCE).unwrap();
+    let offset = |e: rdkafka::topic_partition_list::TopicPartitionListElem<'_>| e.offset().to_raw().filter(|o| *o >= 0);
+    found.elements().into_iter().map(offset).collect()
+}
+
+#[test]
+fn a_durable_checkpoint_is_told_to_the_group_that_the_table_names() {
+    let cluster = Cluster::new(&[("t", 3)]);
+    cluster.put_numbers("t", 0, 0..10);
+    cluster.commit("g", "t", &[(2, 77)]);
+    let at = |split: u32, offset: u64| (SplitId(split), engine::port::Cursor::from(Position(offset)));
+    let with = |more: &[(&str, &str)], cursors: &[(SplitId, engine::port::Cursor)]| {
+        let source = cluster.source(&[&[EARLIEST], more].concat());
+        let reader = source.open(SplitId(0), Position(0).into()).unwrap();
+        source.checkpointed(cursors);
+        // What is on its way when a job ends is still committed.
+        drop((reader, source));
+    };
+    let group = ("properties.group.id", "g");
+    with(&[group, ("properties.commit.offsets.on.checkpoint", "false")], &[at(0, 3)]);
+    assert_eq!(committed(&cluster, "g", 3), [None, None, Some(77)]);
+    with(&[], &[at(0, 3)]);
+    assert_eq!(committed(&cluster, "KafkaSource-rows", 3), [None, None, None]);
+    // A split of which nothing is known yet has no offset; of partitions that are not read nothing is said.
+    with(&[group], &[at(0, 4), at(1, u64::MAX), at(9, 5)]);
+    assert_eq!(committed(&cluster, "g", 3), [Some(4), None, Some(77)]);
+    with(&[group, ("properties.commit.offsets.on.checkpoint", "TRUE")], &[at(0, 10), at(1, 0)]);
+    assert_eq!(committed(&cluster, "g", 3), [Some(10), Some(0), Some(77)]);
+    // Who begins anew with the group's offsets goes on there.
+    let source = cluster.source(&[group]);
+    assert_eq!(starts(source.as_ref()), [10, 0, 77]);
+}
+
+#[test]
+fn a_cluster_that_is_away_holds_up_nobody_who_tells_of_a_checkpoint() {
+    let cluster = Cluster::new(&[("t", 1)]);
+    cluster.put_numbers("t", 0, 0..3);
+    let source = cluster.source(&[EARLIEST, ("properties.group.id", "g")]);
+    assert_eq!(read(source.as_ref(), 0, 0, 3, 100), numbers(0..3));
+    cluster.mock.broker_down(-1).unwrap();
+    let cursor = [(SplitId(0), engine::port::Cursor::from(Position(3)))];
+    let env = Env::system();
+    let began_ns = env.monotonic_ns();
+    (0..50).for_each(|_| source.checkpointed(&cursor));
+    let passed = Duration::from_nanos(env.monotonic_ns() - began_ns);
+    assert!(passed < Duration::from_secs(1), "{passed:?}");
+    // Reading is none the worse for it.
+    cluster.mock.broker_up(-1).unwrap();
+    cluster.put_numbers("t", 0, 3..5);
+    assert_eq!(read(source.as_ref(), 0, 3, 2, 100), numbers(3..5));
+}
+
+#[test]
 fn a_bounded_read_ends_where_the_topic_ended_when_it_began() {
     let cluster = Cluster::new(&[("t", 2)]);
     cluster.put_numbers("t", 0, 0..10);
@@ -300,6 +385,51 @@ fn records_without_a_value_are_no_rows() {
     cluster.put("t", 0, None, 3);
     let source = cluster.source(&[EARLIEST, TO_LATEST]);
     assert_eq!(read(source.as_ref(), 0, 0, usize::MAX, 1), numbers(1..2));
+}
+
+#[test]
+fn records_come_with_their_keys_where_these_say_something() {
+    let cluster = Cluster::new(&[("t", 1)]);
+    let mut sink = cluster.sink(KafkaKind::Upsert, &[("key.format", "json")]);
+    sink.write(&batch(&[(1, Some("a"), 0.5, INSERT), (1, Some("b"), 0.5, INSERT)])).unwrap();
+    sink.write(&batch(&[(2, Some("a"), 0.5, RowKind::Delete)])).unwrap();
+    sink.close().unwrap();
+    cluster.put("t", 0, Some("{}"), 1);
+    cluster.put("t", 0, None, 1);
+    let read = |kind: KafkaKind, more: &[(&str, &str)]| {
+        let table = cluster.table(kind, &[more, &[("key.format", "json"), TO_LATEST]].concat());
+        let source = KafkaTables::new(kind, Env::system()).source(&table).unwrap();
+        let news = News::of(source.as_ref());
+        let mut reader = source.open(SplitId(0), Position(0).into()).unwrap();
+        let mut found = Vec::new();
+        loop {
+            match reader.read(1).unwrap() {
+                SplitRead::Records(block) => {
+                    let text = |part: &Option<std::ops::Range<u32>>| {
+                        let part = part.as_ref().map(|r| block.data[r.start as usize..r.end as usize].to_vec());
+                        part.map(|part| String::from_utf8(part).unwrap())
+                    };
+                    found.extend(block.rows.iter().map(|r| (r.position.0, text(&r.key), text(&r.value))));
+                }
+                SplitRead::Tip | SplitRead::Later => news.wait(),
+                SplitRead::End => return found,
+                SplitRead::Payloads(_) | SplitRead::Rows { .. } => panic!("they have keys"),
+            }
+        }
+    };
+    let row = |at: u64, key: Option<&str>, value: Option<&str>| (at, key.map(str::to_owned), value.map(str::to_owned));
+    let (a, b) = (Some(r#"{"name":"a"}"#), Some(r#"{"name":"b"}"#));
+    let expected = [
+        row(0, a, Some(r#"{"id":1,"name":"a","amount":0.5}"#)),
+        row(1, b, Some(r#"{"id":1,"name":"b","amount":0.5}"#)),
+        row(2, a, None),
+        row(3, None, Some("{}")),
+        row(4, None, None),
+    ];
+    assert_eq!(read(KafkaKind::Upsert, &[]), expected);
+    // Where rows are only added, a record without a value is none.
+    let except = [EARLIEST, ("key.fields", "name"), ("value.fields-include", "EXCEPT_KEY")];
+    assert_eq!(read(KafkaKind::Plain, &except), [&expected[..2], &expected[3..4]].concat());
 }
 
 #[test]

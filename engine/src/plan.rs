@@ -66,7 +66,9 @@ pub struct Node {
 #[derive(Debug, Clone)]
 pub enum NodeKind {
     /// Reads a table. Gives the `columns` of the table (indices into its schema, computed ones allowed), ascending;
-    /// only what these and the watermark need is decoded. Emits the table's watermarks.
+    /// only what these and the watermark need is decoded. Emits the table's watermarks. Where the node has a column of
+    /// changes, rows replace each other by the table's primary key and go away by it: of a row that goes away only the key's
+    /// columns say something.
     Scan {
         /// The table.
         table: Arc<TableDef>,
@@ -153,6 +155,8 @@ pub enum KeyedOperator {
     Rank(Ranking),
     /// Gives the row that came last.
     Latest,
+    /// Gives what changes of the one row that is there, of rows that replace each other and go away.
+    Normalize,
     /// Gives, at the end of all inputs, each row as often as it is there then.
     Final,
     /// Gives each row with the session that it is in, as `window_start`, `window_end` and `window_time` at the end, when
@@ -206,6 +210,7 @@ impl KeyedOperator {
         match self {
             Self::Rank(_) => "rank",
             Self::Latest => "latest rows",
+            Self::Normalize => "normalized changes",
             Self::Final => "final rows",
             Self::Session { .. } => "session",
             Self::Join(_) => "join",

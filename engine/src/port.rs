@@ -9,6 +9,7 @@ pub use crate::wakers::{Subscription, Wakers};
 
 use crate::expr::Scalar;
 use crate::plan::TableDef;
+use crate::run::decode::JsonOptions;
 use crate::types::Schema;
 use arrow_array::{RecordBatch, StringArray};
 use bytes::Bytes;
@@ -68,6 +69,16 @@ pub trait Source: Send + Sync {
     /// since, and are to be read from their beginning wherever a first read would begin.
     fn goes_on(&self, _known: &BTreeSet<SplitId>) {}
 
+    /// Told that a checkpoint is durable that holds what was read of these splits up to these places: nothing before them is
+    /// read again, unless somebody goes back to an older one. For those who tell others how far reading has come; the checkpoint is
+    /// what counts. Called by the thread that writes checkpoints, which waits for nothing else meanwhile.
+    fn checkpointed(&self, _cursors: &[(SplitId, Cursor)]) {}
+
+    /// How its records become rows, where it gives [`SplitRead::Records`].
+    fn layout(&self) -> Option<RecordLayout> {
+        None
+    }
+
     /// Whether every split ends by itself and no split can appear later.
     fn is_bounded(&self) -> bool;
 
@@ -97,6 +108,8 @@ pub trait SplitReader: Send {
 pub enum SplitRead {
     /// Payloads to be decoded by the table's format.
     Payloads(PayloadBlock),
+    /// Records to be decoded as [`Source::layout`] says, by key and value.
+    Records(RecordBlock),
     /// Rows that need no decoding: all physical columns of the table in order.
     Rows {
         /// The rows.
@@ -123,6 +136,50 @@ pub struct PayloadBlock {
     pub first: Position,
     /// Where the next read begins.
     pub next: Cursor,
+}
+
+/// Records that share one buffer, each with a key and a value.
+#[derive(Debug, Clone)]
+pub struct RecordBlock {
+    /// The buffer.
+    pub data: Bytes,
+    /// The records in their order.
+    pub rows: Vec<KeyedRecord>,
+    /// Where the next read begins.
+    pub next: Cursor,
+}
+
+/// A record of a [`RecordBlock`], by the places of its parts in the buffer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyedRecord {
+    /// Its key, where it has one.
+    pub key: Option<Range<u32>>,
+    /// Its value. Without one it says that the row of its key goes away; where a table is only added to, it is no row.
+    pub value: Option<Range<u32>>,
+    /// Its position.
+    pub position: Position,
+}
+
+/// How a record's key and value make a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordLayout {
+    /// How keys are written.
+    pub key_format: KeyFormat,
+    /// The table's columns that a key holds, each with its name there; one of text, where keys are raw. A record without a
+    /// key cannot be read.
+    pub key: Vec<(usize, String)>,
+    /// The table's physical columns that a value holds, by the table's own format. A column that stands in both is read from
+    /// the value where there is one.
+    pub value: Vec<usize>,
+}
+
+/// How the key of a record is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyFormat {
+    /// An object of its columns.
+    Json(JsonOptions),
+    /// The text of its one column.
+    Raw,
 }
 
 /// What a sink is made for.
@@ -217,7 +274,7 @@ impl RowKind {
     }
 }
 
-/// What a table can take.
+/// What a table can take, or gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Changelog {
     /// New rows only.
@@ -390,6 +447,12 @@ pub trait Connectors: Send + Sync {
 
     /// What the table can take when it is written to. Where nothing else is said, new rows only.
     fn changelog(&self, _table: &TableDef) -> Changelog {
+        Changelog::Append
+    }
+
+    /// What the table gives when it is read: new rows only, where nothing else is said, or rows that replace each other by the
+    /// table's primary key and go away by it. Rows of one key come from one split, or one after the other.
+    fn gives(&self, _table: &TableDef) -> Changelog {
         Changelog::Append
     }
 

@@ -296,6 +296,43 @@ fn what_cannot_be_written_down_holds_nothing_up() {
 }
 
 #[test]
+fn a_source_is_told_how_far_durable_checkpoints_have_come_and_of_no_other() {
+    let (fed, all) = (Fed::new(), rows(1_000, 100));
+    let told = || fed.memory.told.lock().unwrap().clone();
+    let newest = || told().last().cloned().unwrap_or_default().into_values().collect::<Vec<u64>>();
+    let job = fed.hands.try_start(&counts(), fed.options(2)).unwrap();
+    fed.feed(&all[..600]);
+    until("what was read is told", || newest() == [300, 300]);
+    fed.kept.broken.store(true, Ordering::SeqCst);
+    let failed = job.checkpoints().failed;
+    until("a checkpoint fails", || job.checkpoints().failed > failed + 1);
+    let before = told().len();
+    fed.feed(&all[600..]);
+    until("all is read", || job.metrics().records_in == 1_000);
+    let failed = job.checkpoints().failed;
+    until("checkpoints fail", || job.checkpoints().failed > failed + 2);
+    assert_eq!((newest(), told().len()), (vec![300, 300], before), "no checkpoint was durable");
+    fed.kept.broken.store(false, Ordering::SeqCst);
+    // A run that is taken over writes nothing down; the last checkpoint of a stop does.
+    job.rescale(3).unwrap();
+    job.stop();
+    job.wait().unwrap();
+    assert_eq!(newest(), [500, 500]);
+    let grows = |pair: &[std::collections::BTreeMap<u32, u64>]| pair[0].iter().all(|(split, at)| pair[1][split] >= *at);
+    assert!(told().windows(2).all(grows), "{:?}", told());
+    assert_eq!(told().len() as u64, job.checkpoints().completed);
+    // Where nothing is kept, nothing is told.
+    let other = Fed::new();
+    other.feed(&all);
+    let options = JobOptions { parallelism: Some(2), ..other.hands.options() };
+    let job = other.hands.try_start(&counts(), options).unwrap();
+    until("all is read", || job.metrics().records_in == 1_000);
+    job.stop();
+    job.wait().unwrap();
+    assert!(other.memory.told.lock().unwrap().is_empty());
+}
+
+#[test]
 fn what_has_not_changed_is_not_written_again() {
     let (fed, all) = (Fed::new(), rows(50_000, 10));
     let keys: Vec<(i64, String, i64)> = all.into_iter().map(|(ms, _, v)| (ms, format!("key-{v}"), v)).collect();

@@ -235,6 +235,9 @@ mod tests {
                     'aws.credentials.provider' = 'BASIC', 'aws.credentials.basic.accesskeyid' = 'AK', \
                     'aws.credentials.basic.secretkey' = 'it''s', 'scan.shard-assigner' = 'uniform'";
         check(&placed("http://far:4566", "own"), &known(), &doors(), ours);
+        let topic = "'connector' = 'upsert-kafka', 'topic' = 't', 'properties.bootstrap.servers' = 'localhost:9092', \
+                     'key.format' = 'json', 'value.format' = 'json', 'value.fields-include' = 'EXCEPT_KEY'";
+        check(topic, &["upsert-kafka".into()], &doors(), topic);
         let own = "'connector' = 'mine', 'k' = 'v'";
         check(own, &[], &doors(), own);
     }

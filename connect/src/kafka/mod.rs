@@ -2,6 +2,7 @@
 //! of these names. `docs/kafka.md` lists them; `docs/decisions/0017-kafka.md` says why it is made so.
 
 mod client;
+mod group;
 mod options;
 mod places;
 mod properties;
@@ -39,7 +40,7 @@ impl KafkaKind {
         }
     }
 
-    /// What a table of it can take when it is written to.
+    /// What a table of it can take when it is written to, and what it gives when it is read.
     pub fn changelog(self) -> Changelog {
         match self {
             Self::Plain => Changelog::Append,
@@ -62,12 +63,7 @@ impl KafkaTables {
     }
 
     fn read(&self, table: &TableDef) -> Result<SourceOptions, PortError> {
-        if self.kind == KafkaKind::Upsert {
-            let what = "connector 'upsert-kafka' can only be written to: rows that replace others are not read yet; read \
-                        the topic by 'kafka' and keep the last row of each key by ROW_NUMBER";
-            return Err(wrong(table, what.into()));
-        }
-        let options = SourceOptions::parse(table)?;
+        let options = SourceOptions::parse(table, self.kind)?;
         client::check(&client::consumer(&options.properties, &table.name), &format!("table {}", table.name))?;
         Ok(options)
     }
@@ -91,6 +87,10 @@ impl Connectors for KafkaTables {
     }
 
     fn changelog(&self, _table: &TableDef) -> Changelog {
+        self.kind.changelog()
+    }
+
+    fn gives(&self, _table: &TableDef) -> Changelog {
         self.kind.changelog()
     }
 

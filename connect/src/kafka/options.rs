@@ -3,7 +3,7 @@
 use super::KafkaKind;
 use super::properties;
 use engine::plan::TableDef;
-use engine::port::PortError;
+use engine::port::{PortError, RecordLayout};
 use engine::run::decode::JsonOptions;
 use engine::run::duration_ms;
 use engine::types::DataType;
@@ -27,21 +27,10 @@ const GUARANTEE: &str = "sink.delivery-guarantee";
 const ID_PREFIX: &str = "sink.transactional-id-prefix";
 
 /// What both connectors take, beside `properties.*` and the options of the formats.
-const BOTH: [&str; 6] = ["connector", TOPIC, KEY_FORMAT, KEY_PREFIX, INCLUDE, "value.format"];
+const BOTH: [&str; 9] =
+    ["connector", TOPIC, KEY_FORMAT, KEY_PREFIX, INCLUDE, "value.format", BOUND, BOUND_OFFSETS, BOUND_TIME];
 /// What `kafka` alone takes, read or written: one definition of a table serves both.
-const PLAIN: [&str; 11] = [
-    KEY_FIELDS,
-    START,
-    START_OFFSETS,
-    START_TIME,
-    BOUND,
-    BOUND_OFFSETS,
-    BOUND_TIME,
-    DISCOVERY,
-    PARTITIONER,
-    GUARANTEE,
-    ID_PREFIX,
-];
+const PLAIN: [&str; 8] = [KEY_FIELDS, START, START_OFFSETS, START_TIME, DISCOVERY, PARTITIONER, GUARANTEE, ID_PREFIX];
 /// What `upsert-kafka` alone takes. The engine makes one of several changes of a key before they reach any sink.
 const UPSERT: [&str; 2] = ["sink.buffer-flush.max-rows", "sink.buffer-flush.interval"];
 
@@ -75,22 +64,22 @@ pub(super) struct SourceOptions {
     pub(super) discovery_ms: u64,
     /// Where to go on where an offset is not to be had.
     pub(super) reset: Option<Place>,
+    /// Whether the group is told how far durable checkpoints have come.
+    pub(super) commits: bool,
+    /// How a record becomes a row, where its key says something beside its value.
+    pub(super) layout: Option<RecordLayout>,
+    /// A record without a value takes the row of its key away; else it is none.
+    pub(super) upserts: bool,
     pub(super) properties: BTreeMap<String, String>,
 }
 
 impl SourceOptions {
     /// # Errors
     /// `Invalid`, with the option's name.
-    pub(super) fn parse(table: &TableDef) -> Result<Self, PortError> {
-        known(table, KafkaKind::Plain)?;
-        let properties = properties::of(table)?;
-        value_format(table)?;
-        key_layout(table)?;
-        if excludes_key(table)? {
-            let what =
-                format!("'{INCLUDE}' = 'EXCEPT_KEY' can be written and not read: columns are read from values alone");
-            return Err(wrong(table, what));
-        }
+    pub(super) fn parse(table: &TableDef, kind: KafkaKind) -> Result<Self, PortError> {
+        known(table, kind)?;
+        let (properties, upserts) = (properties::of(table)?, kind == KafkaKind::Upsert);
+        let layout = read_by_key(table, kind)?;
         let topics: Vec<String> = required(table, TOPIC)?.split(';').map(|t| t.trim().to_owned()).collect();
         let twice = |(at, topic): (usize, &String)| topics[..at].contains(topic);
         if topics.iter().any(String::is_empty) || topics.iter().enumerate().any(twice) {
@@ -103,7 +92,9 @@ impl SourceOptions {
             }
             Some(mode) => Some(place(table, BOUND, mode, BOUND_TIME, BOUND_OFFSETS)?),
         };
-        let mode = table.options.get(START).map_or("group-offsets", String::as_str);
+        // What was replaced long ago may still be there: rows of upserts are known when all have been read.
+        let first = if upserts { "earliest-offset" } else { "group-offsets" };
+        let mode = table.options.get(START).map_or(first, String::as_str);
         let start = place(table, START, mode, START_TIME, START_OFFSETS)?;
         if topics.len() > 1 && [Some(&start), bound.as_ref()].iter().any(|p| matches!(p, Some(Place::Offsets(_)))) {
             return Err(wrong(table, "offsets of partitions can be given for one topic alone".into()));
@@ -113,8 +104,8 @@ impl SourceOptions {
             Some(text) => duration_ms(text)
                 .ok_or_else(|| wrong(table, format!("'{DISCOVERY}' is a duration such as '5 min', not '{text}'")))?,
         };
-        let reset = properties::reset(table)?;
-        Ok(Self { topics, start, bound, discovery_ms, reset, properties })
+        let (reset, commits) = (properties::reset(table)?, properties::commits(table)?);
+        Ok(Self { topics, start, bound, discovery_ms, reset, commits, layout, upserts, properties })
     }
 }
 
@@ -188,6 +179,42 @@ pub(super) struct Layout {
     pub(super) value_json: JsonOptions,
 }
 
+impl Layout {
+    /// # Errors
+    /// `Invalid`, with the option's name.
+    fn of(table: &TableDef, kind: KafkaKind) -> Result<Self, PortError> {
+        let key = match kind {
+            KafkaKind::Plain => key_layout(table)?,
+            KafkaKind::Upsert => Some(primary_key_layout(table)?),
+        };
+        let except = excludes_key(table)?;
+        let is_key = |c: &usize| key.as_ref().is_some_and(|key| key.columns.contains(c));
+        let value: Vec<usize> = (0..table.schema.fields.len()).filter(|c| !except || !is_key(c)).collect();
+        if key.as_ref().is_some_and(|key| !key.prefix.is_empty()) && !except {
+            return Err(wrong(table, format!("'{KEY_PREFIX}' needs '{INCLUDE}' = 'EXCEPT_KEY'")));
+        }
+        Ok(Self { key, value, value_json: value_format(table)? })
+    }
+}
+
+/// How a table is read whose records' keys say something beside their values: which rows go away, or columns that stand
+/// there alone. Where values have all columns, keys are not looked at.
+fn read_by_key(table: &TableDef, kind: KafkaKind) -> Result<Option<RecordLayout>, PortError> {
+    let Layout { key, value, .. } = Layout::of(table, kind)?;
+    let Some(key) = key.filter(|_| kind == KafkaKind::Upsert || value.len() < table.schema.fields.len()) else {
+        return Ok(None);
+    };
+    let named = |column: &usize| {
+        let name = &table.schema.fields[*column].name;
+        (*column, name.strip_prefix(&key.prefix).unwrap_or(name).to_owned())
+    };
+    let key_format = match key.format {
+        KeyFormat::Raw => engine::port::KeyFormat::Raw,
+        KeyFormat::Json => engine::port::KeyFormat::Json(key.json),
+    };
+    Ok(Some(RecordLayout { key_format, key: key.columns.iter().map(named).collect(), value }))
+}
+
 /// What the key of a record is made of.
 #[derive(Debug, Clone)]
 pub(super) struct KeyLayout {
@@ -218,22 +245,12 @@ impl SinkOptions {
         if topic.contains(';') {
             return Err(wrong(table, format!("'{TOPIC}' names one topic where it is written to")));
         }
-        let key = match kind {
-            KafkaKind::Plain => key_layout(table)?,
-            KafkaKind::Upsert => Some(primary_key_layout(table)?),
-        };
-        let except = excludes_key(table)?;
-        let is_key = |c: &usize| key.as_ref().is_some_and(|key| key.columns.contains(c));
-        let value: Vec<usize> = (0..table.schema.fields.len()).filter(|c| !except || !is_key(c)).collect();
-        if key.as_ref().is_some_and(|key| !key.prefix.is_empty()) && !except {
-            return Err(wrong(table, format!("'{KEY_PREFIX}' needs '{INCLUDE}' = 'EXCEPT_KEY'")));
-        }
         let fixed = match table.options.get(PARTITIONER).map(String::as_str) {
             None | Some("default") => false,
             Some("fixed") => true,
             Some(other) => return Err(wrong(table, format!("'{PARTITIONER}' is default or fixed, not '{other}'"))),
         };
-        let layout = Layout { key, value, value_json: value_format(table)? };
+        let layout = Layout::of(table, kind)?;
         Ok(Self { topic, guarantee: guarantee(table)?, fixed, layout, properties: properties::of(table)? })
     }
 }

@@ -40,7 +40,7 @@ fn upsert(more: &[(&str, &str)]) -> TableDef {
 
 #[test]
 fn what_is_not_said_is_as_in_flink() {
-    let source = SourceOptions::parse(&plain(&[])).unwrap();
+    let source = SourceOptions::parse(&plain(&[]), KafkaKind::Plain).unwrap();
     assert_eq!((source.start, source.bound, source.reset), (Place::Group, None, None));
     assert_eq!((source.topics, source.discovery_ms), (vec!["a".to_owned()], 300_000));
     let sink = SinkOptions::parse(&plain(&[]), KafkaKind::Plain).unwrap();
@@ -51,7 +51,7 @@ fn what_is_not_said_is_as_in_flink() {
 
 #[test]
 fn places_have_flinks_names() {
-    let start = |options: &[(&str, &str)]| SourceOptions::parse(&plain(options)).map(|o| o.start);
+    let start = |options: &[(&str, &str)]| SourceOptions::parse(&plain(options), KafkaKind::Plain).map(|o| o.start);
     for (mode, place) in
         [("earliest-offset", Place::Earliest), ("latest-offset", Place::Latest), ("group-offsets", Place::Group)]
     {
@@ -60,10 +60,10 @@ fn places_have_flinks_names() {
     assert_eq!(start(&[(START, "timestamp"), (START_TIME, "1500")]).unwrap(), Place::Time(1_500));
     let given = [(START, "specific-offsets"), (START_OFFSETS, "partition:0,offset:42;partition:1,offset:300")];
     assert_eq!(start(&given).unwrap(), Place::Offsets(BTreeMap::from([(0, 42), (1, 300)])));
-    let bound = |options: &[(&str, &str)]| SourceOptions::parse(&plain(options)).map(|o| o.bound);
+    let bound = |options: &[(&str, &str)]| SourceOptions::parse(&plain(options), KafkaKind::Plain).map(|o| o.bound);
     assert_eq!(bound(&[(BOUND, "unbounded")]).unwrap(), None);
     assert_eq!(bound(&[(BOUND, "latest-offset")]).unwrap(), Some(Place::Latest));
-    let topics = SourceOptions::parse(&plain(&[("topic", "b; a"), (DISCOVERY, "0")])).unwrap();
+    let topics = SourceOptions::parse(&plain(&[("topic", "b; a"), (DISCOVERY, "0")]), KafkaKind::Plain).unwrap();
     assert_eq!((topics.topics, topics.discovery_ms), (vec!["b".to_owned(), "a".to_owned()], 0));
 }
 
@@ -86,13 +86,14 @@ fn what_a_source_cannot_do_is_refused_by_name() {
         (&[("properties.transactional.id", "x")], "set by the connector itself"),
         (&[("properties.enable.auto.commit", "true")], "set by the connector itself"),
         (&[("properties.auto.offset.reset", "smallest")], "none, earliest or latest"),
+        (&[("properties.commit.offsets.on.checkpoint", "often")], "true or false, not 'often'"),
         (&[("properties.sasl.jaas.config", "x")], "sasl.username"),
         (&[("properties.no.such", "x")], "properties.no.such"),
         (&[("value.format", "json")], "say the same"),
         (&[("format", "avro")], "avro"),
         (&[("json.ignore-parse-errors", "maybe")], "maybe"),
         (&[("key.format", "json")], "'key.format' needs 'key.fields'"),
-        (&[("key.format", "json"), ("key.fields", "k_name"), (INCLUDE, "EXCEPT_KEY")], "written and not read"),
+        (&[("key.format", "json"), ("key.fields", "k_name"), (KEY_PREFIX, "k_")], "EXCEPT_KEY"),
         (&[("sink.buffer-flush.interval", "1s")], "has no option"),
     ] {
         let tables = KafkaTables::new(KafkaKind::Plain, Env::system());
@@ -135,19 +136,28 @@ fn a_key_is_made_of_columns_without_their_prefix() {
 }
 
 #[test]
-fn an_upserted_topic_has_a_primary_key_and_is_only_written() {
+fn an_upserted_topic_has_a_primary_key_and_is_read_from_its_beginning() {
     let tables = KafkaTables::new(KafkaKind::Upsert, Env::system());
     tables.check(&upsert(&[("sink.buffer-flush.max-rows", "100")]), Role::Sink).unwrap();
-    assert_eq!(tables.changelog(&upsert(&[])), Changelog::Upsert);
+    assert_eq!((tables.changelog(&upsert(&[])), tables.gives(&upsert(&[]))), (Changelog::Upsert, Changelog::Upsert));
     let layout = SinkOptions::parse(&upsert(&[]), KafkaKind::Upsert).unwrap().layout;
     assert_eq!(layout.key.unwrap().columns, [1]);
+    let group = ("properties.group.id", "g");
+    let bounded = [(BOUND, "latest-offset"), ("sink.buffer-flush.max-rows", "100"), group];
+    let source = SourceOptions::parse(&upsert(&bounded), KafkaKind::Upsert).unwrap();
+    assert_eq!((source.start, source.bound, source.upserts), (Place::Earliest, Some(Place::Latest), true));
+    assert!(source.commits);
     let keyless = TableDef { primary_key: vec![], ..upsert(&[]) };
     for (table, role, word) in [
-        (keyless, Role::Sink, "PRIMARY KEY"),
-        (upsert(&[]), Role::Source, "ROW_NUMBER"),
+        (keyless.clone(), Role::Sink, "PRIMARY KEY"),
+        (keyless, Role::Source, "PRIMARY KEY"),
         (upsert(&[]), Role::Lookup, "looked up"),
         (upsert(&[("key.fields", "k_name")]), Role::Sink, "has no option 'key.fields'"),
         (upsert(&[(GUARANTEE, "exactly-once")]), Role::Sink, "has no option"),
+        (upsert(&[(START, "latest-offset")]), Role::Source, "has no option 'scan.startup.mode'"),
+        (upsert(&[("key.format", "avro")]), Role::Source, "avro"),
+        (upsert(&[(KEY_PREFIX, "k_")]), Role::Source, "EXCEPT_KEY"),
+        (upsert(&[(BOUND, "earliest-offset")]), Role::Source, "reads nothing"),
     ] {
         let error = tables.check(&table, role).unwrap_err();
         assert!(error.message.contains(word), "{error}");
@@ -155,13 +165,49 @@ fn an_upserted_topic_has_a_primary_key_and_is_only_written() {
 }
 
 #[test]
+fn keys_are_read_where_they_say_something_beside_the_value() {
+    let layout = |table: &TableDef, kind| SourceOptions::parse(table, kind).unwrap().layout;
+    let key = [("key.format", "json"), ("key.fields", "k_name")];
+    assert_eq!(layout(&plain(&[]), KafkaKind::Plain), None);
+    assert_eq!(layout(&plain(&key), KafkaKind::Plain), None, "the value has all columns");
+    let except = [key[0], key[1], (INCLUDE, "EXCEPT_KEY"), (KEY_PREFIX, "k_")];
+    let json = engine::port::KeyFormat::Json(JsonOptions::default());
+    let expected = RecordLayout { key_format: json, key: vec![(1, "name".to_owned())], value: vec![0, 2] };
+    assert_eq!(layout(&plain(&except), KafkaKind::Plain), Some(expected.clone()));
+    assert_eq!(layout(&upsert(&except[2..]), KafkaKind::Upsert), Some(expected.clone()));
+    let both = RecordLayout { key: vec![(1, "k_name".to_owned())], value: vec![0, 1, 2], ..expected };
+    assert_eq!(layout(&upsert(&[]), KafkaKind::Upsert), Some(both.clone()));
+    let raw = RecordLayout { key_format: engine::port::KeyFormat::Raw, ..both };
+    assert_eq!(layout(&upsert(&[("key.format", "raw")]), KafkaKind::Upsert), Some(raw));
+    assert!(!SourceOptions::parse(&plain(&except), KafkaKind::Plain).unwrap().upserts);
+}
+
+#[test]
+fn offsets_are_committed_to_a_group_that_is_named() {
+    let (group, commit) = (("properties.group.id", "g"), "properties.commit.offsets.on.checkpoint");
+    for (options, commits) in [
+        (&[][..], false),
+        (&[group], true),
+        (&[group, (commit, "true")], true),
+        (&[group, (commit, "FALSE")], false),
+        (&[(commit, "true")], false),
+    ] {
+        let parsed = SourceOptions::parse(&plain(options), KafkaKind::Plain).unwrap();
+        assert_eq!(parsed.commits, commits, "{options:?}");
+        assert!(!parsed.properties.contains_key("commit.offsets.on.checkpoint"));
+    }
+}
+
+#[test]
 fn a_login_of_javas_client_is_understood() {
     let module = "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"me\" password=\"a;b'c\";";
-    let options = SourceOptions::parse(&plain(&[("properties.sasl.jaas.config", module)])).unwrap();
+    let options = SourceOptions::parse(&plain(&[("properties.sasl.jaas.config", module)]), KafkaKind::Plain).unwrap();
     let given = |key: &str| options.properties.get(key).map(String::as_str);
     assert_eq!((given("sasl.username"), given("sasl.password")), (Some("me"), Some("a;b'c")));
     assert_eq!(given("sasl.jaas.config"), None);
-    let error = SourceOptions::parse(&plain(&[("properties.sasl.jaas.config", "password=\"secret\"")])).unwrap_err();
+    let error =
+        SourceOptions::parse(&plain(&[("properties.sasl.jaas.config", "password=\"secret\"")]), KafkaKind::Plain)
+            .unwrap_err();
     assert!(!error.message.contains("secret"), "{error}");
 }
 
@@ -173,7 +219,7 @@ fn properties_of_java_that_say_nothing_here_are_passed_over() {
         ("properties.auto.offset.reset", "earliest"),
         ("properties.client.id", "me"),
     ];
-    let options = SourceOptions::parse(&plain(&options)).unwrap();
+    let options = SourceOptions::parse(&plain(&options), KafkaKind::Plain).unwrap();
     assert_eq!(options.reset, Some(Place::Earliest));
     assert_eq!(options.properties.keys().collect::<Vec<_>>(), ["bootstrap.servers", "client.id"]);
 }

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 pub(super) const PREFIX: &str = "properties.";
 const RESET: &str = "auto.offset.reset";
+const COMMIT: &str = "commit.offsets.on.checkpoint";
+const GROUP: &str = "group.id";
 const JAAS: &str = "sasl.jaas.config";
 
 /// Properties of Java's client that say nothing here: bytes are turned into rows by the table's formats.
@@ -28,7 +30,7 @@ pub(super) fn of(table: &TableDef) -> Result<BTreeMap<String, String>, PortError
     let mut found = BTreeMap::new();
     for (key, value) in &table.options {
         let Some(name) = key.strip_prefix(PREFIX) else { continue };
-        if PASSED_OVER.contains(&name) || name == RESET {
+        if PASSED_OVER.contains(&name) || [RESET, COMMIT].contains(&name) {
             continue;
         }
         match OWN.iter().find(|(own, _)| *own == name) {
@@ -55,6 +57,20 @@ pub(super) fn reset(table: &TableDef) -> Result<Option<Place>, PortError> {
         Some("latest") => Ok(Some(Place::Latest)),
         Some(other) => Err(wrong(table, format!("'{PREFIX}{RESET}' is none, earliest or latest, not '{other}'"))),
     }
+}
+
+/// Whether the group is told how far durable checkpoints have come: unless the table says no, or names no group.
+///
+/// # Errors
+/// `Invalid` for what is neither true nor false.
+pub(super) fn commits(table: &TableDef) -> Result<bool, PortError> {
+    let wanted =
+        match table.options.get(&format!("{PREFIX}{COMMIT}")).map(|value| value.to_ascii_lowercase()).as_deref() {
+            None | Some("true") => true,
+            Some("false") => false,
+            Some(other) => return Err(wrong(table, format!("'{PREFIX}{COMMIT}' is true or false, not '{other}'"))),
+        };
+    Ok(wanted && table.options.contains_key(&format!("{PREFIX}{GROUP}")))
 }
 
 /// Name and password as Java's client is given them.

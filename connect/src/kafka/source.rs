@@ -1,15 +1,15 @@
 //! A table that is read: each partition of its topics is a split, an offset is a position.
 
 use super::client::{self, Failure, Told};
+use super::group::Group;
 use super::options::{Place, SourceOptions};
 use super::places::{Finder, Partitions, no_group_offset, partitions};
 use super::split::PartitionReader;
-use engine::port::Wakers;
-use engine::port::{Cursor, PortError, Source, SplitId, SplitInfo, SplitReader, Waker};
+use engine::port::{Cursor, PortError, RecordLayout, Source, SplitId, SplitInfo, SplitReader, Waker, Wakers};
 use model::{Env, Kind, Position};
 use parking_lot::Mutex;
 use rdkafka::consumer::BaseConsumer;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Partitions of a topic, at most: split numbers are topic × this + partition.
@@ -27,6 +27,10 @@ pub(super) struct Shared {
     pub(super) consumer: Arc<BaseConsumer<Told>>,
     pub(super) wakers: Arc<Wakers>,
     pub(super) reset: Option<Place>,
+    /// Records are handed on with their keys.
+    pub(super) by_key: bool,
+    /// So are those without a value.
+    pub(super) upserts: bool,
     pub(super) env: Env,
 }
 
@@ -40,6 +44,8 @@ impl Shared {
 pub(super) struct KafkaSource {
     shared: Arc<Shared>,
     options: SourceOptions,
+    /// Told how far durable checkpoints have come, where the table says so.
+    group: Option<Group>,
     known: Mutex<Known>,
 }
 
@@ -48,6 +54,8 @@ pub(super) struct KafkaSource {
 struct Known {
     partitions: BTreeMap<u32, Partition>,
     looked_at_ns: u64,
+    /// The splits that the job's state knows, until the beginnings of the others have been found.
+    gone_on: Option<BTreeSet<SplitId>>,
 }
 
 #[derive(Clone)]
@@ -68,8 +76,10 @@ impl KafkaSource {
         let config = client::consumer(&options.properties, table);
         let failure = Failure::default();
         let consumer = Arc::new(client::create(&config, &place, &failure)?);
-        let shared = Shared { place, failure, consumer, wakers: Arc::default(), reset: options.reset.clone(), env };
-        let source = Self { shared: Arc::new(shared), options, known: Mutex::default() };
+        let group = options.commits.then(|| Group::open(config, &place)).transpose()?;
+        let (reset, by_key, upserts) = (options.reset.clone(), options.layout.is_some(), options.upserts);
+        let shared = Shared { place, failure, consumer, wakers: Arc::default(), reset, by_key, upserts, env };
+        let source = Self { shared: Arc::new(shared), options, group, known: Mutex::default() };
         let start = source.options.start.clone();
         source.look(&mut source.known.lock(), &start)?;
         Ok(source)
@@ -99,6 +109,30 @@ impl KafkaSource {
         Ok(())
     }
 
+    /// Lets partitions that have appeared since a job's state was kept begin with their oldest record.
+    fn begin_anew(&self, known: &mut Known) -> Result<(), PortError> {
+        let Some(gone_on) = &known.gone_on else { return Ok(()) };
+        let is_new = |id: &u32| !gone_on.contains(&SplitId(*id));
+        let new: Vec<u32> = known.partitions.keys().copied().filter(is_new).collect();
+        let place = |id: &u32| known.partitions.get(id).map(|p| (p.topic.clone(), p.number));
+        let places: Partitions = new.iter().filter_map(place).collect();
+        let starts = self.shared.finder().find(&Place::Earliest, &places)?;
+        for (id, start) in new.iter().zip(starts) {
+            if let (Some(partition), Some(start)) = (known.partitions.get_mut(id), start) {
+                partition.start = position(start);
+            }
+        }
+        known.gone_on = None;
+        Ok(())
+    }
+
+    /// The offset of a cursor, with its partition; `None` where nobody knows yet where to begin.
+    fn offset(&self, (split, cursor): &(SplitId, Cursor)) -> Option<(String, i32, i64)> {
+        let offset = i64::try_from(cursor.position.0).ok().filter(|_| cursor.position != NOWHERE)?;
+        let known = self.known.lock();
+        known.partitions.get(&split.0).map(|partition| (partition.topic.clone(), partition.number, offset))
+    }
+
     fn id(&self, topic: &str, number: i32) -> Result<u32, PortError> {
         let topic_number = self.options.topics.iter().position(|t| t == topic).and_then(|n| u32::try_from(n).ok());
         let number = u32::try_from(number).ok().filter(|n| *n < PARTITIONS_MAX);
@@ -117,6 +151,7 @@ impl KafkaSource {
 impl Source for KafkaSource {
     fn splits(&self) -> Result<Vec<SplitInfo>, PortError> {
         let mut known = self.known.lock();
+        self.begin_anew(&mut known)?;
         // A partition that appears later holds nothing older than the job. What cannot be asked now is asked again: what
         // is being read goes on.
         if self.is_due(&known)
@@ -144,6 +179,20 @@ impl Source for KafkaSource {
             return Err(no_group_offset(&self.shared.place, &(topic, number)));
         }
         Ok(Box::new(PartitionReader::open(self.shared.clone(), (topic, number), from.position, end)?))
+    }
+
+    fn goes_on(&self, known: &BTreeSet<SplitId>) {
+        self.known.lock().gone_on = Some(known.clone());
+    }
+
+    fn checkpointed(&self, cursors: &[(SplitId, Cursor)]) {
+        let Some(group) = &self.group else { return };
+        let offsets: Vec<_> = cursors.iter().filter_map(|cursor| self.offset(cursor)).collect();
+        group.commit(&offsets);
+    }
+
+    fn layout(&self) -> Option<RecordLayout> {
+        self.options.layout.clone()
     }
 
     fn is_bounded(&self) -> bool {

@@ -4,7 +4,7 @@ use super::client::{Told, failed};
 use super::options::Place;
 use super::source::{Shared, position};
 use bytes::Bytes;
-use engine::port::{PayloadBlock, PortError, SplitRead, SplitReader};
+use engine::port::{Cursor, KeyedRecord, PayloadBlock, PortError, RecordBlock, SplitRead, SplitReader};
 use model::{Kind, Position};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
@@ -40,11 +40,10 @@ pub(super) struct PartitionReader {
 }
 
 /// What was taken in one read.
+#[derive(Default)]
 struct Block {
     data: Vec<u8>,
-    rows: Vec<Range<u32>>,
-    /// The offset of the first row.
-    first: Option<i64>,
+    rows: Vec<KeyedRecord>,
     moved: bool,
 }
 
@@ -104,7 +103,7 @@ impl PartitionReader {
     }
 
     fn take(&mut self, bytes_max: usize) -> Result<Block, PortError> {
-        let mut block = Block { data: Vec::new(), rows: Vec::new(), first: None, moved: false };
+        let mut block = Block::default();
         while !self.ended && block.data.len() + block.rows.len() * ROW_BYTES < bytes_max.max(1) {
             let Some(queue) = &self.queue else { break };
             let fault = match queue.poll(Duration::ZERO) {
@@ -115,7 +114,7 @@ impl PartitionReader {
                         self.ended = true;
                         break;
                     }
-                    block.push(&message);
+                    block.push(&message, &self.shared);
                     self.last_ms = message.timestamp().to_millis().or(self.last_ms);
                     self.next = offset + 1;
                     self.at_tip = false;
@@ -191,14 +190,33 @@ fn is_final(error: &KafkaError, kind: Kind) -> bool {
 
 impl Block {
     /// Adds a record; one without a value is no row of a table that is only added to, as in Flink.
-    fn push(&mut self, message: &BorrowedMessage<'_>) {
+    fn push(&mut self, message: &BorrowedMessage<'_>, shared: &Shared) {
         self.moved = true;
-        let Some(payload) = message.payload() else { return };
-        // A block is as large as was asked for and one record more, whose size a topic bounds far below 4 GiB.
+        if message.payload().is_none() && !shared.upserts {
+            return;
+        }
+        let key = message.key().filter(|_| shared.by_key).map(|key| self.add(key));
+        let value = message.payload().map(|payload| self.add(payload));
+        self.rows.push(KeyedRecord { key, value, position: position(message.offset()) });
+    }
+
+    /// Where a part of a record stands. A block is as large as was asked for and one record more, whose size a topic bounds
+    /// far below 4 GiB.
+    fn add(&mut self, part: &[u8]) -> Range<u32> {
         let start = self.data.len() as u32;
-        self.data.extend_from_slice(payload);
-        self.rows.push(start..self.data.len() as u32);
-        self.first.get_or_insert(message.offset());
+        self.data.extend_from_slice(part);
+        start..self.data.len() as u32
+    }
+
+    /// What was read, up to `next`.
+    fn read(self, by_key: bool, next: Position) -> SplitRead {
+        let (data, next) = (Bytes::from(self.data), Cursor::from(next));
+        if by_key {
+            return SplitRead::Records(RecordBlock { data, rows: self.rows, next });
+        }
+        let first = self.rows.first().map_or(next.position, |row| row.position);
+        let rows = self.rows.into_iter().filter_map(|row| row.value).collect();
+        SplitRead::Payloads(PayloadBlock { data, rows, first, next })
     }
 }
 
@@ -206,12 +224,7 @@ impl SplitReader for PartitionReader {
     fn read(&mut self, bytes_max: usize) -> Result<SplitRead, PortError> {
         let block = self.take(bytes_max)?;
         if block.moved {
-            return Ok(SplitRead::Payloads(PayloadBlock {
-                data: Bytes::from(block.data),
-                rows: block.rows,
-                first: position(block.first.unwrap_or(self.next)),
-                next: position(self.next).into(),
-            }));
+            return Ok(block.read(self.shared.by_key, position(self.next)));
         }
         if self.ended {
             return Ok(SplitRead::End);

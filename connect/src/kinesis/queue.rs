@@ -1,7 +1,6 @@
 //! What was fetched of a shard and waits to be read.
 
-use engine::port::PortError;
-use engine::port::Wakers;
+use engine::port::{PortError, Wakers};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -108,7 +108,7 @@ impl Job {
                         self.open.remove(&id);
                         break;
                     }
-                    SplitRead::Rows { .. } => panic!("a stream holds payloads"),
+                    SplitRead::Records(_) | SplitRead::Rows { .. } => panic!("a stream holds payloads"),
                 }
             }
         }

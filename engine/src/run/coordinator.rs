@@ -7,18 +7,19 @@
 use super::channel::Epoch;
 use super::checkpoint::{CheckpointSummary, Checkpointing, Cut, Parts, SplitCut, StateLayout, Writer, WriterTask};
 use super::wake::Wake;
-use crate::port::PortError;
+use crate::port::{Cursor, PortError, Source, SplitId};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use model::{Env, Kind, Watermark};
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What a subtask has at a cut.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) enum Report {
-    /// Where the subtask of a source stands.
-    Source { watermark: Watermark, splits: Vec<(u32, SplitCut)> },
+    /// Where the subtask of a source stands, which is told when that is durable.
+    Source { source: Arc<dyn Source>, watermark: Watermark, splits: Vec<(u32, SplitCut)> },
     /// What the subtask of an operator keeps.
     Operator { watermark: i64, parts: Parts },
     /// What a writer has prepared, now or before, and not committed yet; all else that it was given is durable.
@@ -242,31 +243,34 @@ impl Coordinator {
     }
 
     fn complete(self: &Arc<Self>, state: &mut State, expired: bool) {
-        let cut = gather(state.places.iter_mut().map(|p| (p.member.clone(), p.at.take().or_else(|| p.end.clone()))));
+        let reports = state.places.iter_mut().map(|p| (p.member.clone(), p.at.take().or_else(|| p.end.clone())));
+        let gathered = gather(reports);
         if expired || !self.keeps_state() {
             self.rest(state, self.epoch().0);
             return;
         }
         state.phase = Phase::Writing;
-        self.write(state, cut, self.epoch().0);
+        self.write(state, gathered, self.epoch().0);
     }
 
     fn complete_end(self: &Arc<Self>, state: &mut State) {
-        let cut = gather(state.places.iter_mut().map(|p| (p.member.clone(), p.end.take())));
+        let gathered = gather(state.places.iter_mut().map(|p| (p.member.clone(), p.end.take())));
         state.places.iter_mut().for_each(|p| (p.at, p.end) = (None, None));
         state.phase = Phase::Ended;
         let handed_over = self.handing_over.load(Ordering::Acquire);
-        if (handed_over && cut.sinks.is_empty()) || !self.keeps_state() {
+        let last = handed_over.then(|| gathered.cut.clone());
+        if (handed_over && gathered.cut.sinks.is_empty()) || !self.keeps_state() {
             self.durable.store(ENDED, Ordering::Release);
             self.wake();
         } else {
-            self.write(state, cut.clone(), ENDED);
+            self.write(state, gathered, ENDED);
         }
-        state.last = handed_over.then_some(cut);
+        state.last = last;
     }
 
-    fn write(self: &Arc<Self>, state: &mut State, cut: Cut, epoch: u64) {
+    fn write(self: &Arc<Self>, state: &mut State, gathered: Gathered, epoch: u64) {
         let Some(writer) = &self.writer else { return };
+        let Gathered { cut, sources } = gathered;
         if let Some((name, done)) = state.snapshot.take() {
             let task = WriterTask::Snapshot { name, cut: cut.clone(), done };
             if writer.send(task).is_err() {
@@ -274,7 +278,11 @@ impl Coordinator {
             }
         }
         let coordinator = self.clone();
-        let done = Box::new(move |ok| coordinator.written(epoch, ok));
+        let read: Vec<ReadTo> = sources.into_iter().map(|(name, source)| (source, cursors(&cut, &name))).collect();
+        let done = Box::new(move |ok| {
+            coordinator.written(epoch, ok);
+            read.iter().filter(|_| ok).for_each(|(source, cursors)| source.checkpointed(cursors));
+        });
         let task = WriterTask::Checkpoint { cut, started_ns: state.started_ns, done };
         if writer.send(task).is_err() {
             writer.failed("the thread that writes has ended".to_owned());
@@ -313,12 +321,31 @@ fn nanos(ms: u64) -> u64 {
     ms.saturating_mul(1_000_000)
 }
 
-fn gather(reports: impl Iterator<Item = (Member, Option<Report>)>) -> Cut {
-    let mut cut = Cut::default();
+/// What the reports of all subtasks come to.
+#[derive(Default)]
+struct Gathered {
+    cut: Cut,
+    /// The sources by the names that they have in the cut.
+    sources: BTreeMap<String, Arc<dyn Source>>,
+}
+
+/// A source, and how far it has been read.
+type ReadTo = (Arc<dyn Source>, Vec<(SplitId, Cursor)>);
+
+/// How far the source of this name was read at a cut.
+fn cursors(cut: &Cut, name: &str) -> Vec<(SplitId, Cursor)> {
+    let splits = cut.sources.get(name).into_iter().flat_map(|source| &source.splits);
+    splits.map(|(id, split)| (SplitId(*id), split.cursor())).collect()
+}
+
+fn gather(reports: impl Iterator<Item = (Member, Option<Report>)>) -> Gathered {
+    let mut gathered = Gathered::default();
+    let cut = &mut gathered.cut;
     for (member, report) in reports {
         match (member, report) {
-            (Member::Source(name), Some(Report::Source { watermark, splits })) => {
+            (Member::Source(name), Some(Report::Source { source, watermark, splits })) => {
                 cut.add_source(&name, watermark, &splits);
+                gathered.sources.insert(name, source);
             }
             (Member::Operator(layout), Some(Report::Operator { watermark, parts })) => {
                 cut.add_operator(&layout, watermark, &parts);
@@ -327,5 +354,5 @@ fn gather(reports: impl Iterator<Item = (Member, Option<Report>)>) -> Cut {
             _ => {}
         }
     }
-    cut
+    gathered
 }

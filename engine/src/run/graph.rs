@@ -23,14 +23,14 @@ use super::pace::Pace;
 use super::spill::{Budget, SpillStore};
 use super::task::{
     AggregateTask, Expander, KeyedTask, LookupTask, LookupTaskOptions, Op, OpKind, Output, Pipeline, PreAggregate,
-    Rejects, Scan, SinkTask, SinkTaskOptions, SourceTask, SourceTaskOptions, Target, Task, UnionTask, WindowAssigner,
-    Writer,
+    Reading, Rejects, Scan, SinkTask, SinkTaskOptions, SourceTask, SourceTaskOptions, Target, Task, UnionTask,
+    WindowAssigner, Writer,
 };
 use super::time::{Operators, ProcessingTime, Subtasks, Tracker, TrackerOptions, subtasks};
 use super::wake::{Parker, Wake};
 use super::worker::{Seat, Shared};
 use crate::expr::{Expr, Program};
-use crate::plan::{JobPlan, Node, NodeId, NodeKind, SinkTarget, TableDef, WindowSource, WindowSpec};
+use crate::plan::{JobPlan, Node, NodeId, NodeKind, SinkTarget, WindowSource, WindowSpec};
 use crate::port::{Changelog, Lookup, LookupSpec, SinkSpec, Source, SplitId, SplitInfo};
 use crate::types::{DataType, Field, Schema};
 use arrow_array::RecordBatch;
@@ -322,13 +322,16 @@ impl Builder<'_> {
         let pipeline = self.pipeline(head, subtask)?;
         match &self.plan.nodes[head].kind {
             NodeKind::Scan { table, columns } => {
-                let scan = Scan::new(table, columns, &self.node(head).schema, self.options.strict)?;
-                self.source(head, subtask, scan, pipeline, self.on_parse_error(table)?)
+                let node = self.node(head);
+                let reading = Reading { upserts: node.change.is_some(), layout: self.opened(head)?.source.layout() };
+                let on_parse_error = reading.on_parse_error(table, self.options.strict)?;
+                let scan = Scan::new(table, columns, &node.schema, self.options.strict, &reading)?;
+                self.source(head, subtask, scan, pipeline, on_parse_error)
             }
             NodeKind::Values { .. } => {
                 let table = ValuesSource::table(&self.node(head).schema);
                 let columns: Vec<usize> = (0..table.schema.fields.len()).collect();
-                let scan = Scan::new(&table, &columns, &table.schema, self.options.strict)?;
+                let scan = Scan::new(&table, &columns, &table.schema, self.options.strict, &Reading::default())?;
                 self.source(head, subtask, scan, pipeline, OnParseError::Fail)
             }
             NodeKind::Union => Ok(Box::new(UnionTask {
@@ -343,15 +346,9 @@ impl Builder<'_> {
         }
     }
 
-    fn on_parse_error(&self, table: &TableDef) -> Result<OnParseError, JobError> {
-        if !JsonOptions::is_given(&table.options) {
-            return Ok(OnParseError::Count);
-        }
-        let options = JsonOptions::parse(&table.options).map_err(JobError::port(&table.name))?;
-        Ok(match options.on_parse_error {
-            OnParseError::Count if self.options.strict => OnParseError::Fail,
-            other => other,
-        })
+    fn opened(&self, head: NodeId) -> Result<&Opened, JobError> {
+        let opened = self.sources.iter().find(|o| o.node == head);
+        opened.ok_or_else(|| JobError::internal("the graph", "a source was not opened"))
     }
 
     fn source(
@@ -362,11 +359,7 @@ impl Builder<'_> {
         pipeline: Pipeline,
         on_parse_error: OnParseError,
     ) -> Result<Box<dyn Task>, JobError> {
-        let opened = self
-            .sources
-            .iter()
-            .find(|o| o.node == head)
-            .ok_or_else(|| JobError::internal("the graph", "a source was not opened"))?;
+        let opened = self.opened(head)?;
         let options = SourceTaskOptions {
             table: opened.name.clone(),
             source: opened.source.clone(),

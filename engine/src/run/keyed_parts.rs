@@ -2,8 +2,8 @@
 
 use super::keyed::tally::Tally;
 use super::keyed::{
-    Changes, Final, Group, IntervalJoin, Latest, Operator, Over, Pairs, Rank, RankOptions, RegularJoin, RowCodec,
-    Session, Sides, WindowJoin,
+    Changes, Final, Group, IntervalJoin, Latest, Normalize, Operator, Over, Pairs, Rank, RankOptions, RegularJoin,
+    RowCodec, Session, Sides, WindowJoin,
 };
 use super::nullable_field;
 use super::task::{Rejects, Side};
@@ -75,6 +75,7 @@ impl KeyedParts {
                 (Box::new(built), vec![first.codec.clone()], usize::from(rank.numbered))
             }
             KeyedOperator::Latest => (Box::new(Latest), vec![first.codec.clone()], 0),
+            KeyedOperator::Normalize => (Box::new(Normalize), vec![first.codec.clone()], 0),
             KeyedOperator::Final => (Box::new(Final), vec![first.codec.clone()], 0),
             KeyedOperator::Session { time, gap_ms, zone } => {
                 let zoned = |c: usize| matches!(input.schema.fields[c].data_type, DataType::TimestampLtz(_));

@@ -33,7 +33,9 @@ pub(super) fn check(rel: &Rel, place: Place) -> Result<(), SqlError> {
 fn unique(rel: &Rel) -> Option<Vec<usize>> {
     match &rel.kind {
         RelKind::Keyed { operator: KeyedOperator::Group { .. }, keys, .. } => Some((0..keys[0].len()).collect()),
-        RelKind::Keyed { operator: KeyedOperator::Latest, keys, .. } => Some(keys[0].clone()),
+        RelKind::Keyed { operator: KeyedOperator::Latest | KeyedOperator::Normalize, keys, .. } => {
+            Some(keys[0].clone())
+        }
         RelKind::Keyed { operator: KeyedOperator::Rank(rank), keys, inputs } => {
             let number = rank.numbered.then_some(inputs[0].schema.fields.len());
             (rank.numbered || rank.to == Some(rank.from)).then(|| keys[0].iter().copied().chain(number).collect())

@@ -166,7 +166,7 @@ impl Writer<'_> {
                     .map_or_else(String::new, |(end, _)| format!(", window=[to {}]", self.input_name(node, end)));
                 format!(", order=[{order}], ranks=[{} to {to}]{window}", rank.from)
             }
-            KeyedOperator::Latest | KeyedOperator::Final => String::new(),
+            KeyedOperator::Latest | KeyedOperator::Normalize | KeyedOperator::Final => String::new(),
             KeyedOperator::Session { time, gap_ms, .. } => {
                 format!(", time=[{}], gap=[{}]", self.time(node, *time), span(*gap_ms))
             }
@@ -237,6 +237,7 @@ fn keyed_title(operator: &KeyedOperator) -> &'static str {
     match operator {
         KeyedOperator::Rank(_) => "Rank",
         KeyedOperator::Latest => "Latest",
+        KeyedOperator::Normalize => "ChangelogNormalize",
         KeyedOperator::Final => "Final",
         KeyedOperator::Session { .. } => "Session",
         KeyedOperator::Group { .. } => "GroupAggregate",
@@ -250,12 +251,14 @@ fn keyed_title(operator: &KeyedOperator) -> &'static str {
 }
 
 fn scan(table: &TableDef, node: &Node) -> String {
-    let columns: Vec<&str> = node.schema.fields.iter().map(|f| f.name.as_str()).collect();
+    let fields = node.schema.fields.iter().enumerate().filter(|(i, _)| Some(*i) != node.change);
+    let columns: Vec<&str> = fields.map(|(_, f)| f.name.as_str()).collect();
+    let change = if node.change.is_some() { ", changelog=[upsert]" } else { "" };
     let names = |c: usize| table.schema.fields[c].name.clone();
     let watermark =
         table.watermark.as_ref().map_or_else(String::new, |w| format!(", watermark=[{}]", w.expr.shown(&names)));
     let connector = table.options.get("connector").map_or_else(String::new, |c| format!(", connector=[{c}]"));
-    format!("(table=[{}]{connector}, columns=[{}]{watermark})", table.name, columns.join(", "))
+    format!("(table=[{}]{connector}, columns=[{}]{watermark}{change})", table.name, columns.join(", "))
 }
 
 /// Milliseconds in the largest unit that holds them exactly.

@@ -26,7 +26,7 @@ pub(super) fn asked(
             asked.extend(handed_on());
             asked.extend(rank.order.iter().map(|o| o.column).chain(rank.window.map(|(end, _)| end)));
         }
-        KeyedOperator::Latest | KeyedOperator::Final => asked.extend(handed_on()),
+        KeyedOperator::Latest | KeyedOperator::Normalize | KeyedOperator::Final => asked.extend(handed_on()),
         KeyedOperator::Join(join) => {
             asked.extend(handed_on());
             if let Some(condition) = &join.condition {
@@ -74,6 +74,7 @@ pub(super) fn moved(operator: &KeyedOperator, columns: &[&BTreeMap<usize, usize>
     };
     match operator {
         KeyedOperator::Latest => KeyedOperator::Latest,
+        KeyedOperator::Normalize => KeyedOperator::Normalize,
         KeyedOperator::Final => KeyedOperator::Final,
         KeyedOperator::Rank(rank) => KeyedOperator::Rank(Ranking {
             order: rank.order.iter().map(|o| OrderBy { column: at(o.column), ..*o }).collect(),

@@ -20,7 +20,7 @@ pub(super) struct Root {
 /// An operator of the graph before its columns are pruned.
 #[derive(Debug, Clone)]
 enum Op {
-    Scan(Arc<TableDef>),
+    Scan { table: Arc<TableDef>, upserts: bool },
     Values(Vec<Vec<Expr>>),
     Filter(Expr),
     Project(Vec<Expr>),
@@ -34,7 +34,7 @@ enum Op {
 impl PartialEq for Op {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Scan(a), Self::Scan(b)) => Arc::ptr_eq(a, b),
+            (Self::Scan { table: a, upserts: b }, Self::Scan { table: x, upserts: y }) => Arc::ptr_eq(a, x) && b == y,
             (Self::Values(a), Self::Values(b)) => a == b,
             (Self::Filter(a), Self::Filter(b)) => a == b,
             (Self::Project(a), Self::Project(b)) => a == b,
@@ -90,7 +90,7 @@ impl Graph {
     fn add(&mut self, rel: &Rel) -> usize {
         let inputs: Vec<usize> = rel.inputs().iter().map(|i| self.add(i)).collect();
         let op = match &rel.kind {
-            RelKind::Scan(table) => Op::Scan(Arc::clone(table)),
+            RelKind::Scan { table, upserts } => Op::Scan { table: Arc::clone(table), upserts: *upserts },
             RelKind::Values(rows) => Op::Values(rows.clone()),
             RelKind::Filter { predicate, .. } => Op::Filter(predicate.clone()),
             RelKind::Project { input, exprs } => {
@@ -136,7 +136,7 @@ impl Graph {
             return;
         }
         match &draft.op {
-            Op::Scan(_) | Op::Values(_) | Op::Keyed { .. } => {}
+            Op::Scan { .. } | Op::Values(_) | Op::Keyed { .. } => {}
             Op::Filter(predicate) => {
                 asked = wanted;
                 predicate.each_column(&mut |c| asked.extend([c]));
@@ -224,7 +224,7 @@ impl Build<'_> {
         let pick =
             |columns: &[usize]| Schema { fields: columns.iter().map(|&c| draft.schema.fields[c].clone()).collect() };
         match &draft.op {
-            Op::Scan(table) => {
+            Op::Scan { table, upserts } => {
                 let mut columns: Vec<usize> = draft.wanted.iter().copied().collect();
                 if columns.is_empty() {
                     // Rows are counted by some column that has a value.
@@ -233,8 +233,10 @@ impl Build<'_> {
                     columns.push(table.watermark.as_ref().map_or(first, |w| w.column));
                 }
                 let kind = NodeKind::Scan { table: Arc::clone(table), columns: columns.clone() };
-                let id = self.push(kind, Vec::new(), pick(&columns), None);
-                Built { id, columns: places(&columns), change: None }
+                let (mut schema, change) = (pick(&columns), upserts.then_some(columns.len()));
+                schema.fields.extend(change.map(|_| change_field()));
+                let id = self.push(kind, Vec::new(), schema, change);
+                Built { id, columns: places(&columns), change }
             }
             Op::Values(rows) => {
                 let columns: Vec<usize> = draft.wanted.iter().copied().collect();

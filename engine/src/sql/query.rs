@@ -17,6 +17,8 @@ use super::scope::Scope;
 use super::window;
 use crate::expr::{CastMode, Expr};
 use crate::functions::Functions;
+use crate::plan::TableDef;
+use crate::port::{Changelog, Connectors};
 use crate::types::{DataType, Field, Schema};
 use sqlparser::ast::{
     self, Distinct, GroupByExpr, Ident, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
@@ -24,18 +26,20 @@ use sqlparser::ast::{
 };
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Turns queries into relations over the tables and views of a catalog.
 pub(super) struct Planner<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) hints: &'a Hints,
+    connectors: &'a dyn Connectors,
     /// The relations that WITH gave names to.
     local: BTreeMap<String, RelRef>,
 }
 
 impl<'a> Planner<'a> {
-    pub(super) fn new(catalog: &'a Catalog, hints: &'a Hints) -> Self {
-        Self { catalog, hints, local: BTreeMap::new() }
+    pub(super) fn new(catalog: &'a Catalog, hints: &'a Hints, connectors: &'a dyn Connectors) -> Self {
+        Self { catalog, hints, connectors, local: BTreeMap::new() }
     }
 
     /// The relation that a query gives.
@@ -45,7 +49,7 @@ impl<'a> Planner<'a> {
         if with.recursive {
             return Err(SqlError::unsupported(with.span(), "WITH RECURSIVE"));
         }
-        let mut inner = Self { catalog: self.catalog, hints: self.hints, local: self.local.clone() };
+        let mut inner = Self { local: self.local.clone(), ..*self };
         for table in &with.cte_tables {
             let rel = inner.query(&table.query)?;
             let columns: Vec<Ident> = table.alias.columns.iter().map(|c| c.name.clone()).collect();
@@ -237,12 +241,27 @@ impl<'a> Planner<'a> {
         Ok((renamed(rel, &columns)?, Some(alias.name.value.clone())))
     }
 
+    /// The rows of a table, which `name` stands for.
+    fn scan(&self, table: Arc<TableDef>, name: &Ident) -> Result<RelRef, SqlError> {
+        if self.connectors.gives(&table) == Changelog::Append {
+            return Ok(Rel::scan(table));
+        }
+        if table.primary_key.is_empty() {
+            let what = format!(
+                "rows of the table \"{}\" replace each other, and it has no key to tell them apart",
+                table.name
+            );
+            return Err(SqlError::at(name.span, what).hint("declare PRIMARY KEY (…) NOT ENFORCED"));
+        }
+        Ok(Rel::upserted(table))
+    }
+
     /// The relation called `name`.
     pub(super) fn named(&self, name: &Ident) -> Result<RelRef, SqlError> {
         match self.local.get(&name.value) {
             Some(rel) => Ok(rel.clone()),
             None => match self.catalog.get(name)? {
-                Entry::Table(table, _) => Ok(Rel::scan(self.hints.apply(table, name.span))),
+                Entry::Table(table, _) => self.scan(self.hints.apply(table, name.span), name),
                 Entry::View(rel) => Ok(rel.clone()),
             },
         }

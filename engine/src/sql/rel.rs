@@ -21,7 +21,11 @@ pub(super) struct Rel {
 #[derive(Debug, Clone)]
 pub(super) enum RelKind {
     /// All columns of a table.
-    Scan(Arc<TableDef>),
+    Scan {
+        table: Arc<TableDef>,
+        /// Rows replace each other by the primary key, and go away by it.
+        upserts: bool,
+    },
     /// Constant rows.
     Values(Vec<Vec<Expr>>),
     Filter {
@@ -160,6 +164,8 @@ impl Role {
     fn behind(self, operator: &KeyedOperator, changes: bool) -> Self {
         match (operator, self) {
             (KeyedOperator::Session { .. }, role) => role.outside_window(),
+            // Its rows are those of a table; that they change is told to those who cannot take it.
+            (KeyedOperator::Normalize, role) => role,
             (_, role) if role.is_proctime() && changes => Self::Proctime,
             (_, role) if role.is_rowtime() && changes => Self::Plain,
             (_, role) => role,
@@ -198,7 +204,18 @@ fn window_roles(shape: Shape) -> [Role; 3] {
 }
 
 impl Rel {
+    /// All rows of a table that is only added to.
     pub(super) fn scan(table: Arc<TableDef>) -> RelRef {
+        Self::scanned(table, false)
+    }
+
+    /// The rows that are there of a table whose rows replace each other by its primary key, as they change.
+    pub(super) fn upserted(table: Arc<TableDef>) -> RelRef {
+        let key = table.primary_key.clone();
+        Self::keyed_by(vec![Self::scanned(table, true)], vec![key], KeyedOperator::Normalize, Vec::new())
+    }
+
+    fn scanned(table: Arc<TableDef>, upserts: bool) -> RelRef {
         let rowtime = table.watermark.as_ref().map(|w| w.column);
         let marks = |i: usize| table.computed[i].as_ref().is_some_and(functions::is_proctime);
         let role = |i| match i {
@@ -207,7 +224,7 @@ impl Rel {
             _ => Role::Plain,
         };
         let roles = (0..table.schema.fields.len()).map(role).collect();
-        Arc::new(Self { schema: table.schema.clone(), roles, kind: RelKind::Scan(table) })
+        Arc::new(Self { schema: table.schema.clone(), roles, kind: RelKind::Scan { table, upserts } })
     }
 
     pub(super) fn values(rows: Vec<Vec<Expr>>, schema: Schema) -> RelRef {
@@ -357,6 +374,7 @@ impl Rel {
     /// Whether rows that were given may be taken back or replaced.
     pub(super) fn is_changing(&self) -> bool {
         match &self.kind {
+            RelKind::Scan { upserts, .. } => *upserts,
             RelKind::Keyed { operator: KeyedOperator::Final, .. } => false,
             RelKind::Keyed { operator, .. } if operator.is_changing() => true,
             _ => self.inputs().iter().any(|i| i.is_changing()),
@@ -374,7 +392,7 @@ impl KeyedOperator {
     pub(super) fn is_changing(&self) -> bool {
         match self {
             Self::Rank(rank) => rank.window.is_none(),
-            Self::Latest | Self::Group { .. } => true,
+            Self::Latest | Self::Normalize | Self::Group { .. } => true,
             Self::Join(join) => join.time == JoinTime::Unbounded && (join.keeps_left || join.keeps_right),
             Self::Final | Self::Session { .. } | Self::Over { .. } => false,
         }
@@ -391,7 +409,7 @@ impl KeyedOperator {
                 JoinTime::Interval { .. } => Some("a join within an interval of time"),
                 JoinTime::Window { .. } => Some("a join of windows"),
             },
-            Self::Latest | Self::Final | Self::Group { .. } => None,
+            Self::Latest | Self::Normalize | Self::Final | Self::Group { .. } => None,
         }
     }
 }

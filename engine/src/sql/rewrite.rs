@@ -160,7 +160,7 @@ impl Rel {
     /// The relations that this one reads.
     pub(super) fn inputs(&self) -> &[RelRef] {
         match &self.kind {
-            RelKind::Scan(_) | RelKind::Values(_) => &[],
+            RelKind::Scan { .. } | RelKind::Values(_) => &[],
             RelKind::Filter { input, .. }
             | RelKind::Project { input, .. }
             | RelKind::Widen { input, .. }
@@ -215,7 +215,7 @@ impl Rel {
                 let key = key.into_iter().map(&mut place).collect();
                 Some((Self::project(input, columns), key))
             }
-            RelKind::Scan(_)
+            RelKind::Scan { .. }
             | RelKind::Values(_)
             | RelKind::Union(_)
             | RelKind::Widen { .. }

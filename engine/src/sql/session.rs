@@ -101,7 +101,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn planner(&self) -> Planner<'_> {
-        Planner::new(&self.catalog, self.hints)
+        Planner::new(&self.catalog, self.hints, self.connectors)
     }
 
     fn statement(&mut self, statement: &Statement) -> Result<(), SqlError> {
@@ -236,7 +236,7 @@ impl Run<'_> {
     fn describe(&mut self, name: &Ident) -> Result<(), SqlError> {
         let rel = self.catalog.relation(name)?;
         let table = match &rel.kind {
-            RelKind::Scan(table) => Some(Arc::clone(table)),
+            RelKind::Scan { table, .. } => Some(Arc::clone(table)),
             _ => None,
         };
         let rows = (0..rel.schema.fields.len()).map(|i| describe_column(&rel, table.as_deref(), i)).collect();
@@ -267,7 +267,7 @@ fn describe_column(rel: &Rel, table: Option<&TableDef>, index: usize) -> Vec<Str
 /// The tables that a relation reads.
 fn tables_of(rel: &Rel) -> Vec<(Arc<TableDef>, Role)> {
     let own = match &rel.kind {
-        RelKind::Scan(table) => Some((Arc::clone(table), Role::Source)),
+        RelKind::Scan { table, .. } => Some((Arc::clone(table), Role::Source)),
         RelKind::Widen { by, .. } => lookup::table_of(by).map(|table| (Arc::clone(table), Role::Lookup)),
         _ => None,
     };

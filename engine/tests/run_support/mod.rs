@@ -53,6 +53,8 @@ pub(crate) struct Memory {
     pub(crate) bytes_read: Arc<AtomicU64>,
     /// The least position at which a split was opened, by split.
     pub(crate) opened: Arc<Mutex<BTreeMap<u32, u64>>>,
+    /// What it was told of durable checkpoints: for each the position of each split.
+    pub(crate) told: Arc<Mutex<Vec<BTreeMap<u32, u64>>>>,
 }
 
 impl Memory {
@@ -109,6 +111,11 @@ impl Source for Memory {
         let at = opened.entry(split.0).or_insert(from.position.0);
         *at = (*at).max(from.position.0);
         Ok(Box::new(Reader { memory: self.clone(), split: split.0 as usize, next: from.position.0 as usize }))
+    }
+
+    fn checkpointed(&self, cursors: &[(SplitId, Cursor)]) {
+        let told = cursors.iter().map(|(split, cursor)| (split.0, cursor.position.0)).collect();
+        self.told.lock().unwrap().push(told);
     }
 
     fn is_bounded(&self) -> bool {

@@ -138,6 +138,10 @@ impl Connectors for PlatformConnectors {
         changelog(table)
     }
 
+    fn gives(&self, table: &TableDef) -> Changelog {
+        gives(table)
+    }
+
     fn source(&self, table: &TableDef) -> Result<Arc<dyn Source>, PortError> {
         match is_stream(table) {
             false => self.builtin.source(table),
@@ -169,6 +173,12 @@ pub(super) fn changelog(table: &TableDef) -> Changelog {
     }
     let kafka = KafkaKind::ALL.into_iter().find(|kind| kind.name() == connector(table));
     kafka.map_or_else(|| builtin_changelog(table), KafkaKind::changelog)
+}
+
+/// What a table of the platform gives when it is read.
+pub(super) fn gives(table: &TableDef) -> Changelog {
+    let kafka = KafkaKind::ALL.into_iter().find(|kind| kind.name() == connector(table));
+    kafka.map_or(Changelog::Append, KafkaKind::changelog)
 }
 
 /// The engine's own connectors, and beside them topics of Kafka.
@@ -334,6 +344,7 @@ mod tests {
         assert!(error.message.contains("kafka, print") && error.message.contains("upsert-kafka"), "{error}");
         for (connector, expected) in [("kafka", Changelog::Append), ("upsert-kafka", Changelog::Upsert)] {
             assert_eq!((changelog(&of(connector)), connectors.changelog(&of(connector))), (expected, expected));
+            assert_eq!((gives(&of(connector)), connectors.gives(&of(connector))), (expected, expected));
         }
     }
 

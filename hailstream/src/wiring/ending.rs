@@ -3,8 +3,8 @@
 use super::connectors::stream_of;
 use engine::plan::TableDef;
 use engine::port::{
-    Changelog, Connectors, Cursor, Lookup, LookupSpec, PortError, Role, Sink, SinkSpec, Source, SplitId, SplitInfo,
-    SplitRead, SplitReader, Waker,
+    Changelog, Connectors, Cursor, Lookup, LookupSpec, PortError, RecordBlock, Role, Sink, SinkSpec, Source, SplitId,
+    SplitInfo, SplitRead, SplitReader, Waker,
 };
 use model::{Classified, Kind, Position};
 use std::collections::BTreeMap;
@@ -74,6 +74,10 @@ impl Connectors for EndingConnectors {
 
     fn changelog(&self, table: &TableDef) -> Changelog {
         self.inner.changelog(table)
+    }
+
+    fn gives(&self, table: &TableDef) -> Changelog {
+        self.inner.gives(table)
     }
 
     fn source(&self, table: &TableDef) -> Result<Arc<dyn Source>, PortError> {
@@ -149,7 +153,7 @@ impl SplitReader for EndingSplit {
                 let what = format!("records from {} to {} were deleted while they were read", self.next, block.first);
                 return Err(PortError::new(Kind::Conflict, what));
             }
-            SplitRead::Rows { next, .. } => self.next = next.position,
+            SplitRead::Records(RecordBlock { next, .. }) | SplitRead::Rows { next, .. } => self.next = next.position,
             SplitRead::Tip | SplitRead::Later | SplitRead::End => return Ok(SplitRead::End),
         }
         Ok(read)

@@ -134,6 +134,10 @@ impl Connectors for DescribedTables {
         super::connectors::changelog(table)
     }
 
+    fn gives(&self, table: &TableDef) -> Changelog {
+        super::connectors::gives(table)
+    }
+
     fn source(&self, table: &TableDef) -> Result<Arc<dyn Source>, PortError> {
         Err(only_described(table))
     }

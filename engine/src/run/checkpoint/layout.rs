@@ -140,6 +140,7 @@ fn keyed(plan: &JobPlan, node: &Node, keys: &[Vec<usize>], operator: &KeyedOpera
             format!("rank by [{}], to {:?}, newest first {}", order.join(", "), rank.to, rank.newest_first)
         }
         KeyedOperator::Latest => "latest".to_owned(),
+        KeyedOperator::Normalize => "normalized".to_owned(),
         KeyedOperator::Final => "final".to_owned(),
         KeyedOperator::Session { .. } => "session".to_owned(),
         KeyedOperator::Join(_) => "join".to_owned(),

@@ -150,6 +150,10 @@ impl Connectors for BuiltinConnectors {
         builtin_changelog(table)
     }
 
+    fn gives(&self, table: &TableDef) -> Changelog {
+        self.other(table).map_or(Changelog::Append, |other| other.gives(table))
+    }
+
     fn source(&self, table: &TableDef) -> Result<Arc<dyn Source>, PortError> {
         if let Some(other) = self.other(table) {
             return other.source(table);

@@ -5,7 +5,7 @@ use super::pipeline::Pipeline;
 use super::scan::{Scan, Scanned};
 use super::{Step, Task};
 use crate::plan::WindowSpec;
-use crate::port::{Cursor, DeadLetter, PayloadBlock, Source, SplitId, SplitRead, SplitReader};
+use crate::port::{Cursor, DeadLetter, PayloadBlock, RecordBlock, Source, SplitId, SplitRead, SplitReader};
 use crate::run::channel::Epoch;
 use crate::run::coordinator::{Coordinator, Member, Report};
 use crate::run::decode::OnParseError;
@@ -14,6 +14,7 @@ use crate::run::meter::{Meter, Rejection, SAMPLE_BYTES_MAX};
 use crate::run::pace::Pace;
 use crate::run::time::Tracker;
 use model::Watermark;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -146,7 +147,8 @@ impl SourceTask {
 
     fn report(&self, epoch: Option<Epoch>) -> Result<(), JobError> {
         self.options.meter.flush_letters()?;
-        let report = Report::Source { watermark: self.watermark, splits: self.options.tracker.cut(self.subtask) };
+        let (source, splits) = (self.options.source.clone(), self.options.tracker.cut(self.subtask));
+        let report = Report::Source { source, watermark: self.watermark, splits };
         self.options.coordinator.report(self.seat, epoch, report);
         Ok(())
     }
@@ -190,6 +192,10 @@ impl SourceTask {
                 let scanned = self.decode(index, &block)?;
                 self.hand_on(index, scanned, block.next, now_ns)
             }
+            SplitRead::Records(block) => {
+                let scanned = self.decode_records(index, &block)?;
+                self.hand_on(index, scanned, block.next, now_ns)
+            }
             SplitRead::Rows { batch, next } => {
                 self.count_bytes(batch.get_array_memory_size() as u64);
                 let scanned = self.scan.rows(&batch)?;
@@ -219,32 +225,29 @@ impl SourceTask {
     }
 
     fn decode(&mut self, index: usize, block: &PayloadBlock) -> Result<Vec<Scanned>, JobError> {
-        let (meter, split) = (&self.options.meter, &self.splits[index].name);
-        let (mut first, mut kept) = (None, Ok(()));
+        let mut refused = Refused::of(&self.options, &self.splits[index].name);
         let scanned = self.scan.decode(block, &mut |row, reason| {
-            meter.bad.add(1);
-            let range = &block.rows[row];
-            let payload = block.data.get(range.start as usize..range.end as usize).unwrap_or_default();
-            let start = &payload[..payload.len().min(SAMPLE_BYTES_MAX)];
-            let (place, split) = (self.options.table.clone(), split.clone());
-            let (position, text) = (block.first.0 + row as u64, String::from_utf8_lossy(start).into_owned());
-            let rejection = Rejection { place, split, position, reason, text };
-            first.get_or_insert_with(|| rejection.clone());
-            if meter.keeps_letters() && kept.is_ok() {
-                let Rejection { place, split, position, reason, .. } = rejection.clone();
-                kept = meter.keep(DeadLetter { place, split, position, reason, late: None, payload: payload.to_vec() });
-            }
-            meter.bad_samples.push(rejection);
+            refused.add(block.first.0 + row as u64, part(&block.data, &block.rows[row]), reason);
         })?;
-        kept?;
-        let bytes: u64 = block.rows.iter().map(|r| u64::from(r.end - r.start)).sum();
+        let bytes: u64 = block.rows.iter().map(length).sum();
         self.count_bytes(bytes);
-        match first.filter(|_| self.options.on_parse_error == OnParseError::Fail) {
-            Some(Rejection { place: table, split, position, reason, .. }) => {
-                Err(JobError::BadRecord { table, split, position, reason })
-            }
-            None => Ok(scanned),
-        }
+        refused.checked(scanned)
+    }
+
+    fn decode_records(&mut self, index: usize, block: &RecordBlock) -> Result<Vec<Scanned>, JobError> {
+        let mut refused = Refused::of(&self.options, &self.splits[index].name);
+        let scanned = self.scan.decode_records(block, &mut |row, reason| {
+            let record = &block.rows[row];
+            let shown = record.key.as_ref().map(|key| {
+                let key = part(&block.data, key);
+                format!(" (key: {})", String::from_utf8_lossy(&key[..key.len().min(SAMPLE_BYTES_MAX)]))
+            });
+            let value = record.value.as_ref().map(|value| part(&block.data, value)).unwrap_or_default();
+            refused.add(record.position.0, value, reason + &shown.unwrap_or_default());
+        })?;
+        let parts = block.rows.iter().flat_map(|record| record.key.iter().chain(&record.value));
+        self.count_bytes(parts.map(length).sum());
+        refused.checked(scanned)
     }
 
     fn count_bytes(&self, bytes: u64) {
@@ -289,6 +292,56 @@ impl SourceTask {
             self.emit(view.watermark);
         }
         self.pipeline.push(scanned.rows.slice(from, scanned.rows.num_rows() - from))
+    }
+}
+
+/// The bytes of a part of a block.
+fn part<'a>(data: &'a [u8], range: &Range<u32>) -> &'a [u8] {
+    data.get(range.start as usize..range.end as usize).unwrap_or_default()
+}
+
+fn length(range: &Range<u32>) -> u64 {
+    u64::from(range.end - range.start)
+}
+
+/// Records of a split that cannot be read, on their way to where they are counted and kept.
+struct Refused<'a> {
+    options: &'a SourceTaskOptions,
+    split: &'a str,
+    first: Option<Rejection>,
+    kept: Result<(), JobError>,
+}
+
+impl<'a> Refused<'a> {
+    fn of(options: &'a SourceTaskOptions, split: &'a str) -> Self {
+        Self { options, split, first: None, kept: Ok(()) }
+    }
+
+    fn add(&mut self, position: u64, payload: &[u8], reason: String) {
+        let meter = &self.options.meter;
+        meter.bad.add(1);
+        let start = &payload[..payload.len().min(SAMPLE_BYTES_MAX)];
+        let (place, split) = (self.options.table.clone(), self.split.to_owned());
+        let text = String::from_utf8_lossy(start).into_owned();
+        let rejection = Rejection { place, split, position, reason, text };
+        self.first.get_or_insert_with(|| rejection.clone());
+        if meter.keeps_letters() && self.kept.is_ok() {
+            let Rejection { place, split, position, reason, .. } = rejection.clone();
+            let letter = DeadLetter { place, split, position, reason, late: None, payload: payload.to_vec() };
+            self.kept = meter.keep(letter);
+        }
+        meter.bad_samples.push(rejection);
+    }
+
+    /// What was read beside them, unless the job fails by them.
+    fn checked(self, scanned: Vec<Scanned>) -> Result<Vec<Scanned>, JobError> {
+        self.kept?;
+        match self.first.filter(|_| self.options.on_parse_error == OnParseError::Fail) {
+            Some(Rejection { place: table, split, position, reason, .. }) => {
+                Err(JobError::BadRecord { table, split, position, reason })
+            }
+            None => Ok(scanned),
+        }
     }
 }
 

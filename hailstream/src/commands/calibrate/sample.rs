@@ -141,6 +141,10 @@ impl Connectors for SampleConnectors {
         DescribedTables.changelog(table)
     }
 
+    fn gives(&self, table: &TableDef) -> Changelog {
+        DescribedTables.gives(table)
+    }
+
     fn source(&self, _: &TableDef) -> Result<Arc<dyn Source>, PortError> {
         Ok(Arc::new(SampleSource { sample: self.sample.clone(), pace: self.pace.clone() }))
     }

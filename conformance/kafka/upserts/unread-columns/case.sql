@@ -1,0 +1,11 @@
+-- What nobody reads changes nothing.
+CREATE TABLE t (id BIGINT, v STRING, w INT, PRIMARY KEY (id) NOT ENFORCED) WITH (
+  'connector' = 'upsert-kafka',
+  'topic' = '{topic}',
+  'properties.bootstrap.servers' = '{servers}',
+  'key.format' = 'json',
+  'value.format' = 'json',
+  'scan.bounded.mode' = 'latest-offset'
+);
+CREATE TABLE changes (id BIGINT, v STRING) WITH ('connector' = 'print', 'print-identifier' = '{name}');
+INSERT INTO changes SELECT id, v FROM t;
