@@ -1,3 +1,5 @@
+//! Files in a bucket in memory: what a path names, how it is read, and how parts come to be seen.
+
 use super::reading::ObjectRead;
 use super::storage::BucketStorage;
 use super::*;
