@@ -13,9 +13,11 @@ from elasticsearch import helpers
 
 from hailstream import BINARY, wait_for
 from object_store import ObjectStore
+from test_kinesis_outside import create
 
 FORMAT = "'connector' = 'filesystem', 'format' = 'json'"
 KEYS = 20
+TWO = {"ConfigurationType": "CUSTOM", "Parallelism": 2, "AutoScalingEnabled": False}
 
 
 @pytest.fixture
@@ -43,19 +45,6 @@ def hidden(objects):
 def sql(objects, script, **environment):
     command = [BINARY, "sql", "-e", script]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ | objects.environment | environment)
-
-
-def create(platform, script, name):
-    service = platform.client("kinesisanalyticsv2")
-    checkpoints = {"ConfigurationType": "CUSTOM", "CheckpointInterval": 300, "MinPauseBetweenCheckpoints": 0}
-    service.create_application(
-        ApplicationName=name, RuntimeEnvironment="FLINK-1_20", ServiceExecutionRole="arn:aws:iam::123456789123:role/r",
-        ApplicationConfiguration={
-            "ApplicationCodeConfiguration": {"CodeContent": {"TextContent": script}, "CodeContentType": "PLAINTEXT"},
-            "FlinkApplicationConfiguration": {
-                "CheckpointConfiguration": checkpoints,
-                "ParallelismConfiguration": {"ConfigurationType": "CUSTOM", "Parallelism": 2, "AutoScalingEnabled": False}}})
-    service.start_application(ApplicationName=name, RunConfiguration={})
 
 
 def test_a_script_reads_joins_and_writes_objects(objects):
@@ -105,7 +94,7 @@ def test_each_record_is_written_once_through_kills_and_a_store_that_goes_away(st
           'scan.stream.initpos' = 'TRIM_HORIZON');
         CREATE TABLE kept (k STRING, n BIGINT) WITH ({FORMAT}, 'path' = 's3://kept/out');
         INSERT INTO kept SELECT k, n FROM orders;
-    """, "orders")
+    """, ParallelismConfiguration=TWO)
     sent, seen = 0, set()
 
     def feed(batches):
@@ -166,7 +155,7 @@ def test_objects_are_read_on_where_a_kill_has_left_them(start, objects):
         CREATE TABLE sums (k STRING, records BIGINT, total BIGINT, different BIGINT, PRIMARY KEY (k) NOT ENFORCED)
           WITH ('connector' = 'elasticsearch-7', 'hosts' = 'http://127.0.0.1:9200', 'index' = 'sums');
         INSERT INTO sums SELECT k, COUNT(*), SUM(n), COUNT(DISTINCT n) FROM orders GROUP BY k;
-    """, "orders")
+    """, ParallelismConfiguration=TWO)
 
     def sums():
         search = platform.search()

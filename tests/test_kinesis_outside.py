@@ -59,14 +59,15 @@ def open_shards(kinesis):
     return sorted(shards, key=lambda shard: int(shard["HashKeyRange"]["StartingHashKey"]))
 
 
-def create(platform, script, name="orders"):
+def create(platform, script, name="orders", **more):
+    """Makes and starts an application that keeps checkpoints often; `more` says more of how Flink is to run."""
     service = platform.client("kinesisanalyticsv2")
     checkpoints = {"ConfigurationType": "CUSTOM", "CheckpointInterval": 300, "MinPauseBetweenCheckpoints": 0}
     service.create_application(
         ApplicationName=name, RuntimeEnvironment="FLINK-1_20", ServiceExecutionRole="arn:aws:iam::123456789123:role/r",
         ApplicationConfiguration={
             "ApplicationCodeConfiguration": {"CodeContent": {"TextContent": script}, "CodeContentType": "PLAINTEXT"},
-            "FlinkApplicationConfiguration": {"CheckpointConfiguration": checkpoints}})
+            "FlinkApplicationConfiguration": {"CheckpointConfiguration": checkpoints, **more}})
     service.start_application(ApplicationName=name, RunConfiguration={})
 
 

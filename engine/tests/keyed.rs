@@ -5,7 +5,8 @@ mod run_support;
 
 use engine::run::{JobOptions, JobState};
 use proptest::prelude::*;
-use run_support::{EVENTS, Hands, Index, Kept, Memory, event, pause};
+use run_support::blows::{Blow, blows, deal};
+use run_support::{EVENTS, Hands, Index, Kept, Memory, event};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
@@ -114,13 +115,6 @@ fn split(all: &[String], parts: usize) -> Vec<Vec<String>> {
     (0..parts).map(|part| all.iter().skip(part).step_by(parts).cloned().collect()).collect()
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Blow {
-    Kill(u32),
-    Rescale(u32),
-    Stop(u32),
-}
-
 type Documents = BTreeMap<String, BTreeMap<String, String>>;
 
 fn run(
@@ -146,34 +140,14 @@ fn run(
             ..hands.with_memory(bytes_per_kpu)
         };
         let job = hands.try_start(&script(), options).unwrap();
-        let over = loop {
-            let Some((after_ms, blow)) = blows.next() else { break true };
-            pause(*after_ms);
-            match *blow {
-                Blow::Rescale(to) => {
-                    let done = job.rescale(to);
-                    assert!(done.is_ok() || matches!(job.state(), JobState::Finished), "{:?}", done.err());
-                }
-                Blow::Kill(to) => {
-                    job.cancel();
-                    parallelism = to;
-                    break false;
-                }
-                Blow::Stop(to) => {
-                    job.stop();
-                    job.wait().unwrap();
-                    parallelism = to;
-                    break false;
-                }
-            }
-        };
-        if over {
+        let Some(to) = deal(&job, &mut blows) else {
             indices.iter().for_each(|(_, i)| i.slow_ms.store(0, Ordering::SeqCst));
             job.wait().unwrap();
             assert!(matches!(job.state(), JobState::Finished));
             assert_eq!((job.metrics().late, job.metrics().bad), (0, 0));
             return indices.iter().map(|(n, i)| (n.clone(), i.documents.lock().unwrap().clone())).collect();
-        }
+        };
+        parallelism = to;
     }
 }
 
@@ -188,20 +162,11 @@ fn differences(found: &Documents, expected: &Documents) -> Vec<String> {
     all
 }
 
-fn blows() -> impl Strategy<Value = Vec<(u64, Blow)>> {
-    let blow = (0..3, 1_u32..7).prop_map(|(kind, to)| match kind {
-        0 => Blow::Kill(to),
-        1 => Blow::Rescale(to),
-        _ => Blow::Stop(to),
-    });
-    prop::collection::vec((1_u64..60, blow), 0..6)
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
     #[test]
     fn however_the_work_is_cut_the_documents_are_the_same(
-        blows in blows(), splits in 1_usize..4, parallelism in 1_u32..9, read_bytes in 100_usize..5_000,
+        blows in blows(1_u32..7, 1_u64..60, 0..6), splits in 1_usize..4, parallelism in 1_u32..9, read_bytes in 100_usize..5_000,
         memory in prop::sample::select(vec![None, Some(300_000), Some(1_000_000)]),
     ) {
         let all = rows(1_200);

@@ -6,6 +6,7 @@ mod run_support;
 
 use engine::run::{Fate, JobOptions, JobState, Restore, compare};
 use proptest::prelude::*;
+use run_support::blows::{Blow, blows, deal};
 use run_support::{EVENTS, Hands, Index, Kept, Memory, counts, event, expected_counts, pause, until};
 use std::sync::atomic::Ordering;
 
@@ -30,17 +31,6 @@ fn rows(count: i64, step_ms: i64) -> Vec<(i64, String, i64)> {
 fn split(all: &[(i64, String, i64)], parts: i64) -> Vec<Vec<String>> {
     let of = |part| all.iter().filter(|r| r.2 % parts == part).map(|(ms, k, v)| event(*ms, k, *v)).collect();
     (0..parts).map(of).collect()
-}
-
-/// What is done to a job on its way.
-#[derive(Debug, Clone, Copy)]
-enum Blow {
-    /// It ends as a crash would end it, and another one with this parallelism goes on from the newest checkpoint.
-    Kill(u32),
-    /// Its parallelism changes while it runs.
-    Rescale(u32),
-    /// It is stopped, and another one goes on.
-    Stop(u32),
 }
 
 /// Runs over the same splits until the end is reached, with blows after so many milliseconds. Gives the two indices and
@@ -72,28 +62,8 @@ fn run_in(
             ..hands.with_memory(bytes_per_kpu)
         };
         let job = hands.try_start(&both(), options).unwrap();
-        let over = loop {
-            let Some((after_ms, blow)) = blows.next() else { break true };
-            pause(*after_ms);
-            match *blow {
-                Blow::Rescale(to) => match job.rescale(to) {
-                    Ok(rescaled) => assert_eq!(rescaled.to, to),
-                    Err(error) => assert!(matches!(job.state(), JobState::Finished), "{error}"),
-                },
-                Blow::Kill(to) => {
-                    job.cancel();
-                    parallelism = to;
-                    break false;
-                }
-                Blow::Stop(to) => {
-                    job.stop();
-                    job.wait().unwrap();
-                    parallelism = to;
-                    break false;
-                }
-            }
-        };
-        if over {
+        let next = deal(&job, &mut blows);
+        if next.is_none() {
             index.slow_ms.store(0, Ordering::SeqCst);
             job.wait().unwrap();
             assert!(matches!(job.state(), JobState::Finished));
@@ -101,26 +71,16 @@ fn run_in(
         }
         drop(job);
         skipped += usize::from(memory.opened.lock().unwrap().values().any(|at| *at > 0));
-        if over {
-            return (index, hops, skipped);
-        }
+        let Some(to) = next else { return (index, hops, skipped) };
+        parallelism = to;
     }
-}
-
-fn blows() -> impl Strategy<Value = Vec<(u64, Blow)>> {
-    let blow = (0..3, 1u32..9).prop_map(|(kind, to)| match kind {
-        0 => Blow::Kill(to),
-        1 => Blow::Rescale(to),
-        _ => Blow::Stop(to),
-    });
-    prop::collection::vec((1u64..50, blow), 1..6)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
     #[test]
     fn a_run_disturbed_anywhere_ends_with_the_same_documents(
-        blows in blows(), splits in 1i64..5, parallelism in 1u32..5,
+        blows in blows(1u32..9, 1u64..50, 1..6), splits in 1i64..5, parallelism in 1u32..5,
         memory in prop::sample::select(vec![None, Some(20_000), Some(100_000)]),
     ) {
         let all = rows(3_000, 100);

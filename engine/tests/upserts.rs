@@ -13,11 +13,12 @@ use engine::port::{
 };
 use engine::run::decode::{JsonOptions, OnParseError};
 use engine::run::encode::JsonEncoder;
-use engine::run::{Job, JobError, JobOptions, JobState};
+use engine::run::{Job, JobError, JobOptions};
 use engine::sql::{Planned, Script, Session};
 use model::{Env, Position};
 use proptest::prelude::*;
-use run_support::{Hands, Index, Kept, pause};
+use run_support::blows::{Blow, blows, deal};
+use run_support::{Hands, Index, Kept};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -355,14 +356,6 @@ fn the_plan_names_what_keeps_the_rows_and_refuses_what_cannot_take_changes() {
     assert!(error.contains("replace each other") && error.contains("PRIMARY KEY"), "{error}");
 }
 
-/// What is done to a job on its way.
-#[derive(Debug, Clone, Copy)]
-enum Blow {
-    Kill(u32),
-    Rescale(u32),
-    Stop(u32),
-}
-
 const SINKS: &str = "CREATE TABLE rows_there (id BIGINT, v BIGINT, PRIMARY KEY (id) NOT ENFORCED) WITH ('connector'='index');
 CREATE TABLE groups_there (g BIGINT, n BIGINT, s BIGINT, mx BIGINT, PRIMARY KEY (g) NOT ENFORCED) WITH ('connector'='index');
 CREATE TABLE greatest (g BIGINT, id BIGINT, PRIMARY KEY (g) NOT ENFORCED) WITH ('connector'='index');
@@ -441,50 +434,21 @@ fn run(
             ..world.hands.with_memory(memory)
         };
         let job = world.job(&script, options).unwrap();
-        let over = loop {
-            let Some((after_ms, blow)) = blows.next() else { break true };
-            pause(*after_ms);
-            match *blow {
-                Blow::Rescale(to) => {
-                    let done = job.rescale(to);
-                    assert!(done.is_ok() || matches!(job.state(), JobState::Finished), "{:?}", done.err());
-                }
-                Blow::Kill(to) => {
-                    job.cancel();
-                    parallelism = to;
-                    break false;
-                }
-                Blow::Stop(to) => {
-                    job.stop();
-                    job.wait().unwrap();
-                    parallelism = to;
-                    break false;
-                }
-            }
-        };
-        if over {
+        let Some(to) = deal(&job, &mut blows) else {
             indices.iter().for_each(|(_, i)| i.slow_ms.store(0, Ordering::SeqCst));
             job.wait().unwrap();
             assert_eq!((job.metrics().late, job.metrics().bad), (0, 0));
             return indices.iter().map(|(name, index)| (*name, index.rows())).collect();
-        }
+        };
+        parallelism = to;
     }
-}
-
-fn blows() -> impl Strategy<Value = Vec<(u64, Blow)>> {
-    let blow = (0..3, 1_u32..7).prop_map(|(kind, to)| match kind {
-        0 => Blow::Kill(to),
-        1 => Blow::Rescale(to),
-        _ => Blow::Stop(to),
-    });
-    prop::collection::vec((1_u64..60, blow), 0..5)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
     #[test]
     fn however_the_work_is_cut_the_rows_are_those_that_the_records_tell(
-        blows in blows(), splits in 1_usize..4, parallelism in 1_u32..7,
+        blows in blows(1_u32..7, 1_u64..60, 0..5), splits in 1_usize..4, parallelism in 1_u32..7,
         memory in prop::sample::select(vec![None, Some(50_000), Some(1_000_000)]),
     ) {
         let (records, rows) = history(3_000, splits);

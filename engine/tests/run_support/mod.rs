@@ -2,6 +2,8 @@
 //! by id and can be slow or broken.
 #![allow(dead_code, clippy::unwrap_used, missing_docs, reason = "for tests alone; each binary uses its part")]
 
+pub(crate) mod blows;
+
 use arrow_array::Array;
 use bytes::Bytes;
 use engine::plan::{JobPlan, TableDef};
